@@ -1,0 +1,1 @@
+//! Data sets, teachers, feature maps, covariances; arrays in files.

@@ -1,0 +1,115 @@
+//! The one error type of the crate: every message names the value and what was expected.
+
+use std::path::PathBuf;
+
+/// Result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong. Bad input and numerical failure are errors; "never" is an answer, not an error
+/// (see [`crate::grokking::Crossing`]).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A scalar parameter outside its range.
+    #[error("{name} is {value}, expected {expected}")]
+    Parameter { name: &'static str, value: f64, expected: String },
+
+    /// Gradient descent would diverge.
+    #[error(
+        "step size {step_size} makes gradient descent diverge: the largest stable step is {largest} \
+         (= 2/(λ + s_max/n) with s_max the largest eigenvalue of ΦᵀΦ)"
+    )]
+    Unstable { step_size: f64, largest: f64 },
+
+    /// Two arrays do not fit each other.
+    #[error("{name} has shape {found:?}, expected {expected:?} ({why})")]
+    Shape { name: &'static str, found: Vec<usize>, expected: Vec<usize>, why: &'static str },
+
+    /// An array without entries.
+    #[error("{name} is empty (shape {shape:?}), expected at least one entry")]
+    Empty { name: &'static str, shape: Vec<usize> },
+
+    /// An entry that is NaN or infinite.
+    #[error("{name} has the entry {value} at {index:?}, expected finite numbers")]
+    NotFinite { name: &'static str, index: Vec<usize>, value: f64 },
+
+    /// A matrix that had to be symmetric, or positive definite, and is not.
+    #[error("{name} is not {property}: {evidence}")]
+    Matrix { name: &'static str, property: &'static str, evidence: String },
+
+    /// A question past the end of a trajectory.
+    #[error("time {time} is past the horizon {horizon}")]
+    PastHorizon { time: f64, horizon: f64 },
+
+    /// Something was asked for that needs an input which was not given.
+    #[error("{wanted} needs {needs}")]
+    Missing { wanted: &'static str, needs: &'static str },
+
+    /// A file that cannot be read or written.
+    #[error("{}{}: {reason}", .path.display(), .line.map(|l| format!(", line {l}")).unwrap_or_default())]
+    File { path: PathBuf, line: Option<u64>, reason: String },
+
+    /// A numerical method gave up.
+    #[error("{method} failed: {detail}")]
+    Numerical { method: &'static str, detail: String },
+}
+
+impl Error {
+    /// Whether the caller's input is at fault (as opposed to a computation that failed on good input).
+    pub fn is_bad_input(&self) -> bool {
+        !matches!(self, Error::Numerical { .. })
+    }
+}
+
+/// Checks a scalar; NaN never passes.
+pub(crate) fn check(
+    name: &'static str,
+    value: f64,
+    holds: impl Fn(f64) -> bool,
+    expected: &str,
+) -> Result<f64> {
+    if value.is_finite() && holds(value) {
+        Ok(value)
+    } else {
+        Err(Error::Parameter { name, value, expected: expected.to_owned() })
+    }
+}
+
+/// Checks that all entries of an array of any dimension are finite and that there is at least one.
+pub(crate) fn check_finite<D: ndarray::Dimension>(
+    name: &'static str,
+    array: ndarray::ArrayView<'_, f64, D>,
+) -> Result<()> {
+    if array.is_empty() {
+        return Err(Error::Empty { name, shape: array.shape().to_vec() });
+    }
+    // The sum of x·0 is NaN exactly when an entry is not finite; it vectorises, the search below does not.
+    if array.as_slice_memory_order().is_some_and(|s| all_finite(s)) {
+        return Ok(());
+    }
+    let dynamic = array.into_dyn();
+    match dynamic.indexed_iter().find(|(_, x)| !x.is_finite()) {
+        None => Ok(()),
+        Some((index, &value)) => {
+            Err(Error::NotFinite { name, index: index.slice().to_vec(), value })
+        }
+    }
+}
+
+fn all_finite(values: &[f64]) -> bool {
+    values.chunks(1024).all(|c| c.iter().map(|x| x * 0.0).sum::<f64>() == 0.0)
+}
+
+/// Checks a shape.
+pub(crate) fn check_shape(
+    name: &'static str,
+    found: &[usize],
+    expected: &[usize],
+    why: &'static str,
+) -> Result<()> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Error::Shape { name, found: found.to_vec(), expected: expected.to_vec(), why })
+    }
+}
