@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ndarray::Dimension as _;
+
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -1,0 +1,201 @@
+//! Dense kernels: eigenvalues, thin SVD, Cholesky, Gram and matrix products.
+//!
+//! The only place that knows a backend. An [`Engine`] says which one does the work and with how many
+//! threads; it is a plain value, passed where it is needed. The default, pure-Rust backend is
+//! [faer](https://docs.rs/faer); the feature `lapack` adds OpenBLAS through `ndarray-linalg` as a second,
+//! independent one, chosen at run time. Both pass the same tests (`tests/linalg.rs`), with `nalgebra` as
+//! the third opinion.
+//!
+//! One thread gives bit-identical results in any surroundings; with [`Threads::All`] the last bits of a
+//! decomposition may depend on the number of threads.
+
+mod pure;
+
+#[cfg(feature = "lapack")]
+pub mod lapack;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+
+use crate::error::{Error, Result, check_finite, check_shape};
+
+/// Machine epsilon of `f64`, 2⁻⁵².
+pub const EPS: f64 = f64::EPSILON;
+
+/// The library that does the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// faer: pure Rust, always there.
+    #[default]
+    Faer,
+    /// OpenBLAS through `ndarray-linalg` (feature `lapack`).
+    #[cfg(feature = "lapack")]
+    Lapack,
+}
+
+/// How many threads one kernel may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// One: bit-reproducible, and right inside a parallel sweep.
+    One,
+    /// All of the current rayon pool: right for a single large problem.
+    #[default]
+    All,
+}
+
+/// Which backend, on how many threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Engine {
+    pub backend: Backend,
+    pub threads: Threads,
+}
+
+/// Symmetric eigendecomposition A = V diag(values) Vᵀ.
+#[derive(Clone, Debug)]
+pub struct Eigh {
+    /// Ascending.
+    pub values: Array1<f64>,
+    /// Eigenvectors as columns.
+    pub vectors: Array2<f64>,
+}
+
+/// Thin singular value decomposition A = U diag(values) Vᵀ with min(rows, columns) columns in U and V.
+#[derive(Clone, Debug)]
+pub struct ThinSvd {
+    pub left: Array2<f64>,
+    /// Descending.
+    pub values: Array1<f64>,
+    /// Right singular vectors as columns.
+    pub right: Array2<f64>,
+}
+
+impl Engine {
+    /// Default backend on one thread.
+    pub const SEQUENTIAL: Engine = Engine { backend: Backend::Faer, threads: Threads::One };
+    /// Default backend on all threads.
+    pub const PARALLEL: Engine = Engine { backend: Backend::Faer, threads: Threads::All };
+
+    /// Eigenvalues and eigenvectors of a symmetric matrix; only the lower triangle is read.
+    ///
+    /// Backward stable: the result is exact for A + E with ‖E‖ of the order ε‖A‖.
+    ///
+    /// # Errors
+    /// Not square, empty, not finite, or the iteration does not converge.
+    ///
+    /// ```
+    /// use groktime::linalg::Engine;
+    /// let a = ndarray::array![[2.0, 1.0], [1.0, 2.0]];
+    /// let e = Engine::SEQUENTIAL.eigh(a.view())?;
+    /// assert!((e.values[0] - 1.0).abs() < 1e-15 && (e.values[1] - 3.0).abs() < 1e-15);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    pub fn eigh(self, a: ArrayView2<'_, f64>) -> Result<Eigh> {
+        check_finite("matrix", a)?;
+        check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
+        match self.backend {
+            Backend::Faer => pure::eigh(a, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::eigh(a, self.threads),
+        }
+    }
+
+    /// Thin singular value decomposition of any matrix.
+    ///
+    /// # Errors
+    /// Empty, not finite, or the iteration does not converge.
+    pub fn thin_svd(self, a: ArrayView2<'_, f64>) -> Result<ThinSvd> {
+        check_finite("matrix", a)?;
+        match self.backend {
+            Backend::Faer => pure::thin_svd(a, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::thin_svd(a, self.threads),
+        }
+    }
+
+    /// Lower Cholesky factor L of a symmetric positive definite A = L Lᵀ; only the lower triangle is read.
+    ///
+    /// # Errors
+    /// Not square, empty, not finite, or not positive definite (the pivot is named).
+    pub fn cholesky(self, a: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        check_finite("matrix", a)?;
+        check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
+        match self.backend {
+            Backend::Faer => pure::cholesky(a, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::cholesky(a, self.threads),
+        }
+    }
+
+    /// Gram matrix A Aᵀ of the rows (pass `a.t()` for the columns). Both triangles are filled.
+    pub fn gram(self, a: ArrayView2<'_, f64>) -> Array2<f64> {
+        let mut g = match self.backend {
+            Backend::Faer => pure::lower_gram(a, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::lower_gram(a, self.threads),
+        };
+        for i in 0..g.nrows() {
+            for j in 0..i {
+                g[(j, i)] = g[(i, j)];
+            }
+        }
+        g
+    }
+
+    /// Matrix product A B.
+    ///
+    /// # Errors
+    /// The inner dimensions differ.
+    pub fn matmul(self, a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        check_shape("right factor", b.shape(), &[a.ncols(), b.ncols()], "inner dimensions agree")?;
+        Ok(match self.backend {
+            Backend::Faer => pure::matmul(a, b, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::matmul(a, b, self.threads),
+        })
+    }
+
+    /// Matrix-vector product A x (pass `a.t()` for the transpose: nothing is copied).
+    ///
+    /// # Errors
+    /// The length of x is not the number of columns.
+    pub fn matvec(self, a: ArrayView2<'_, f64>, x: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
+        check_shape("vector", x.shape(), &[a.ncols()], "as long as the matrix has columns")?;
+        Ok(self.matmul(a, x.insert_axis(Axis(1)))?.remove_axis(Axis(1)))
+    }
+}
+
+/// Numerical rank: the number of singular values above max(rows, columns)·ε·σ_max.
+///
+/// ```
+/// use groktime::linalg::numerical_rank;
+/// assert_eq!(numerical_rank(&[3.0, 1.0, 1e-17], 5, 3), 2);
+/// assert_eq!(numerical_rank(&[0.0, 0.0], 2, 2), 0);
+/// ```
+pub fn numerical_rank(singular_values: &[f64], rows: usize, columns: usize) -> usize {
+    let largest = singular_values.iter().copied().fold(0.0, f64::max);
+    let cutoff = rows.max(columns) as f64 * EPS * largest;
+    singular_values.iter().filter(|&&s| s > cutoff).count()
+}
+
+/// Checks that a matrix is square, finite and symmetric to rounding.
+///
+/// # Errors
+/// Says which entries differ.
+pub fn check_symmetric(name: &'static str, a: ArrayView2<'_, f64>) -> Result<()> {
+    check_finite(name, a)?;
+    check_shape(name, a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
+    let scale = a.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    for i in 0..a.nrows() {
+        for j in 0..i {
+            let (low, high) = (a[(i, j)], a[(j, i)]);
+            if (low - high).abs() > 1e-10 * scale {
+                return Err(Error::Matrix {
+                    name,
+                    property: "symmetric",
+                    evidence: format!("entry ({i}, {j}) is {low} but ({j}, {i}) is {high}"),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The kernels in faer. Arrays cross without a copy where rows or columns are contiguous.
+
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::matmul::triangular::BlockStructure;
+use faer::linalg::{cholesky, evd, matmul as product, svd};
+use faer::prelude::default;
+use faer::{Accum, MatMut, MatRef, Par};
+use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
+
+use super::{Eigh, Error, Result, ThinSvd, Threads};
+
+fn par(threads: Threads) -> Par {
+    match threads {
+        Threads::One => Par::Seq,
+        Threads::All => Par::rayon(0),
+    }
+}
+
+/// Calls `f` with a faer view of the array; copies only when neither rows nor columns are contiguous.
+fn with_mat<R>(a: ArrayView2<'_, f64>, f: impl FnOnce(MatRef<'_, f64>) -> R) -> R {
+    let (rows, columns) = a.dim();
+    if let Some(slice) = a.to_slice() {
+        return f(MatRef::from_row_major_slice(slice, rows, columns));
+    }
+    if let Some(slice) = a.t().to_slice() {
+        return f(MatRef::from_column_major_slice(slice, rows, columns));
+    }
+    let owned = a.as_standard_layout();
+    f(MatRef::from_row_major_slice(owned.as_slice().unwrap_or_default(), rows, columns))
+}
+
+fn with_stack<R>(req: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> R {
+    f(MemStack::new(&mut MemBuffer::new(req)))
+}
+
+/// A column-major array from the storage faer wrote into.
+fn column_major(data: Vec<f64>, rows: usize, columns: usize) -> Array2<f64> {
+    Array2::from_shape_vec((rows, columns).f(), data).unwrap_or_else(|_| Array2::zeros((rows, columns).f()))
+}
+
+pub fn eigh(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Eigh> {
+    let n = a.nrows();
+    let par = par(threads);
+    let mut values = vec![0.0; n];
+    let mut vectors = vec![0.0; n * n];
+    let req = evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::Yes, par, default());
+    let done = with_mat(a, |a| {
+        with_stack(req, |stack| {
+            evd::self_adjoint_evd(
+                a,
+                faer::diag::DiagMut::from_slice_mut(&mut values),
+                Some(MatMut::from_column_major_slice_mut(&mut vectors, n, n)),
+                par,
+                stack,
+                default(),
+            )
+        })
+    });
+    done.map_err(|e| Error::Numerical { method: "eigendecomposition", detail: format!("{e:?}") })?;
+    Ok(Eigh { values: Array1::from_vec(values), vectors: column_major(vectors, n, n) })
+}
+
+pub fn thin_svd(a: ArrayView2<'_, f64>, threads: Threads) -> Result<ThinSvd> {
+    let (rows, columns) = a.dim();
+    let k = rows.min(columns);
+    let par = par(threads);
+    let mut values = vec![0.0; k];
+    let mut left = vec![0.0; rows * k];
+    let mut right = vec![0.0; columns * k];
+    let thin = svd::ComputeSvdVectors::Thin;
+    let req = svd::svd_scratch::<f64>(rows, columns, thin, thin, par, default());
+    let done = with_mat(a, |a| {
+        with_stack(req, |stack| {
+            svd::svd(
+                a,
+                faer::diag::DiagMut::from_slice_mut(&mut values),
+                Some(MatMut::from_column_major_slice_mut(&mut left, rows, k)),
+                Some(MatMut::from_column_major_slice_mut(&mut right, columns, k)),
+                par,
+                stack,
+                default(),
+            )
+        })
+    });
+    done.map_err(|e| Error::Numerical { method: "singular value decomposition", detail: format!("{e:?}") })?;
+    Ok(ThinSvd {
+        left: column_major(left, rows, k),
+        values: Array1::from_vec(values),
+        right: column_major(right, columns, k),
+    })
+}
+
+pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>> {
+    let n = a.nrows();
+    let par = par(threads);
+    let mut factor = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..=i {
+            factor[i + j * n] = a[(i, j)];
+        }
+    }
+    let req = cholesky::llt::factor::cholesky_in_place_scratch::<f64>(n, par, default());
+    let done = with_stack(req, |stack| {
+        cholesky::llt::factor::cholesky_in_place(
+            MatMut::from_column_major_slice_mut(&mut factor, n, n),
+            default(),
+            par,
+            stack,
+            default(),
+        )
+    });
+    match done {
+        Ok(_) => {
+            // The factorisation uses the upper triangle as workspace.
+            for j in 1..n {
+                factor[j * n..j * n + j].fill(0.0);
+            }
+            Ok(column_major(factor, n, n))
+        }
+        Err(cholesky::llt::factor::LltError::NonPositivePivot { index }) => Err(Error::Matrix {
+            name: "matrix",
+            property: "positive definite",
+            evidence: format!("pivot {index} of its Cholesky factorisation is not positive"),
+        }),
+    }
+}
+
+/// Lower triangle of A Aᵀ; the upper one is zero.
+pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
+    let n = a.nrows();
+    let mut gram = vec![0.0; n * n];
+    with_mat(a, |a| {
+        product::triangular::matmul(
+            MatMut::from_column_major_slice_mut(&mut gram, n, n),
+            BlockStructure::TriangularLower,
+            Accum::Replace,
+            a,
+            BlockStructure::Rectangular,
+            a.transpose(),
+            BlockStructure::Rectangular,
+            1.0,
+            par(threads),
+        )
+    });
+    column_major(gram, n, n)
+}
+
+pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
+    let (rows, columns) = (a.nrows(), b.ncols());
+    let mut out = vec![0.0; rows * columns];
+    with_mat(a, |a| {
+        with_mat(b, |b| {
+            product::matmul(
+                MatMut::from_column_major_slice_mut(&mut out, rows, columns),
+                Accum::Replace,
+                a,
+                b,
+                1.0,
+                par(threads),
+            )
+        })
+    });
+    column_major(out, rows, columns)
+}

@@ -1,0 +1,221 @@
+//! A trajectory is a function of time: whatever the model and however it was solved, one can ask it for
+//! its state, losses, accuracy and norm at any time, and late times cost what early ones cost.
+
+use ndarray::Array2;
+
+use crate::error::Result;
+
+/// A clock: steps of gradient descent (`u64`) or the time of gradient flow (`f64`, τ = η·step).
+pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send + Sync + 'static {
+    /// `"gd"` or `"flow"`, as in the program's JSON.
+    const NAME: &'static str;
+    /// The start.
+    const ZERO: Self;
+
+    /// As a real number (rounded above 2⁵³ steps).
+    fn as_f64(self) -> f64;
+    /// The nearest time of this clock, from below for steps; saturates.
+    fn from_f64(t: f64) -> Self;
+    /// Exactly so many steps (as flow time: as many units).
+    fn from_steps(steps: u64) -> Self;
+    /// Whether an odd number of steps has been made (never for flow).
+    fn is_odd(self) -> bool;
+    /// A time strictly between, near the middle on a logarithmic axis; `None` when there is none that
+    /// matters: neighbouring steps, or flow times a few units in the last place apart.
+    fn between(lo: Self, hi: Self) -> Option<Self>;
+    /// `self + fraction·(hi − self)`, kept strictly between when there is a time between.
+    fn towards(self, hi: Self, fraction: f64) -> Self;
+    /// The next time: one step, or the next representable flow time.
+    fn next(self) -> Self;
+}
+
+impl Clock for u64 {
+    const NAME: &'static str = "gd";
+    const ZERO: u64 = 0;
+
+    fn as_f64(self) -> f64 {
+        self as f64
+    }
+    fn from_f64(t: f64) -> u64 {
+        t as u64
+    }
+    fn from_steps(steps: u64) -> u64 {
+        steps
+    }
+    fn is_odd(self) -> bool {
+        self % 2 == 1
+    }
+    fn between(lo: u64, hi: u64) -> Option<u64> {
+        if hi <= lo.saturating_add(1) {
+            return None;
+        }
+        // Halve on the logarithmic axis while the ends differ by more than a factor of four.
+        let middle = if hi / 4 > lo {
+            (((lo as f64) + 1.0) * (hi as f64)).sqrt() as u64
+        } else {
+            lo + (hi - lo) / 2
+        };
+        Some(middle.clamp(lo + 1, hi - 1))
+    }
+    fn towards(self, hi: u64, fraction: f64) -> u64 {
+        if hi <= self.saturating_add(1) {
+            return self;
+        }
+        (self + ((hi - self) as f64 * fraction) as u64).clamp(self + 1, hi - 1)
+    }
+    fn next(self) -> u64 {
+        self.saturating_add(1)
+    }
+}
+
+impl Clock for f64 {
+    const NAME: &'static str = "flow";
+    const ZERO: f64 = 0.0;
+
+    fn as_f64(self) -> f64 {
+        self
+    }
+    fn from_f64(t: f64) -> f64 {
+        t
+    }
+    fn from_steps(steps: u64) -> f64 {
+        steps as f64
+    }
+    fn is_odd(self) -> bool {
+        false
+    }
+    fn between(lo: f64, hi: f64) -> Option<f64> {
+        if hi - lo <= 4.0 * f64::EPSILON * hi || hi < 1e-300 {
+            return None;
+        }
+        let middle = if lo == 0.0 {
+            hi / 64.0
+        } else if hi > 4.0 * lo {
+            lo.sqrt() * hi.sqrt()
+        } else {
+            lo + (hi - lo) / 2.0
+        };
+        (lo < middle && middle < hi).then_some(middle)
+    }
+    fn towards(self, hi: f64, fraction: f64) -> f64 {
+        self + (hi - self) * fraction
+    }
+    fn next(self) -> f64 {
+        self.next_up()
+    }
+}
+
+/// A number one can ask a trajectory for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Observable {
+    TrainLoss,
+    TestLoss,
+    /// Natural logarithm of the training loss; finite long after the loss itself underflows.
+    LogTrainLoss,
+    LogTestLoss,
+    /// Probability (or fraction of a test sample) that the model is right; the model says what "right" is.
+    TestAccuracy,
+    /// ‖θ‖₂.
+    ParameterNorm,
+}
+
+impl Observable {
+    /// The name used in JSON and CSV.
+    pub fn name(self) -> &'static str {
+        match self {
+            Observable::TrainLoss => "train_loss",
+            Observable::TestLoss => "test_loss",
+            Observable::LogTrainLoss => "log_train_loss",
+            Observable::LogTestLoss => "log_test_loss",
+            Observable::TestAccuracy => "test_accuracy",
+            Observable::ParameterNorm => "parameter_norm",
+        }
+    }
+}
+
+/// Observables at given times.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table<T> {
+    pub times: Vec<T>,
+    pub columns: Vec<Observable>,
+    /// times × columns; NaN where an observable is not defined for the model.
+    pub values: Array2<f64>,
+}
+
+impl<T> Table<T> {
+    /// One column, `None` where the observable is undefined or was not asked for.
+    ///
+    /// ```
+    /// use groktime::trajectory::{Observable, Table};
+    /// let table = Table {
+    ///     times: vec![0_u64, 1],
+    ///     columns: vec![Observable::TrainLoss],
+    ///     values: ndarray::array![[1.0], [f64::NAN]],
+    /// };
+    /// assert_eq!(table.column(Observable::TrainLoss), vec![Some(1.0), None]);
+    /// assert_eq!(table.column(Observable::TestLoss), vec![None, None]);
+    /// ```
+    pub fn column(&self, what: Observable) -> Vec<Option<f64>> {
+        match self.columns.iter().position(|&c| c == what) {
+            None => vec![None; self.times.len()],
+            Some(j) => self.values.column(j).iter().map(|&x| (!x.is_nan()).then_some(x)).collect(),
+        }
+    }
+}
+
+/// What every solved model can answer.
+pub trait Trajectory {
+    /// Steps or flow time.
+    type Time: Clock;
+    /// Parameters, effective weights, embeddings: what the model calls its state.
+    type State;
+
+    /// The last time that can be asked for; `None`: any time.
+    fn horizon(&self) -> Option<Self::Time>;
+
+    /// The state at a time.
+    ///
+    /// # Errors
+    /// A time past the horizon, or negative or NaN.
+    fn state(&self, t: Self::Time) -> Result<Self::State>;
+
+    /// Several observables at several times; the state is computed once a time.
+    ///
+    /// # Errors
+    /// As [`Trajectory::state`].
+    fn observe(&self, times: &[Self::Time], what: &[Observable]) -> Result<Table<Self::Time>>;
+}
+
+/// Times spaced evenly on a logarithmic axis, `per_decade` to a factor of ten, from `first` to `last`
+/// (both included) and the start before them; duplicates removed.
+///
+/// ```
+/// use groktime::trajectory::log_times;
+/// assert_eq!(log_times(1_u64, 1000, 1), vec![0, 1, 10, 100, 1000]);
+/// assert_eq!(log_times(1.0, 100.0, 1), vec![0.0, 1.0, 10.0, 100.0]);
+/// ```
+pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
+    let (a, b) = (first.as_f64(), last.as_f64());
+    let mut times = vec![T::ZERO];
+    if a > 0.0 && b > a {
+        let count = ((b / a).log10() * per_decade as f64).ceil().max(1.0) as usize;
+        let inner = (0..count).map(|i| T::from_f64((a * (b / a).powf(i as f64 / count as f64)).round_near()));
+        times.extend(inner.filter(|t| *t < last));
+    }
+    times.push(last);
+    times.dedup_by(|b, a| b <= a);
+    times
+}
+
+trait RoundNear {
+    /// Removes the last digits' noise, so that 10³ computed by powers is 1000 and not 999.999….
+    fn round_near(self) -> f64;
+}
+
+impl RoundNear for f64 {
+    fn round_near(self) -> f64 {
+        let whole = self.round();
+        if (self - whole).abs() <= 1e-9 * self.abs() { whole } else { self }
+    }
+}
