@@ -7,5 +7,6 @@ pub mod grokking;
 pub mod linalg;
 pub mod ridge;
 
+pub mod theorem;
 pub mod trajectory;
 pub use error::{Error, Result};

@@ -37,7 +37,11 @@ pub fn read_array(path: &Path) -> Result<ArrayD<f64>> {
     match extension.as_str() {
         "npy" => npy(file, size, size).map_err(|reason| fail(path, reason)),
         "npz" => npz(BufReader::new(file), size, member).map_err(|reason| fail(path, reason)),
-        _ => csv(file, path).map(Array2::into_dyn),
+        _ => {
+            let mut bytes = Vec::new();
+            (&file).read_to_end(&mut bytes).map_err(cannot_read)?;
+            csv(&bytes, path).map(Array2::into_dyn)
+        }
     }
 }
 
@@ -173,6 +177,14 @@ fn split_member(path: &Path) -> (PathBuf, &str) {
 /// A result whose error says what is wrong in a file; the caller adds which file.
 type Parsed<T> = std::result::Result<T, String>;
 
+/// Longest piece of a file that an error shows, in characters.
+const SHOWN: usize = 120;
+
+/// The beginning of a piece of a file, for an error.
+fn shown(piece: &[u8]) -> String {
+    String::from_utf8_lossy(piece.trim_ascii()).chars().take(SHOWN).collect()
+}
+
 // ---- .npz ------------------------------------------------------------------------------------------
 
 /// The array `member` of an archive of `size` bytes.
@@ -283,7 +295,11 @@ fn npy_header(source: &mut impl Read) -> Parsed<(NpyHeader, u64)> {
     let start = bytes.len();
     read_more(source, text_size, &mut bytes)?;
     check_header_text(&bytes[start..])?;
-    let header = NpyHeader::from_reader(bytes.as_slice()).map_err(|e| format!("bad header: {e}"))?;
+    let header = NpyHeader::from_reader(bytes.as_slice()).map_err(|e| {
+        // The parser explains itself over several lines, with a drawing of the place.
+        let detail = e.to_string().lines().next().unwrap_or_default().to_owned();
+        format!("bad header {:?}: {detail}", shown(&bytes[start..]))
+    })?;
     Ok((header, bytes.len() as u64))
 }
 
@@ -303,7 +319,7 @@ fn check_header_text(text: &[u8]) -> Parsed<()> {
     let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
     let hexadecimal = text.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"0x"));
     if digits > MAX_DIGITS || hexadecimal {
-        return Err(format!("the shape is too large: header {}", text.trim_ascii().escape_ascii()));
+        return Err(format!("the shape is too large in the header {:?}", shown(text)));
     }
     if deepest > MAX_NESTING {
         return Err(format!("bad header: brackets nested {deepest} deep, expected at most {MAX_NESTING}"));
@@ -369,18 +385,15 @@ fn read_more(source: &mut impl Read, count: usize, bytes: &mut Vec<u8>) -> Parse
 
 // ---- .csv ------------------------------------------------------------------------------------------
 
-/// Longest piece of a bad field that an error shows, in characters.
-const SHOWN: usize = 40;
-
-fn csv(source: impl Read, path: &Path) -> Result<Array2<f64>> {
+fn csv(bytes: &[u8], path: &Path) -> Result<Array2<f64>> {
     let at = |line, reason| Error::File { path: path.to_owned(), line, reason };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(source);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut record = csv::ByteRecord::new();
     let mut values = Vec::new();
     let mut columns = None;
     let mut first = true;
     while reader.read_byte_record(&mut record).map_err(|e| at(None, format!("cannot read the file: {e}")))? {
-        let line = record.position().map(|p| p.line());
+        let line = record.position().map(|place| line_of(place, bytes));
         if record.len() == 1 && record[0].trim_ascii().is_empty() {
             continue;
         }
@@ -396,8 +409,7 @@ fn csv(source: impl Read, path: &Path) -> Result<Array2<f64>> {
         }
         for (index, field) in record.iter().enumerate() {
             let value = number(field).ok_or_else(|| {
-                let shown: String = String::from_utf8_lossy(field).chars().take(SHOWN).collect();
-                at(line, format!("field {} is {shown:?}, expected a number", index + 1))
+                at(line, format!("field {} is {:?}, expected a number", index + 1, shown(field)))
             })?;
             values.push(value);
         }
@@ -405,6 +417,13 @@ fn csv(source: impl Read, path: &Path) -> Result<Array2<f64>> {
     let columns = columns.ok_or_else(|| at(None, "holds no row of numbers".to_owned()))?;
     let shape = (values.len() / columns, columns);
     Array2::from_shape_vec(shape, values).map_err(|e| at(None, e.to_string()))
+}
+
+/// The line of a record: its position is before the line breaks and blank lines that precede it.
+fn line_of(position: &csv::Position, bytes: &[u8]) -> u64 {
+    let rest = bytes.get(position.byte() as usize..).unwrap_or_default();
+    let breaks = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+    position.line() + breaks.filter(|&&b| b == b'\n').count() as u64
 }
 
 fn number(field: &[u8]) -> Option<f64> {

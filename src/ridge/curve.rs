@@ -118,6 +118,26 @@ impl Mode {
     }
 }
 
+/// Derivative of a mode with respect to the logarithm of a parameter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tangent {
+    pub amplitude: f64,
+    /// Derivative of the amplitude as a multiple of the amplitude.
+    pub scale: f64,
+    pub rate: f64,
+    pub offset: f64,
+}
+
+/// dd/d log p of each mode at a time.
+fn moved(modes: &[Mode], tangents: &[Tangent], time: f64) -> Vec<f64> {
+    let one = |(m, d): (&Mode, &Tangent)| {
+        let x = m.power(time);
+        let amplitude = d.amplitude + d.scale * m.amplitude;
+        if x == 0.0 { d.offset } else { (amplitude + m.amplitude * time * d.rate) * x + d.offset }
+    };
+    modes.iter().zip(tangents).map(one).collect()
+}
+
 /// What a loss is at one time, in pieces that do not underflow.
 struct Parts {
     value: f64,
@@ -192,14 +212,21 @@ impl<T: Clock> SumOfSquares<T> {
         })
     }
 
-    /// Derivative with respect to time (no flips).
-    pub fn slope(&self, t: T) -> f64 {
-        let time = t.as_f64();
+    /// Derivative with respect to time (no flips), and the sum of its terms' sizes.
+    pub fn slope(&self, time: f64) -> (f64, f64) {
         let term = |m: &Mode| {
             let x = m.power(time);
             if x == 0.0 { 0.0 } else { 2.0 * m.rate * m.amplitude * x * (m.amplitude * x + m.offset) }
         };
-        self.scale * self.modes.iter().map(term).sum::<f64>()
+        let terms = self.modes.iter().map(term);
+        terms.fold((0.0, 0.0), |(sum, size), d| (sum + self.scale * d, size + self.scale * d.abs()))
+    }
+
+    /// Derivative with respect to a parameter whose effect on each mode is given.
+    pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
+        let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
+        let changes = moved(&self.modes, tangents, time);
+        2.0 * self.scale * values.zip(changes).map(|(d, change)| d * change).sum::<f64>()
     }
 }
 
@@ -318,17 +345,22 @@ impl<T: Clock> QuadraticForm<T> {
         })
     }
 
-    fn speeds(&self, time: f64) -> Vec<f64> {
+    /// Derivative with respect to time (no flips), and the sum of its terms' sizes.
+    pub fn slope(&self, time: f64) -> (f64, f64) {
+        let z = self.coefficients(time, false);
         let speed = |m: &Mode| {
             let x = m.power(time);
             if x == 0.0 { 0.0 } else { m.rate * m.amplitude * x }
         };
-        self.modes.iter().map(speed).collect()
+        let speeds: Vec<f64> = self.modes.iter().map(speed).collect();
+        let pulls = self.matrix.outer_iter().map(|row| row.iter().zip(&z).map(|(m, z)| m * z).sum::<f64>());
+        let size = pulls.zip(&speeds).map(|(p, s)| 2.0 * (p * s).abs()).sum();
+        (2.0 * self.product(&z, &speeds), size)
     }
 
-    pub fn slope(&self, t: T) -> f64 {
-        let time = t.as_f64();
-        2.0 * self.product(&self.coefficients(time, false), &self.speeds(time))
+    /// Derivative with respect to a parameter whose effect on each mode is given.
+    pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
+        2.0 * self.product(&self.coefficients(time, false), &moved(&self.modes, tangents, time))
     }
 
     /// Rounding of the value where ‖z‖_M is `norm` and Σ|z_i|√M_ii is `size`.

@@ -1,0 +1,340 @@
+//! A theorem is a value: what it claims about which quantity, with what probability and under which
+//! hypotheses, each with what it has and what it needs. Comparing it with an exact trajectory gives a
+//! verdict. A printed form and its correction are two values.
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+/// Whether the statement stands as printed, as we correct it, or was derived here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    Printed,
+    /// Replaces a printed form that fails on some problems within its hypotheses.
+    Corrected,
+    /// Not in the source, or sharper than what is.
+    Derived,
+}
+
+/// Which side of the quantity the claim bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    Upper,
+    Lower,
+}
+
+/// What is claimed.
+#[non_exhaustive]
+pub enum Claim {
+    /// One number; NaN when an input it needs was not given, infinite when it says "never".
+    Scalar(f64),
+    /// A bound at every time of [0, until): natural logarithms, because losses underflow.
+    Envelope { ln_bound: Box<dyn Fn(f64) -> f64 + Send + Sync>, until: f64 },
+}
+
+/// How a hypothesis stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Holds,
+    Fails,
+    /// Its input was not given or would be too expensive.
+    NotEvaluated,
+    /// The source leaves a constant open.
+    Open,
+}
+
+/// One condition of a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// In symbols, relation included: `η ≤ 2/(L̂ + 2λ)`.
+    pub name: &'static str,
+    pub have: Option<f64>,
+    pub need: Option<f64>,
+    pub standing: Standing,
+}
+
+impl Hypothesis {
+    /// `have ≤ need`, with room for the rounding of both sides.
+    pub fn at_most(name: &'static str, have: f64, need: f64) -> Self {
+        Self::compare(name, have, need, have <= need + 1e-12 * need.abs())
+    }
+
+    /// `have ≥ need`, with room for the rounding of both sides.
+    pub fn at_least(name: &'static str, have: f64, need: f64) -> Self {
+        Self::compare(name, have, need, have >= need - 1e-12 * need.abs())
+    }
+
+    /// `have < need`.
+    pub fn below(name: &'static str, have: f64, need: f64) -> Self {
+        Self::compare(name, have, need, have < need)
+    }
+
+    fn compare(name: &'static str, have: f64, need: f64, holds: bool) -> Self {
+        let known = |x: f64| (!x.is_nan()).then_some(x);
+        let standing = match (holds, have.is_nan() || need.is_nan()) {
+            (_, true) => Standing::NotEvaluated,
+            (true, _) => Standing::Holds,
+            (false, _) => Standing::Fails,
+        };
+        Hypothesis { name, have: known(have), need: known(need), standing }
+    }
+
+    /// A condition that is not a comparison of numbers; `None` when it cannot be told.
+    pub fn fact(name: &'static str, holds: Option<bool>) -> Self {
+        let standing = match holds {
+            Some(true) => Standing::Holds,
+            Some(false) => Standing::Fails,
+            None => Standing::NotEvaluated,
+        };
+        Hypothesis { name, have: None, need: None, standing }
+    }
+
+    /// A condition with a constant that the source does not give.
+    pub fn open(name: &'static str, have: f64) -> Self {
+        Hypothesis { name, have: Some(have), need: None, standing: Standing::Open }
+    }
+}
+
+/// Probability with which a statement holds, as claimed and, where the law is known, exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Probability {
+    /// The source's lower bound on the probability of the claim.
+    pub stated: f64,
+    /// Probability of the event the proof uses.
+    pub exact: Option<f64>,
+    /// Over what it is taken, given the rest.
+    pub over: &'static str,
+}
+
+/// A published statement, applied to one problem.
+pub struct Statement {
+    /// Paper and number, such as `2601.19791 Thm 4.1(i)`.
+    pub source: &'static str,
+    pub form: Form,
+    /// What is bounded; logarithms are named as such.
+    pub quantity: &'static str,
+    pub side: Side,
+    pub claim: Claim,
+    pub probability: Option<Probability>,
+    pub hypotheses: Vec<Hypothesis>,
+}
+
+/// What a verdict says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Holds,
+    Violated,
+    /// A printed form that a corrected one replaces, failing where it is known to fail.
+    KnownErratum,
+    /// A hypothesis is false.
+    NotApplicable,
+    /// A hypothesis or the quantity could not be evaluated; also a probabilistic claim that failed in a
+    /// single draw, which only a failure rate can judge.
+    NotEvaluated,
+    /// The source leaves a constant open.
+    Undetermined,
+}
+
+impl Outcome {
+    /// The name used in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Holds => "holds",
+            Outcome::Violated => "violated",
+            Outcome::KnownErratum => "known-erratum",
+            Outcome::NotApplicable => "not-applicable",
+            Outcome::NotEvaluated => "not-evaluated",
+            Outcome::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// A statement compared with the exact trajectory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// The claimed value (of an envelope: at the worst time).
+    pub value: f64,
+    /// The exact value; infinite for "never", NaN when undefined.
+    pub measured: f64,
+    /// The worst time, for envelopes.
+    pub at_time: Option<f64>,
+    /// Distance to the bound on the claimed side: negative means that the claim fails.
+    pub slack: f64,
+    /// How much of the slack rounding may account for.
+    pub rounding: f64,
+    pub outcome: Outcome,
+}
+
+/// A statement with its verdict: one row of a table, one object in JSON.
+pub struct Judged {
+    pub statement: Statement,
+    pub verdict: Verdict,
+}
+
+impl Statement {
+    /// How the hypotheses stand together: the first that fails, then the first open or unevaluated one.
+    pub fn standing(&self) -> Standing {
+        let any = |s| self.hypotheses.iter().any(|h| h.standing == s);
+        [Standing::Fails, Standing::NotEvaluated, Standing::Open]
+            .into_iter()
+            .find(|&s| any(s))
+            .unwrap_or(Standing::Holds)
+    }
+
+    /// Compares a scalar claim with an exact value known to within `rounding`.
+    pub fn judge(self, measured: f64, rounding: f64) -> Judged {
+        let value = match self.claim {
+            Claim::Scalar(value) => value,
+            Claim::Envelope { .. } => f64::NAN,
+        };
+        let slack = self.slack(value, measured);
+        self.decide(value, measured, None, slack, rounding)
+    }
+
+    /// Compares an envelope with an exact curve: `ln_value(t)` gives the natural logarithm and a bound on
+    /// its error. The curve is evaluated at all given times in the domain, and between the neighbours of
+    /// the worst of them by golden sections (rounded to whole steps if `steps`).
+    pub fn judge_envelope(
+        self,
+        times: &[f64],
+        steps: bool,
+        ln_value: impl Fn(f64) -> (f64, f64),
+    ) -> Judged {
+        let Claim::Envelope { ln_bound, until } = &self.claim else {
+            return self.decide(f64::NAN, f64::NAN, None, f64::NAN, 0.0);
+        };
+        // Slack counted after the allowance for rounding, so that the worst point is a real one.
+        let at = |t: f64| {
+            let (value, (measured, rounding)) = (ln_bound(t), ln_value(t));
+            let slack = self.slack(value, measured);
+            Sighting { t, value, measured, rounding, slack }
+        };
+        let domain: Vec<f64> = times.iter().copied().filter(|t| t < until).collect();
+        let seen: Vec<Sighting> = domain.iter().map(|&t| at(t)).collect();
+        let Some(worst) = (0..seen.len()).min_by(|&a, &b| seen[a].margin().total_cmp(&seen[b].margin())) else {
+            return self.decide(f64::NAN, f64::NAN, None, f64::INFINITY, 0.0);
+        };
+        let mut best = seen[worst];
+        let (mut lo, mut hi) =
+            (domain[worst.saturating_sub(1)], domain[(worst + 1).min(domain.len() - 1)]);
+        for _ in 0..40 {
+            let (a, b) = (hi - 0.618 * (hi - lo), lo + 0.618 * (hi - lo));
+            let (a, b) = if steps { (a.round(), b.round()) } else { (a, b) };
+            if !(lo < a && a < b && b < hi) {
+                break;
+            }
+            let (left, right) = (at(a), at(b));
+            for candidate in [left, right] {
+                if candidate.margin() < best.margin() {
+                    best = candidate;
+                }
+            }
+            if left.margin() < right.margin() { hi = b } else { lo = a }
+        }
+        self.decide(best.value, best.measured, Some(best.t), best.slack, best.rounding)
+    }
+
+    fn slack(&self, value: f64, measured: f64) -> f64 {
+        if value == measured {
+            return 0.0; // both may be infinite
+        }
+        match self.side {
+            Side::Upper => value - measured,
+            Side::Lower => measured - value,
+        }
+    }
+
+    fn decide(self, value: f64, measured: f64, at_time: Option<f64>, slack: f64, rounding: f64) -> Judged {
+        let meets = slack >= -rounding;
+        let outcome = match self.standing() {
+            Standing::Fails => Outcome::NotApplicable,
+            Standing::NotEvaluated => Outcome::NotEvaluated,
+            Standing::Open => Outcome::Undetermined,
+            Standing::Holds if slack.is_nan() => Outcome::NotEvaluated,
+            Standing::Holds if meets => Outcome::Holds,
+            Standing::Holds if self.probability.is_some() => Outcome::NotEvaluated,
+            Standing::Holds => Outcome::Violated,
+        };
+        Judged { statement: self, verdict: Verdict { value, measured, at_time, slack, rounding, outcome } }
+    }
+}
+
+impl Judged {
+    /// Whether the claim itself is met, whatever the hypotheses say; `None` if it could not be compared.
+    pub fn claim_met(&self) -> Option<bool> {
+        let Verdict { slack, rounding, .. } = self.verdict;
+        (!slack.is_nan()).then_some(slack >= -rounding)
+    }
+
+    /// Marks a printed form whose correction is known: failing is then expected.
+    pub fn with_known_erratum(mut self) -> Judged {
+        if self.verdict.outcome == Outcome::Violated {
+            self.verdict.outcome = Outcome::KnownErratum;
+        }
+        self
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sighting {
+    t: f64,
+    value: f64,
+    measured: f64,
+    rounding: f64,
+    slack: f64,
+}
+
+impl Sighting {
+    fn margin(&self) -> f64 {
+        self.slack + self.rounding
+    }
+}
+
+fn finite(x: f64) -> Option<f64> {
+    x.is_finite().then_some(x)
+}
+
+impl Serialize for Hypothesis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Hypothesis", 4)?;
+        out.serialize_field("name", self.name)?;
+        out.serialize_field("have", &self.have.and_then(finite))?;
+        out.serialize_field("need", &self.need.and_then(finite))?;
+        let holds = match self.standing {
+            Standing::Holds => Some(true),
+            Standing::Fails => Some(false),
+            Standing::NotEvaluated | Standing::Open => None,
+        };
+        out.serialize_field("holds", &holds)?;
+        out.end()
+    }
+}
+
+impl Serialize for Judged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Judged { statement: s, verdict: v } = self;
+        let mut out = serializer.serialize_struct("Statement", 15)?;
+        out.serialize_field("source", s.source)?;
+        out.serialize_field("form", &s.form)?;
+        out.serialize_field("quantity", s.quantity)?;
+        out.serialize_field("side", &s.side)?;
+        let claim = match s.claim {
+            Claim::Scalar(_) => "scalar",
+            Claim::Envelope { .. } => "envelope",
+        };
+        out.serialize_field("claim", claim)?;
+        out.serialize_field("value", &finite(v.value))?;
+        out.serialize_field("measured", &finite(v.measured))?;
+        out.serialize_field("at_time", &v.at_time)?;
+        out.serialize_field("slack", &finite(v.slack))?;
+        out.serialize_field("rounding", &finite(v.rounding))?;
+        out.serialize_field("probability", &s.probability.map(|p| p.stated))?;
+        out.serialize_field("probability_exact", &s.probability.and_then(|p| p.exact))?;
+        out.serialize_field("probability_over", &s.probability.map(|p| p.over))?;
+        out.serialize_field("hypotheses", &s.hypotheses)?;
+        out.serialize_field("outcome", &v.outcome)?;
+        out.end()
+    }
+}
