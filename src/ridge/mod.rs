@@ -42,24 +42,20 @@
 mod average;
 mod closed_form;
 mod control;
-
 mod curve;
-
+mod recipe;
 mod risk;
 mod sensitivity;
 mod spectrum;
 pub mod theorems;
 
-
 use ndarray::{Array1, ArrayView1, ArrayView2};
-
 
 pub use average::{InitAverage, MeanStd};
 pub use closed_form::{ClosedForm, Settings};
 pub use control::{Control, Knob, Solution};
+pub use recipe::{Features, Instance, Recipe, Teacher};
 pub use sensitivity::Sensitivity;
-
-
 pub use spectrum::{Decomposition, Spectrum};
 
 use crate::data::{Covariance, Moments};

@@ -1,0 +1,259 @@
+//! Problems drawn from a seed: the families of the paper's experiments, with their exact populations.
+
+use ndarray::{Array1, Array2};
+use rand::Rng;
+
+use super::{Population, Problem, Sample, Target};
+use crate::data::features::{
+    FourierFeatures, ReluFeatures, gaussian_matrix, gaussian_vector, generator, sphere, unit_vector,
+};
+use crate::data::{Covariance, Moments};
+use crate::error::{Error, Result, check};
+use crate::linalg::Engine;
+
+/// The law of the feature vectors φ(x) ∈ R^m.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Features {
+    /// φ ~ N(0, I/m) (the paper's "identity features").
+    Gaussian,
+    /// φ uniform on the sphere of radius `bound`: bounded and isotropic.
+    Sphere { bound: f64 },
+    /// φ_j = max(0, ⟨w_j, x⟩), w_j ~ N(0, hidden_variance/(d·m)·I_d), x ~ N(0, input_variance·I_d).
+    Relu { input_dim: usize, hidden_variance: f64, input_variance: f64 },
+    /// φ_j = √(2/m) cos(⟨w_j, x⟩ + b_j), w_j ~ N(0, frequency_variance·I_d), x ~ N(0, input_variance·I_d).
+    Fourier { input_dim: usize, frequency_variance: f64, input_variance: f64 },
+}
+
+/// The teacher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teacher {
+    /// θ* = 0.
+    Zero,
+    /// θ* uniform on the unit sphere of R^m.
+    Unit,
+    /// max(0, ⟨w*, x⟩) with ‖w*‖ = 1, for ReLU features: not linear in them.
+    ReluNeuron,
+    /// √(2/m) cos(⟨w*, x⟩ + b*), drawn like the features, for Fourier features: not linear in them.
+    FourierFeature,
+}
+
+/// How to draw a problem. Each ingredient has its own stream of the seed, so that changing one (the
+/// number of samples, say) leaves the others as they were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recipe {
+    pub features: Features,
+    pub teacher: Teacher,
+    /// n and m.
+    pub samples: usize,
+    pub width: usize,
+    /// ν²: θ₀ ~ N(0, ν²I).
+    pub init_variance: f64,
+    /// Standard deviation of Gaussian label noise on the training labels.
+    pub noise_std: f64,
+    /// Size of the held-out sample for accuracies of non-Gaussian features; 0 for none.
+    pub test_samples: usize,
+    pub seed: u64,
+}
+
+impl Default for Recipe {
+    /// The paper's ridge defaults: isotropic Gaussian features, unit teacher, n = 100, m = 1000, ν² = 1.
+    fn default() -> Self {
+        Recipe {
+            features: Features::Gaussian,
+            teacher: Teacher::Unit,
+            samples: 100,
+            width: 1000,
+            init_variance: 1.0,
+            noise_std: 0.0,
+            test_samples: 0,
+            seed: 0,
+        }
+    }
+}
+
+/// A drawn problem with all arrays it owns.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub features: Array2<f64>,
+    pub target: Target,
+    pub init: Array1<f64>,
+    map: Map,
+    moments: Option<Moments>,
+    sample: Option<(Array2<f64>, Array1<f64>)>,
+}
+
+/// What is needed to write down Σ.
+#[derive(Clone, Debug)]
+enum Map {
+    Isotropic { variance: f64, gaussian: bool, bound: Option<f64> },
+    Relu(ReluFeatures),
+    Fourier(FourierFeatures),
+}
+
+impl Recipe {
+    /// Draws the problem.
+    ///
+    /// ```
+    /// use groktime::ridge::{Recipe, Settings};
+    /// let instance = Recipe { samples: 20, width: 50, ..Default::default() }.draw()?;
+    /// let spectrum = instance.problem().spectrum(Default::default())?;
+    /// assert_eq!(spectrum.eigenvalues().len(), 20);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A size of zero, a variance that is not positive, a teacher that does not fit the features.
+    pub fn draw(&self) -> Result<Instance> {
+        let (n, m, seed) = (self.samples, self.width, self.seed);
+        check("samples", n as f64, |x| x >= 1.0, "at least 1")?;
+        check("width", m as f64, |x| x >= 1.0, "at least 1")?;
+        check("initial variance", self.init_variance, |x| x > 0.0, "a positive number")?;
+        check("noise standard deviation", self.noise_std, |x| x >= 0.0, "at least 0")?;
+        let init = gaussian_vector(m, self.init_variance, &mut generator(seed, 2));
+        let noise = (self.noise_std > 0.0)
+            .then(|| gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3)));
+        let inputs = |d: usize, variance: f64, rows: usize, stream: u64| {
+            gaussian_matrix(rows, d, variance, &mut generator(seed, stream))
+        };
+        let engine = Engine::SEQUENTIAL;
+        match self.features {
+            Features::Gaussian => {
+                let variance = 1.0 / m as f64;
+                let features = gaussian_matrix(n, m, variance, &mut generator(seed, 0));
+                self.linear(features, init, noise, Map::Isotropic { variance, gaussian: true, bound: None })
+            }
+            Features::Sphere { bound } => {
+                check("feature bound", bound, |b| b > 0.0, "a positive number")?;
+                let features = sphere(n, m, bound, &mut generator(seed, 0));
+                let variance = bound * bound / m as f64;
+                let map = Map::Isotropic { variance, gaussian: false, bound: Some(bound) };
+                self.linear(features, init, noise, map)
+            }
+            Features::Relu { input_dim: d, hidden_variance, input_variance } => {
+                check("input dimension", d as f64, |x| x >= 1.0, "at least 1")?;
+                check("hidden variance", hidden_variance, |x| x > 0.0, "a positive number")?;
+                let spread = hidden_variance / (d * m) as f64;
+                let weights = gaussian_matrix(m, d, spread, &mut generator(seed, 4));
+                let map = ReluFeatures::new(weights, input_variance)?;
+                let x = inputs(d, input_variance, n, 0);
+                let features = map.map(x.view(), engine)?;
+                let test = inputs(d, input_variance, self.test_samples, 5);
+                if self.teacher != Teacher::ReluNeuron {
+                    let test = map.map(test.view(), engine)?;
+                    return self.linear(features, init, noise, Map::Relu(map))?.with_test(test);
+                }
+                let neuron = unit_vector(d, &mut generator(seed, 1));
+                let label = |x: &Array2<f64>| x.dot(&neuron).mapv(|z| z.max(0.0));
+                let moments = map.neuron_moments(neuron.view())?;
+                let sample = (map.map(test.view(), engine)?, label(&test));
+                Ok(self.curved(features, label(&x), noise, init, Map::Relu(map), moments, sample))
+            }
+            Features::Fourier { input_dim: d, frequency_variance, input_variance } => {
+                check("input dimension", d as f64, |x| x >= 1.0, "at least 1")?;
+                check("frequency variance", frequency_variance, |x| x > 0.0, "a positive number")?;
+                let mut rng = generator(seed, 4);
+                let map = FourierFeatures::random(m, d, frequency_variance, input_variance, &mut rng)?;
+                let x = inputs(d, input_variance, n, 0);
+                let features = map.map(x.view(), engine)?;
+                let test = inputs(d, input_variance, self.test_samples, 5);
+                if self.teacher != Teacher::FourierFeature {
+                    let test = map.map(test.view(), engine)?;
+                    return self.linear(features, init, noise, Map::Fourier(map))?.with_test(test);
+                }
+                let mut rng = generator(seed, 1);
+                let frequency = gaussian_vector(d, frequency_variance, &mut rng);
+                let phase = rng.next_u64() as f64 / u64::MAX as f64 * 2.0 * std::f64::consts::PI;
+                let moments = map.teacher_moments(frequency.view(), phase)?;
+                let labels = map.teacher_outputs(frequency.view(), phase, x.view())?;
+                let test_labels = map.teacher_outputs(frequency.view(), phase, test.view())?;
+                let sample = (map.map(test.view(), engine)?, test_labels);
+                Ok(self.curved(features, labels, noise, init, Map::Fourier(map), moments, sample))
+            }
+        }
+    }
+
+    /// A teacher linear in the features.
+    fn linear(
+        &self,
+        features: Array2<f64>,
+        init: Array1<f64>,
+        noise: Option<Array1<f64>>,
+        map: Map,
+    ) -> Result<Instance> {
+        let m = self.width;
+        let weights = match self.teacher {
+            Teacher::Zero => Array1::zeros(m),
+            Teacher::Unit => unit_vector(m, &mut generator(self.seed, 1)),
+            Teacher::ReluNeuron => {
+                return Err(Error::Missing { wanted: "a ReLU-neuron teacher", needs: "ReLU features" });
+            }
+            Teacher::FourierFeature => {
+                return Err(Error::Missing { wanted: "a Fourier-feature teacher", needs: "Fourier features" });
+            }
+        };
+        let target = Target::Teacher { weights, noise };
+        Ok(Instance { features, target, init, map, moments: None, sample: None })
+    }
+
+    /// A teacher that is not linear in the features: labels and moments.
+    #[allow(clippy::too_many_arguments)] // the parts of an instance, passed once
+    fn curved(
+        &self,
+        features: Array2<f64>,
+        labels: Array1<f64>,
+        noise: Option<Array1<f64>>,
+        init: Array1<f64>,
+        map: Map,
+        moments: Moments,
+        sample: (Array2<f64>, Array1<f64>),
+    ) -> Instance {
+        let labels = match noise {
+            Some(noise) => labels + noise,
+            None => labels,
+        };
+        Instance {
+            features,
+            target: Target::Labels(labels),
+            init,
+            map,
+            moments: Some(moments),
+            sample: (self.test_samples > 0).then_some(sample),
+        }
+    }
+}
+
+impl Instance {
+    /// Adds a held-out sample labelled by the linear teacher.
+    fn with_test(mut self, features: Array2<f64>) -> Result<Instance> {
+        if let (Target::Teacher { weights, .. }, true) = (&self.target, features.nrows() > 0) {
+            let labels = Engine::SEQUENTIAL.matvec(features.view(), weights.view())?;
+            self.sample = Some((features, labels));
+        }
+        Ok(self)
+    }
+
+    /// The problem, borrowing the arrays.
+    pub fn problem(&self) -> Problem<'_> {
+        let m = self.features.ncols();
+        let (covariance, gaussian, feature_bound) = match &self.map {
+            Map::Isotropic { variance, gaussian, bound } => {
+                (Covariance::Isotropic { dimension: m, variance: *variance }, *gaussian, *bound)
+            }
+            Map::Relu(map) => (Covariance::Relu(map), false, None),
+            Map::Fourier(map) => (Covariance::Fourier(map), false, Some(2.0_f64.sqrt())),
+        };
+        let sample = self.sample.as_ref();
+        Problem {
+            features: self.features.view(),
+            target: self.target.clone(),
+            init: self.init.clone(),
+            population: Population {
+                covariance: Some(covariance),
+                moments: self.moments.clone(),
+                sample: sample.map(|(f, y)| Sample { features: f.view(), labels: y.clone() }),
+                gaussian,
+                feature_bound,
+            },
+        }
+    }
+}
