@@ -1,13 +1,14 @@
 //! Arrays in files: what is written is read again, and bad files are errors with a place and a reason.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use groktime::data::files::*;
 use ndarray::{Array, Array2, ArrayD, IxDyn, ShapeBuilder, array};
-use npyz::{AutoSerialize, Order, Serialize, WriterBuilder, npz::NpzWriter};
+use npyz::{AutoSerialize, Order, WriterBuilder};
 use proptest::prelude::*;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// The bytes of a `.npy` file with this header text.
 fn npy_with_header(text: &str, data: &[u8]) -> Vec<u8> {
@@ -33,25 +34,17 @@ fn npy_by_peer<T: AutoSerialize + Copy>(values: &[T], shape: &[u64], order: Orde
     bytes
 }
 
-/// An `.npz` archive with the arrays `a` = 0..6 (2 by 3, f64) and `b` = (1, 2) (i32).
+/// A compressed `.npz` archive with the arrays `a` = 0..6 (2 by 3, f64) and `b` = (1, 2) (i32).
 fn npz_archive() -> Vec<u8> {
-    fn add<T: AutoSerialize + Serialize + Copy>(
-        archive: &mut NpzWriter<Cursor<&mut Vec<u8>>>,
-        name: &str,
-        shape: &[u64],
-        values: &[T],
-    ) {
-        let builder = archive.array(name, Default::default()).unwrap().default_dtype().shape(shape);
-        let mut writer = builder.begin_nd().unwrap();
-        writer.extend(values.iter().copied()).unwrap();
-        writer.finish().unwrap();
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let a = npy_by_peer(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[2, 3], Order::C);
+    let b = npy_by_peer(&[1i32, 2], &[2], Order::C);
+    for (name, content) in [("a.npy", a), ("b.npy", b)] {
+        archive.start_file(name, options).unwrap();
+        archive.write_all(&content).unwrap();
     }
-    let mut bytes = Vec::new();
-    let mut archive = NpzWriter::new(Cursor::new(&mut bytes));
-    add(&mut archive, "a", &[2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
-    add(&mut archive, "b", &[2], &[1i32, 2]);
-    drop(archive);
-    bytes
+    archive.finish().unwrap().into_inner()
 }
 
 /// Where the checksum is in the central directory entry of a `.zip` file.

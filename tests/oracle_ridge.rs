@@ -1,10 +1,30 @@
-//! The closed form against a 240-digit reference.
+//! The closed form against a 240-digit reference (`tests/common`).
+//!
+//! # What is claimed
+//! With ε = 2⁻⁵², κ the condition number of Φ (of its non-zero singular values) and D = ln(L(0)/L(t)) ≥ 0
+//! the folds by which a loss has decayed:
+//!
+//! 1. |computed − exact| ≤ the rounding bound that comes with every loss, always.
+//! 2. The relative error of a loss is at most C·ε·(κ + S)(1 + D), and so is the absolute error of its
+//!    logarithm, however deep in the tail. An eigenvalue of ΦᵀΦ is known to κε relatively, and D is the
+//!    exponent it is multiplied by. S = ηg/|ln|1 − ηg|| for the fastest mode: near the stability limit
+//!    ln|ρ| is 1/S of ηg, and a relative error ε of the step or of g counts S-fold. (κ + S ≤ 10⁴ and
+//!    D ≤ 20 give 1e-10.)
+//! 3. Where a loss is a sum of terms larger than itself (moments h and κ, residuals of a held-out sample,
+//!    residuals that pass through zero), the error is relative to these terms.
+
 mod common;
 
 use common::*;
-use groktime::data::features::generator;
 use groktime::crossing::Point;
+use groktime::data::features::generator;
+use groktime::ridge::{ClosedForm, Settings, Target};
+use groktime::trajectory::{Clock, Trajectory};
+use ndarray::{Array1, array};
 use rand::RngExt;
+
+/// C of the second claim.
+const CONSTANT: f64 = 64.0;
 
 fn times(case: &Case, seed: u64, extra: usize) -> Vec<u64> {
     let rng = &mut generator(seed, 5);
@@ -13,70 +33,294 @@ fn times(case: &Case, seed: u64, extra: usize) -> Vec<u64> {
     // Around the times of the slowest mode, and anywhere.
     let slow = case.features.nrows() as f64 * case.kappa.powi(2) / case.settings.step_size;
     for _ in 0..extra {
-        times.push((slow * 10.0_f64.powf(rng.random_range(-2.0..1.5))) as u64);
+        times.push(((slow * 10.0_f64.powf(rng.random_range(-2.0..1.5))) as u64).min(u64::MAX / 4));
         times.push(10.0_f64.powf(rng.random_range(0.0..18.0)) as u64);
     }
     times
 }
 
+/// Ratios of errors to what was allowed.
 #[derive(Default)]
-struct Stats { ratios: Vec<f64>, worst: f64, worst_name: String }
-impl Stats {
-    fn add(&mut self, computed: Point, exact: &Big, name: impl Fn() -> String) {
-        let e = distance(computed.value, exact);
-        let r = if e == 0.0 && !computed.rounding.is_nan() { 0.0 } else { e / computed.rounding };
-        if !(r <= self.worst) { self.worst = r; self.worst_name = format!("{} value {:e} err {e:e} bound {:e}", name(), computed.value, computed.rounding); }
-        self.ratios.push(r);
+struct Ratios {
+    all: Vec<f64>,
+    worst: f64,
+    worst_context: String,
+}
+
+impl Ratios {
+    fn add(&mut self, error: f64, allowed: f64, context: impl Fn() -> String) {
+        let ratio = if error == 0.0 && !allowed.is_nan() { 0.0 } else { error / allowed };
+        let ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
+        if ratio > self.worst {
+            (self.worst, self.worst_context) = (ratio, format!("{}: error {error:e}, allowed {allowed:e}", context()));
+        }
+        self.all.push(ratio);
     }
-    fn raw(&mut self, computed: f64, exact: f64, bound: f64, name: impl Fn() -> String) {
-        let e = if computed == exact { 0.0 } else { (computed - exact).abs() };
-        let r = if e == 0.0 { 0.0 } else { e / bound };
-        if !(r <= self.worst) { self.worst = r; self.worst_name = format!("{} value {computed:e} exact {exact:e} bound {bound:e}", name()); }
-        self.ratios.push(r);
+
+    fn check(&mut self, what: &str, limit: f64) {
+        self.all.sort_by(f64::total_cmp);
+        let (count, median) = (self.all.len(), self.all[self.all.len() / 2]);
+        println!("{what}: {count}, worst {:.2e}, median {median:.1e} ({})", self.worst, self.worst_context);
+        assert!(self.worst <= limit, "{what}: {} times what is allowed: {}", self.worst / limit, self.worst_context);
     }
-    fn report(&mut self, what: &str) {
-        self.ratios.sort_by(f64::total_cmp);
-        let c = self.ratios.len();
-        println!("{what}: {c} max {:.3e} p99 {:.2e} median {:.2e}; {}", self.ratios[c-1], self.ratios[c*99/100], self.ratios[c/2], self.worst_name);
+}
+
+/// The rank of what the residuals live in is below n: their null part is noise of the reference.
+fn deficient(case: &Case) -> bool {
+    let (n, m) = case.features.dim();
+    n > m || case.name.contains("row")
+}
+
+struct Observed {
+    train: Point,
+    test: Point,
+    norm: f64,
+    logs: [f64; 2],
+}
+
+fn observe<T: Clock>(form: &ClosedForm<'_, '_, T>, t: T) -> Observed {
+    Observed {
+        train: form.train_loss(t),
+        test: form.test_loss(t).unwrap(),
+        norm: form.parameter_norm(t),
+        logs: [form.ln_train_loss(t), form.ln_test_loss(t).unwrap()],
+    }
+}
+
+#[derive(Default)]
+struct Ledger {
+    train_bound: Ratios,
+    test_bound: Ratios,
+    relative: Ratios,
+    logs: Ratios,
+    norm: Ratios,
+    /// Plain relative errors where κ + S ≤ 10⁴ and D ≤ 20.
+    plain: Ratios,
+}
+
+impl Ledger {
+    fn compare(&mut self, case: &Case, reference: &Reference, times: &[u64], observed: impl Fn(u64) -> Observed) {
+        let (n, _) = case.features.dim();
+        let top = nalgebra::DMatrix::from_fn(n, case.features.ncols(), |i, j| case.features[(i, j)]).singular_values().max();
+        let x = case.settings.step_size * (top * top / n as f64 + case.settings.weight_decay);
+        let stiffness = if x > 1.0 { x / (1.0 - x).abs().ln().abs() } else { 0.0 };
+        let unit = f64::EPSILON * (case.kappa + stiffness);
+        let start = [ln_of(&reference.train(0_u64)), ln_of(&reference.test(0_u64).0)];
+        for &t in times {
+            let context = || format!("{} t {t}", case.name);
+            let got = observed(t);
+            let train = reference.train(t);
+            let (test, size) = reference.test(t);
+            self.train_bound.add(distance(got.train.value, &train), got.train.rounding, context);
+            self.test_bound.add(distance(got.test.value, &test), got.test.rounding, context);
+
+            for (i, (exact, value)) in [(&train, got.train.value), (&test, got.test.value)].into_iter().enumerate() {
+                let ln = ln_of(exact);
+                let folds = (start[i] - ln).max(0.0);
+                if deficient(case) && folds > 800.0 || ln == f64::NEG_INFINITY {
+                    continue;
+                }
+                let loss = if i == 1 { f64_of(exact).max(size) } else { f64_of(exact) };
+                if loss > 1e-290 {
+                    let error = distance(value, exact);
+                    self.relative.add(error, loss * unit * (1.0 + folds), context);
+                    if folds <= 20.0 && unit <= 1e4 * f64::EPSILON {
+                        self.plain.add(error / loss, 1.0, context);
+                    }
+                }
+                if i == 0 || size == f64_of(exact) || size == 0.0 {
+                    let allowed = unit * (1.0 + folds) + f64::EPSILON * ln.abs();
+                    self.logs.add((got.logs[i] - ln).abs(), allowed, || format!("log {}", context()));
+                }
+            }
+            let square = reference.squared_norm(t);
+            let ln = 0.5 * ln_of(&square);
+            let folds = (start[1] - ln).abs();
+            if ln > -600.0 {
+                let exact = square.with_precision(300).value().sqrt();
+                let allowed = f64_of(&exact) * unit * (1.0 + folds);
+                self.norm.add(distance(got.norm, &exact), allowed, || format!("norm {}", context()));
+            }
+        }
+    }
+
+    fn check(&mut self, what: &str) {
+        self.train_bound.check(&format!("{what}, training loss / its bound"), 1.0 / 3.0);
+        self.test_bound.check(&format!("{what}, test loss / its bound"), 1.0 / 3.0);
+        self.relative.check(&format!("{what}, relative error / ε(κ + S)(1 + D)"), CONSTANT);
+        self.logs.check(&format!("{what}, logarithms / ε(κ + S)(1 + D)"), CONSTANT);
+        self.norm.check(&format!("{what}, norm / ε(κ + S)(1 + D)"), CONSTANT);
+        if !self.plain.all.is_empty() {
+            self.plain.check(&format!("{what}, plain relative error"), 1e-10);
+        }
+    }
+}
+
+fn closed_form_against_reference(kappa: f64) {
+    let problems = if full() { 1000 } else { 50 };
+    for flow in [false, true] {
+        let mut ledger = Ledger::default();
+        for seed in 0..problems {
+            let case = random_case(seed + kappa as u64, kappa);
+            let reference = Reference::new(&case, flow);
+            let spectrum = case.spectrum();
+            let times = times(&case, seed, 8);
+            let descent = spectrum.descent(&case.settings).unwrap();
+            let gradient_flow = spectrum.flow(&case.settings).unwrap();
+            ledger.compare(&case, &reference, &times, |t| match flow {
+                true => observe(&gradient_flow, t as f64),
+                false => observe(&descent, t),
+            });
+        }
+        ledger.check(&format!("condition {kappa:e}, flow {flow}"));
     }
 }
 
 #[test]
-fn explore() {
-    let start = std::time::Instant::now();
-    for kappa in [10.0, 1e2, 1e4, 1e6, 1e8] {
+fn condition_1e1() {
+    closed_form_against_reference(1e1);
+}
+
+#[test]
+fn condition_1e2() {
+    closed_form_against_reference(1e2);
+}
+
+#[test]
+fn condition_1e4() {
+    closed_form_against_reference(1e4);
+}
+
+#[test]
+fn condition_1e6() {
+    closed_form_against_reference(1e6);
+}
+
+#[test]
+fn condition_1e8() {
+    closed_form_against_reference(1e8);
+}
+
+/// The reference itself: residuals iterated directly and residuals of θ, and f64 loops, agree.
+#[test]
+fn reference_agrees_with_itself() {
+    for seed in 0..10 {
+        let case = random_case(seed, 50.0);
         for flow in [false, true] {
-        let (mut train, mut test) = (Stats::default(), Stats::default());
-        let (mut rel, mut relt, mut reln, mut rell) = (Stats::default(), Stats::default(), Stats::default(), Stats::default());
-        for seed in 0..30 {
-            let case = random_case(seed + (kappa as u64), kappa);
             let reference = Reference::new(&case, flow);
-            let spectrum = case.spectrum();
-            let gd = spectrum.descent(&case.settings).unwrap();
-            let fl = spectrum.flow(&case.settings).unwrap();
-            let l0 = ln_of(&reference.train(0_u64));
-            let t0 = ln_of(&reference.test(0_u64).0);
-            for t in times(&case, seed, 10) {
-                let name = || format!("{} t {t}", case.name);
-                let exact = reference.train(t);
-                let (p, q, nrm, ln, lt) = if flow { let t = t as f64; (fl.train_loss(t), fl.test_loss(t).unwrap(), fl.parameter_norm(t), fl.ln_train_loss(t), fl.ln_test_loss(t).unwrap()) } else { (gd.train_loss(t), gd.test_loss(t).unwrap(), gd.parameter_norm(t), gd.ln_train_loss(t), gd.ln_test_loss(t).unwrap()) };
-                train.add(p, &exact, name);
-                let (exact_test, size) = reference.test(t);
-                test.add(q, &exact_test, name);
-                let unit = case.kappa * f64::EPSILON;
-                let e = (l0 - ln_of(&exact)).max(0.0) ;
-                if f64_of(&exact) > 1e-290 {rel.add(Point{value:p.value, rounding: f64_of(&exact)*unit*(1.0+e)}, &exact, name);}
-                rell.raw(ln, ln_of(&exact), unit*(1.0+e) + f64::EPSILON*ln.abs(), name);
-                let e = (t0 - ln_of(&exact_test)).max(0.0) ;
-                if f64_of(&exact_test) > 1e-290 {relt.add(Point{value:q.value, rounding: f64_of(&exact_test).max(size)*unit*(1.0+e)}, &exact_test, name);
-                 if size == f64_of(&exact_test) { rell.raw(lt, ln_of(&exact_test), unit*(1.0+e) + f64::EPSILON*lt.abs(), name);} }
-                let sq = reference.squared_norm(t);
-                let no = f64_of(&sq).sqrt();
-                if no > 1e-290 { reln.add(Point{value: nrm, rounding: no*unit*(1.0+e)}, &sq.with_precision(200).value().sqrt(), name); }
+            for t in [0_u64, 1, 7, 1000, 10_u64.pow(9)] {
+                let (a, b) = (reference.train(t), reference.train_through_weights(t));
+                let scale = ln_of(&reference.train(0_u64)).max(0.0);
+                if a != b {
+                    let apart = ln_of(&dashu_float::ops::Abs::abs(a - b));
+                    assert!(apart < scale - 300.0, "{} t {t}: {apart}", case.name);
+                }
             }
         }
-        println!("kappa {kappa:e} flow {flow} {:?}", start.elapsed());
-        train.report("  train/bound"); test.report("  test/bound"); rel.report("  train/(kappa eps)"); relt.report("  test/(kappa eps)"); rell.report("  log/(kappa eps)"); reln.report("  norm/(kappa eps)");
+    }
+}
+
+/// θ_t itself, and the mean over times of what `observe` returns.
+#[test]
+fn states_agree_with_the_reference() {
+    for seed in 0..40 {
+        let case = random_case(seed + 500, 100.0);
+        let reference = Reference::new(&case, false);
+        let spectrum = case.spectrum();
+        let descent = spectrum.descent(&case.settings).unwrap();
+        for t in [0_u64, 1, 2, 17, 1000, 10_u64.pow(8), 10_u64.pow(15)] {
+            let exact = reference.state(t);
+            let got = descent.state(t).unwrap();
+            let size = f64_of(&reference.squared_norm(0_u64)).max(f64_of(&reference.squared_norm(t))).sqrt();
+            let error = got.iter().zip(&exact).map(|(a, b)| distance(*a, b).powi(2)).sum::<f64>().sqrt();
+            // Near the stability limit the phase of a fast mode is lost S-fold, see above: 2000 here.
+            assert!(error <= 64.0 * f64::EPSILON * (case.kappa + 2000.0) * size, "{} t {t}: {error:e} of {size:e}", case.name);
+        }
+    }
+}
+
+/// Orthogonal features with exactly representable eigenvalues.
+fn exact_case(step_size: f64, weight_decay: f64, teacher: Array1<f64>) -> Case {
+    Case {
+        name: format!("exact eta {step_size} lambda {weight_decay}"),
+        kappa: 2.0,
+        // s/n = 2 and 1/2.
+        features: array![[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        target: Target::teacher(teacher),
+        init: array![1.0, -3.0, 0.5],
+        test: Test::Isotropic(1.0),
+        settings: Settings { step_size, weight_decay, ..Default::default() },
+    }
+}
+
+/// ρ = 0 exactly (a mode is gone after one step), almost 0, and −1 (it oscillates for ever).
+#[test]
+fn extreme_steps() {
+    let mut ledger = Ledger::default();
+    let times = [0_u64, 1, 2, 3, 10, 11, 1000, 1001, 10_u64.pow(9), 10_u64.pow(18), 10_u64.pow(18) + 1];
+    for (step_size, weight_decay) in [(0.5, 0.0), (2.0, 0.0), (1.0, 0.0), (0.4, 0.5), (0.8, 0.5), (0.5, 1e-14), (0.5, 1e-17)] {
+        for teacher in [array![0.0, 0.0, 0.0], array![0.3, 1.0, -2.0], array![1.0, -3.0, 0.5]] {
+            let case = exact_case(step_size, weight_decay, teacher);
+            let spectrum = case.spectrum();
+            let Ok(descent) = spectrum.descent(&case.settings) else {
+                assert_eq!(step_size, 2.0, "only this one is unstable");
+                continue;
+            };
+            let reference = Reference::new(&case, false);
+            ledger_bounds(&mut ledger, &case, &reference, &times, |t| observe(&descent, t));
+            for end in [descent.last_unfit(0.01), descent.first_general(0.01)] {
+                end.unwrap();
+            }
+        }
+    }
+    ledger.train_bound.check("extreme steps, training loss / its bound", 1.0);
+    ledger.test_bound.check("extreme steps, test loss / its bound", 1.0);
+}
+
+fn ledger_bounds(
+    ledger: &mut Ledger,
+    case: &Case,
+    reference: &Reference,
+    times: &[u64],
+    observed: impl Fn(u64) -> Observed,
+) {
+    for &t in times {
+        let context = || format!("{} t {t}", case.name);
+        let got = observed(t);
+        ledger.train_bound.add(distance(got.train.value, &reference.train(t)), got.train.rounding, context);
+        ledger.test_bound.add(distance(got.test.value, &reference.test(t).0), got.test.rounding, context);
+    }
+}
+
+/// Figure 1 of the paper in small: the training loss is e^{−thousands} long before t2, and its logarithm
+/// is as good as the exponent.
+#[test]
+fn logarithms_outlive_underflow() {
+    let case = exact_case(0.25, 1e-5, array![0.0, 0.0, 0.0]);
+    let spectrum = case.spectrum();
+    let descent = spectrum.descent(&case.settings).unwrap();
+    let reference = Reference::new(&case, false);
+    for t in [1_000_u64, 10_000, 1_000_000, 10_u64.pow(12)] {
+        let exact = ln_of(&reference.train(t));
+        let got = descent.ln_train_loss(t);
+        assert!((got - exact).abs() <= 1e-14 * exact.abs(), "t {t}: {got} against {exact}");
+    }
+    assert!(descent.ln_train_loss(1_000_000) < -1e5 && descent.train_loss(1_000_000).value == 0.0);
+}
+
+/// Nothing can be learned from features that are zero.
+#[test]
+fn zero_features() {
+    for weight_decay in [0.0, 0.1] {
+        let mut case = exact_case(0.5, weight_decay, array![0.3, 1.0, -2.0]);
+        case.features.fill(0.0);
+        let spectrum = case.spectrum();
+        let descent = spectrum.descent(&case.settings).unwrap();
+        let reference = Reference::new(&case, false);
+        for t in [0_u64, 1, 10, 1000] {
+            let (train, test) = (descent.train_loss(t), descent.test_loss(t).unwrap());
+            assert!(distance(train.value, &reference.train(t)) <= train.rounding, "{train:?}");
+            assert!(distance(test.value, &reference.test(t).0) <= test.rounding, "{test:?}");
         }
     }
 }

@@ -1,1 +1,56 @@
-pub fn main(){}
+//! The program `groktime`: grokking times and bounds from the command line.
+//!
+//! Exit codes: 0 done, 1 a statement was violated that should hold, 2 bad input, 3 a computation or an
+//! output failed.
+
+mod arguments;
+mod output;
+mod plot;
+mod reproduce;
+mod ridge;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// When does a model generalise? Exact grokking times, and published bounds checked against them.
+#[derive(Parser)]
+#[command(name = "groktime", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
+    Ridge(Box<ridge::Arguments>),
+    /// All published statements of a model on its paper's settings; exit 1 if one is violated
+    Verify(verify::Arguments),
+    /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
+    Reproduce(reproduce::Arguments),
+}
+
+/// How a command ended short of an error.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Status {
+    Done,
+    Violated,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Ridge(arguments) => ridge::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
+    };
+    match result {
+        Ok(Status::Done) => ExitCode::SUCCESS,
+        Ok(Status::Violated) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("groktime: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

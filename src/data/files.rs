@@ -15,7 +15,8 @@ use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, ArrayView, Axis, Dimension, IxDyn, ShapeBuilder};
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, WriterBuilder, npz::NpzArchive};
+use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, WriterBuilder};
+use zip::ZipArchive;
 
 use crate::error::{Error, Result};
 
@@ -189,16 +190,18 @@ fn shown(piece: &[u8]) -> String {
 
 /// The array `member` of an archive of `size` bytes.
 fn npz(source: impl Read + Seek, size: u64, member: &str) -> Parsed<ArrayD<f64>> {
-    let mut archive = NpzArchive::new(source).map_err(|e| format!("not an .npz archive: {e}"))?;
+    let mut archive = ZipArchive::new(source).map_err(|e| format!("not an .npz archive: {e}"))?;
     let wanted = member.strip_suffix(".npy").unwrap_or(member);
-    let mut names: Vec<&str> = archive.array_names().collect();
+    let files: Vec<_> = archive.file_names().filter_map(|name| name.ok()).collect();
+    let mut names: Vec<_> = files.iter().filter_map(|f| npyz::npz::array_name_from_file_name(f)).collect();
     if !names.contains(&wanted) {
         names.sort_unstable();
         let held = names.join(", ");
         return Err(format!("no array {wanted:?} in the archive; choose FILE.npz:NAME with NAME of: {held}"));
     }
     let file_name = npyz::npz::file_name_from_array_name(wanted);
-    let entry = archive.zip_archive().by_name(&file_name);
+    drop(files);
+    let entry = archive.by_name(&file_name);
     let mut file = entry.map_err(|e| format!("cannot read {file_name} in the archive: {e}"))?;
     let declared = file.size();
     let array = npy(&mut file, declared, size)?;

@@ -1,0 +1,194 @@
+//! What the program prints and writes: one JSON document, tables for people, CSV files.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use groktime::Error;
+use groktime::crossing::Crossing;
+use groktime::data::files::write_whole;
+use groktime::theorem::{Judged, Outcome, Standing, Verdict};
+use groktime::trajectory::Clock;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What stops the program.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 2.
+    Input(String),
+    /// Exit code 3.
+    Computation(String),
+}
+
+impl Failure {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Input(_) => 2,
+            Failure::Computation(_) => 3,
+        }
+    }
+
+    /// An output that could not be written.
+    pub fn writing(error: Error) -> Failure {
+        Failure::Computation(error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Input(text) | Failure::Computation(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error.is_bad_input() {
+            true => Failure::Input(error.to_string()),
+            false => Failure::Computation(error.to_string()),
+        }
+    }
+}
+
+/// Prints one JSON document on standard output.
+pub fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(document).map_err(|e| Failure::Computation(e.to_string()))?;
+    print(&(text + "\n"))
+}
+
+/// Prints text; a reader that went away early (`| head`) is not an error.
+pub fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Computation(format!("standard output: {e}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Writes rows of text cells as CSV, whole or not at all.
+pub fn write_csv(path: &Path, heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    write_whole(path, |file| {
+        writeln!(file, "{}", heading.join(","))?;
+        rows.iter().try_for_each(|row| writeln!(file, "{}", row.join(",")))
+    })
+    .map_err(Failure::writing)
+}
+
+/// A table for people.
+pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(terminal_width());
+    table.set_header(heading.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    format!("{table}\n")
+}
+
+fn terminal_width() -> u16 {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    columns.filter(|c| *c >= 60).unwrap_or(120)
+}
+
+/// A number short enough for a table.
+pub fn short(x: f64) -> String {
+    match x {
+        x if x.is_nan() => "–".into(),
+        x if x.is_infinite() => if x > 0.0 { "never" } else { "−∞" }.into(),
+        x if x == x.trunc() && x.abs() < 1e15 => format!("{x}"),
+        x if x.abs() >= 1e5 || x.abs() < 1e-3 => format!("{x:.4e}"),
+        x => format!("{x:.5}"),
+    }
+}
+
+/// A number that reads back to the same bits.
+pub fn exact(x: f64) -> String {
+    if x.is_finite() { format!("{x:?}") } else { String::new() }
+}
+
+/// t1 or t2 in JSON: a whole number for descent, null for never.
+pub fn crossing_value<T: Clock>(crossing: Crossing<T>, from_start: i64) -> Value {
+    match crossing {
+        Crossing::FromStart => json!(from_start),
+        Crossing::At { time, .. } => time_value(time),
+        Crossing::Never | Crossing::Undecided { .. } => Value::Null,
+    }
+}
+
+/// The certified interval in JSON; the upper end is null when rounding cannot exclude "never".
+pub fn crossing_interval<T: Clock>(crossing: Crossing<T>, from_start: i64) -> Value {
+    match crossing {
+        Crossing::FromStart => json!([from_start, from_start]),
+        Crossing::At { lo, hi, .. } => json!([time_value(lo), time_value(hi)]),
+        Crossing::Never => Value::Null,
+        Crossing::Undecided { from } => json!([time_value(from), null]),
+    }
+}
+
+/// A time in JSON.
+pub fn time_value<T: Clock>(t: T) -> Value {
+    // Display of u64 is exact; of f64 it reads back.
+    let text = t.to_string();
+    match T::NAME == f64::NAME {
+        true => json!(t.as_f64()),
+        false => text.parse::<u64>().map_or(Value::Null, |steps| json!(steps)),
+    }
+}
+
+/// t1 or t2 for people.
+pub fn crossing_text<T: Clock>(crossing: Crossing<T>) -> String {
+    match crossing {
+        Crossing::FromStart => "from the start".into(),
+        Crossing::At { time, lo, hi } if lo == hi || T::NAME == f64::NAME => short(time.as_f64()),
+        Crossing::At { time, lo, hi } => format!("{time} (in [{lo}, {hi}])"),
+        Crossing::Never => "never".into(),
+        Crossing::Undecided { from } => format!("undecided from {from}"),
+    }
+}
+
+/// One row of the table of statements.
+pub fn statement_row(judged: &Judged) -> Vec<String> {
+    let Verdict { value, measured, at_time, outcome, .. } = judged.verdict;
+    let statement = &judged.statement;
+    let relation = match statement.side {
+        groktime::theorem::Side::Upper => "≤",
+        groktime::theorem::Side::Lower => "≥",
+    };
+    let at = at_time.map_or(String::new(), |t| format!(" at {}", short(t)));
+    let reason = match outcome {
+        Outcome::NotApplicable => reasons(judged, Standing::Fails),
+        Outcome::NotEvaluated => reasons(judged, Standing::NotEvaluated),
+        Outcome::Undetermined => reasons(judged, Standing::Open),
+        _ => String::new(),
+    };
+    let probability = statement.probability.map_or(String::new(), |p| format!("{:.4}", p.stated));
+    vec![
+        statement.source.trim_start_matches("2601.19791 ").to_owned(),
+        format!("{} {relation} {}", statement.quantity, short(value)),
+        format!("{}{at}", short(measured)),
+        probability,
+        outcome.name().to_owned(),
+        reason,
+    ]
+}
+
+pub const STATEMENT_HEADING: [&str; 6] =
+    ["statement", "claim", "exact", "probability", "outcome", "because"];
+
+/// The hypotheses that stand in a given way, with what they have and need.
+fn reasons(judged: &Judged, standing: Standing) -> String {
+    let all = judged.statement.hypotheses.iter().filter(|h| h.standing == standing);
+    let texts: Vec<String> = all
+        .map(|h| match (h.have, h.need) {
+            (Some(have), Some(need)) => format!("{}: has {}, needs {}", h.name, short(have), short(need)),
+            _ => h.name.to_owned(),
+        })
+        .collect();
+    match (texts.is_empty(), standing) {
+        (true, Standing::NotEvaluated) => "failed in this one draw: judged by its rate (verify)".into(),
+        _ => texts.join("; "),
+    }
+}

@@ -1,0 +1,179 @@
+//! `groktime reproduce NAME… --out DIR`: published figures, one file each: data (CSV), pictures (SVG,
+//! PNG) and what must be seen in them, checked (JSON).
+
+mod ridge_control;
+mod ridge_curves;
+mod ridge_sweeps;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use groktime::data::files::write_whole;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::Status;
+use crate::output::{self, Failure, write_csv};
+use crate::plot::{self, Figure};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Names of figures (see --list)
+    #[arg(required_unless_present = "list")]
+    names: Vec<String>,
+    /// List the figures and end
+    #[arg(long)]
+    list: bool,
+    /// Folder to write into (made if it is not there)
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// No text on standard output
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A published figure.
+struct Entry {
+    name: &'static str,
+    what: &'static str,
+    make: fn() -> Result<Produced, Failure>,
+}
+
+const REGISTRY: &[Entry] = &[
+    Entry {
+        name: "ridge-1",
+        what: "2601.19791 figure 1 left: train loss collapses long before test loss (50 runs, m = 10000)",
+        make: ridge_curves::figure_1,
+    },
+    Entry {
+        name: "ridge-2",
+        what: "2601.19791 figure 2: t1 and t2 against λ, n, m, ν² beside the bounds (8)",
+        make: ridge_sweeps::figure_2,
+    },
+    Entry {
+        name: "ridge-3",
+        what: "2601.19791 figure 3: the same for random ReLU features and a ReLU-neuron teacher",
+        make: ridge_sweeps::figure_3,
+    },
+    Entry {
+        name: "ridge-5",
+        what: "2601.19791 figure 5: accuracy has a plateau, the loss has none (random ReLU features)",
+        make: ridge_curves::figure_5,
+    },
+    Entry {
+        name: "ridge-6",
+        what: "2601.19791 figure 6: grokking persists under label noise",
+        make: ridge_curves::figure_6,
+    },
+    Entry {
+        name: "ridge-7",
+        what: "2601.19791 figure 7: grokking with random Fourier features",
+        make: ridge_curves::figure_7,
+    },
+    Entry {
+        name: "ridge-control",
+        what: "grokking amplified and eliminated on demand: λ and ν² for a wanted delay (not in the paper)",
+        make: ridge_control::figure,
+    },
+];
+
+/// What a figure is made of.
+struct Produced {
+    figure: Figure,
+    heading: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    /// Settings, ours where the paper names none.
+    settings: serde_json::Value,
+    checks: Vec<Check>,
+}
+
+/// Something that must be seen in the figure.
+#[derive(Serialize)]
+struct Check {
+    what: String,
+    /// The published value or statement.
+    published: String,
+    measured: f64,
+    /// Accepted range of the measured value.
+    low: Option<f64>,
+    high: Option<f64>,
+    verdict: &'static str,
+}
+
+impl Check {
+    fn new(what: impl Into<String>, published: impl Into<String>, measured: f64, low: f64, high: f64) -> Check {
+        let finite = |x: f64| x.is_finite().then_some(x);
+        let verdict = if measured >= low && measured <= high { "agrees" } else { "differs" };
+        Check { what: what.into(), published: published.into(), measured, low: finite(low), high: finite(high), verdict }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    if arguments.list {
+        let rows = REGISTRY.iter().map(|e| vec![e.name.to_owned(), e.what.to_owned()]).collect();
+        output::print(&output::table(&["name", "figure"], rows))?;
+        return Ok(Status::Done);
+    }
+    let entries = arguments
+        .names
+        .iter()
+        .map(|name| {
+            REGISTRY.iter().find(|e| e.name == name).ok_or_else(|| {
+                let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
+                Failure::Input(format!("there is no figure {name:?}; there are {}", names.join(", ")))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    std::fs::create_dir_all(&arguments.out)
+        .map_err(|e| Failure::Computation(format!("{}: {e}", arguments.out.display())))?;
+    for entry in entries {
+        let started = Instant::now();
+        let bar = spinner(entry.name);
+        let produced = (entry.make)()?;
+        bar.finish_and_clear();
+        write(entry, &produced, &arguments.out, started)?;
+        if !arguments.quiet {
+            output::print(&summary(entry, &produced, &arguments.out, started))?;
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// A sign of life on standard error, when that is a terminal (indicatif hides it otherwise).
+fn spinner(name: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+    let bar = ProgressBar::new_spinner().with_message(name);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
+}
+
+fn write(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) -> Result<(), Failure> {
+    let path = |extension: &str| folder.join(format!("{}.{extension}", entry.name));
+    write_csv(&path("csv"), &produced.heading, &produced.rows)?;
+    plot::write(&produced.figure, &path("svg")).map_err(Failure::writing)?;
+    plot::write(&produced.figure, &path("png")).map_err(Failure::writing)?;
+    let document = serde_json::json!({
+        "schema": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "figure": entry.name,
+        "what": entry.what,
+        "settings": produced.settings,
+        "checks": produced.checks,
+        "seconds": started.elapsed().as_secs_f64(),
+    });
+    // The JSON comes last: a figure is complete when it is there.
+    write_whole(&path("json"), |file| serde_json::to_writer_pretty(file, &document).map_err(std::io::Error::from))
+        .map_err(Failure::writing)
+}
+
+fn summary(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) -> String {
+    let seconds = started.elapsed().as_secs_f64();
+    let mut text = format!("{}  {} ({seconds:.1} s)\n", entry.name, entry.what);
+    for check in &produced.checks {
+        let measured = output::short(check.measured);
+        text += &format!("  {:<8} {}: {measured} (published: {})\n", check.verdict, check.what, check.published);
+    }
+    text + &format!("  written: {}/{}.{{csv,svg,png,json}}\n", folder.display(), entry.name)
+}

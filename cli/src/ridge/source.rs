@@ -1,0 +1,355 @@
+//! From flags to a ridge problem: generators, files, or the digits that come with the program.
+
+use std::path::Path;
+
+use clap::Args;
+use groktime::data::features::{ReluFeatures, gaussian_matrix, gaussian_vector, generator, unit_vector};
+use groktime::data::files::{into_matrix, read_matrix, read_npy_bytes, read_vector};
+use groktime::linalg::Engine;
+use groktime::ridge::{Features, Instance, Population, Problem, Recipe, Sample, Target, Teacher};
+use ndarray::{Array1, Array2, Axis, s};
+
+use crate::arguments::{Covariance, Keyword, Source};
+use crate::output::Failure;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FeatureLaw {
+    Gaussian,
+    Sphere,
+    Relu,
+    Fourier,
+    Digits,
+}
+
+impl Keyword for FeatureLaw {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("gaussian", FeatureLaw::Gaussian),
+        ("sphere", FeatureLaw::Sphere),
+        ("relu", FeatureLaw::Relu),
+        ("fourier", FeatureLaw::Fourier),
+        ("digits", FeatureLaw::Digits),
+    ];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TeacherLaw {
+    Zero,
+    Unit,
+    ReluNeuron,
+    Fourier,
+}
+
+impl Keyword for TeacherLaw {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("zero", TeacherLaw::Zero),
+        ("unit", TeacherLaw::Unit),
+        ("relu-neuron", TeacherLaw::ReluNeuron),
+        ("fourier", TeacherLaw::Fourier),
+    ];
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Problem")]
+pub struct SourceArguments {
+    /// Features: a file (samples × width; .npy, .npz:NAME, .csv), or gaussian | sphere | relu | fourier | digits
+    #[arg(long, value_name = "FILE|LAW", default_value = "gaussian")]
+    pub features: Source<FeatureLaw>,
+    /// Samples n to draw
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
+    /// Width m (number of features) to draw
+    #[arg(long, value_name = "M")]
+    pub width: Option<usize>,
+    /// Input dimension d of relu and fourier features
+    #[arg(long, value_name = "D", default_value_t = 100)]
+    pub input_dim: usize,
+    /// Variance of each input coordinate (relu, fourier)
+    #[arg(long, value_name = "V", default_value_t = 1.0)]
+    pub input_variance: f64,
+    /// relu: w_j ~ N(0, V/(d·m)); fourier: w_j ~ N(0, V)
+    #[arg(long, value_name = "V", default_value_t = 1.0)]
+    pub hidden_variance: f64,
+    /// ν²: initial parameters are drawn from N(0, ν²) [default: 1 when they are drawn]
+    #[arg(long, value_name = "V")]
+    pub init_variance: Option<f64>,
+    /// Bound b ≥ ‖φ(x)‖ (the radius, for sphere features)
+    #[arg(long, value_name = "B")]
+    pub feature_bound: Option<f64>,
+    /// Say that the features of a file are Gaussian vectors
+    #[arg(long, value_name = "LAW", value_parser = ["gaussian"])]
+    pub feature_law: Option<String>,
+    /// Teacher: a file of θ*, or zero | unit | relu-neuron | fourier
+    #[arg(long, value_name = "FILE|LAW")]
+    pub teacher: Option<Source<TeacherLaw>>,
+    /// Real labels instead of a teacher
+    #[arg(long, value_name = "FILE", conflicts_with = "teacher")]
+    pub labels: Option<String>,
+    /// Initial parameters θ₀
+    #[arg(long, value_name = "FILE")]
+    pub init: Option<String>,
+    /// Standard deviation of Gaussian noise added to the training labels
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    pub noise_std: f64,
+    /// Σ = E φφᵀ of file features: a file, or isotropic:V
+    #[arg(long, value_name = "FILE|isotropic:V")]
+    pub covariance: Option<Covariance>,
+    /// Features of a held-out sample
+    #[arg(long, value_name = "FILE", requires = "test_labels")]
+    pub test_features: Option<String>,
+    /// Labels of the held-out sample
+    #[arg(long, value_name = "FILE", requires = "test_features")]
+    pub test_labels: Option<String>,
+    /// Size of the held-out sample drawn for accuracies of relu and fourier features
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub test_samples: usize,
+    /// Seed of every random draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// A problem with the arrays it owns.
+pub enum Owned {
+    Drawn(Box<Instance>),
+    Loaded(Box<Loaded>),
+}
+
+pub struct Loaded {
+    features: Array2<f64>,
+    target: Target,
+    init: Array1<f64>,
+    isotropic: Option<f64>,
+    covariance: Option<Array2<f64>>,
+    sample: Option<(Array2<f64>, Array1<f64>)>,
+    gaussian: bool,
+    bound: Option<f64>,
+}
+
+impl Owned {
+    pub fn problem(&self) -> Problem<'_> {
+        match self {
+            Owned::Drawn(instance) => instance.problem(),
+            Owned::Loaded(loaded) => loaded.problem(),
+        }
+    }
+}
+
+impl Loaded {
+    fn problem(&self) -> Problem<'_> {
+        use groktime::data::Covariance::{Dense, Isotropic};
+        let dimension = self.features.ncols();
+        let isotropic = self.isotropic.map(|variance| Isotropic { dimension, variance });
+        let sample = self.sample.as_ref();
+        Problem {
+            features: self.features.view(),
+            target: self.target.clone(),
+            init: self.init.clone(),
+            population: Population {
+                covariance: isotropic.or(self.covariance.as_ref().map(|c| Dense(c.view()))),
+                moments: None,
+                sample: sample.map(|(f, y)| Sample { features: f.view(), labels: y.clone() }),
+                gaussian: self.gaussian,
+                feature_bound: self.bound,
+            },
+        }
+    }
+}
+
+impl SourceArguments {
+    /// ν² as the theorems need it: known when θ₀ is drawn, or when the user says so.
+    pub fn known_variance(&self) -> Option<f64> {
+        self.init_variance.or_else(|| self.init.is_none().then_some(1.0))
+    }
+
+    /// The problem of the given seed.
+    pub fn load(&self, seed: u64) -> Result<Owned, Failure> {
+        let drawn = |features| self.draw(features, seed).map(|i| Owned::Drawn(Box::new(i)));
+        let (d, hidden, variance) = (self.input_dim, self.hidden_variance, self.input_variance);
+        match &self.features {
+            Source::File(path) => self.from_files(path, seed).map(|l| Owned::Loaded(Box::new(l))),
+            Source::Keyword(law) => match law {
+                FeatureLaw::Gaussian => drawn(Features::Gaussian),
+                FeatureLaw::Sphere => {
+                    drawn(Features::Sphere { bound: self.feature_bound.unwrap_or(1.0) })
+                }
+                FeatureLaw::Relu => drawn(Features::Relu {
+                    input_dim: d,
+                    hidden_variance: hidden,
+                    input_variance: variance,
+                }),
+                FeatureLaw::Fourier => drawn(Features::Fourier {
+                    input_dim: d,
+                    frequency_variance: hidden,
+                    input_variance: variance,
+                }),
+                FeatureLaw::Digits => self.digits(seed).map(|l| Owned::Loaded(Box::new(l))),
+            },
+        }
+    }
+
+    fn draw(&self, features: Features, seed: u64) -> Result<Instance, Failure> {
+        let unused = [
+            ("--covariance", self.covariance.is_some()),
+            ("--test-features", self.test_features.is_some()),
+            ("--labels", self.labels.is_some()),
+            ("--feature-law", self.feature_law.is_some()),
+        ];
+        if let Some((flag, _)) = unused.iter().find(|(_, given)| *given) {
+            return Err(Failure::Input(format!("{flag} goes with features from a file: drawn ones have a known law")));
+        }
+        if self.feature_bound.is_some() && !matches!(features, Features::Sphere { .. }) {
+            return Err(Failure::Input("--feature-bound goes with sphere features or a file".into()));
+        }
+        let given = match &self.teacher {
+            Some(Source::File(path)) => Some(read_vector(path)?),
+            _ => None,
+        };
+        let teacher = match &self.teacher {
+            Some(Source::Keyword(TeacherLaw::Zero)) => Teacher::Zero,
+            Some(Source::Keyword(TeacherLaw::ReluNeuron)) => Teacher::ReluNeuron,
+            Some(Source::Keyword(TeacherLaw::Fourier)) => Teacher::FourierFeature,
+            _ => Teacher::Unit,
+        };
+        let recipe = Recipe {
+            features,
+            teacher,
+            samples: self.samples.unwrap_or(100),
+            width: self.width.unwrap_or(1000),
+            init_variance: self.init_variance.unwrap_or(1.0),
+            noise_std: self.noise_std,
+            test_samples: self.test_samples,
+            seed,
+        };
+        let mut instance = recipe.draw()?;
+        if let (Some(weights), Target::Teacher { noise, .. }) = (given, &instance.target) {
+            instance.target = Target::Teacher { weights, noise: noise.clone() };
+        }
+        if let Some(path) = &self.init {
+            instance.init = read_vector(Path::new(path))?;
+        }
+        Ok(instance)
+    }
+
+    fn from_files(&self, path: &Path, seed: u64) -> Result<Loaded, Failure> {
+        let features = read_matrix(path)?;
+        let (n, m) = features.dim();
+        if self.samples.is_some_and(|s| s != n) || self.width.is_some_and(|w| w != m) {
+            return Err(Failure::Input(format!(
+                "{} is {n} × {m}: --samples and --width go with drawn features",
+                path.display()
+            )));
+        }
+        if self.covariance.is_none() && self.test_features.is_none() {
+            return Err(Failure::Input(format!(
+                "features from {} need --covariance C.npy or isotropic:V, or --test-features with --test-labels: \
+                 otherwise nothing is known of the test loss",
+                path.display()
+            )));
+        }
+        let noise = (self.noise_std != 0.0).then(|| {
+            gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3))
+        });
+        let target = match (&self.labels, &self.teacher) {
+            (Some(path), _) => {
+                let labels = read_vector(Path::new(path))?;
+                match noise {
+                    Some(noise) if noise.len() == labels.len() => Target::Labels(labels + noise),
+                    _ => Target::Labels(labels),
+                }
+            }
+            (None, Some(Source::File(path))) => Target::Teacher { weights: read_vector(path)?, noise },
+            (None, Some(Source::Keyword(TeacherLaw::Zero))) => {
+                Target::Teacher { weights: Array1::zeros(m), noise }
+            }
+            (None, None | Some(Source::Keyword(TeacherLaw::Unit))) => {
+                Target::Teacher { weights: unit_vector(m, &mut generator(seed, 1)), noise }
+            }
+            (None, Some(Source::Keyword(_))) => {
+                return Err(Failure::Input(
+                    "--teacher relu-neuron and fourier go with relu and fourier features: give --labels".into(),
+                ));
+            }
+        };
+        if matches!(target, Target::Labels(_)) && self.test_features.is_none() {
+            return Err(Failure::Input(
+                "--labels need --test-features and --test-labels: without a teacher Σ does not give the test loss"
+                    .into(),
+            ));
+        }
+        let (isotropic, covariance) = match &self.covariance {
+            Some(Covariance::Isotropic(v)) => (Some(*v), None),
+            Some(Covariance::File(path)) => (None, Some(read_matrix(path)?)),
+            None => (None, None),
+        };
+        let sample = match (&self.test_features, &self.test_labels) {
+            (Some(x), Some(y)) => Some((read_matrix(Path::new(x))?, read_vector(Path::new(y))?)),
+            _ => None,
+        };
+        Ok(Loaded {
+            target,
+            init: self.initial(m, seed)?,
+            isotropic,
+            covariance,
+            sample,
+            gaussian: self.feature_law.is_some(),
+            bound: self.feature_bound,
+            features,
+        })
+    }
+
+    fn initial(&self, m: usize, seed: u64) -> Result<Array1<f64>, Failure> {
+        match &self.init {
+            Some(path) => Ok(read_vector(Path::new(path))?),
+            None => {
+                let variance = self.init_variance.unwrap_or(1.0);
+                if !(variance > 0.0 && variance.is_finite()) {
+                    return Err(Failure::Input(format!("--init-variance is {variance}, expected a positive number")));
+                }
+                Ok(gaussian_vector(m, variance, &mut generator(seed, 2)))
+            }
+        }
+    }
+
+    /// UCI optical digits (data/digits/LICENSE.md): even (+1) against odd (−1), through random ReLU
+    /// features of the pixels; the images not drawn for training are the test sample.
+    fn digits(&self, seed: u64) -> Result<Loaded, Failure> {
+        const DIGITS: &[u8] = include_bytes!("../../data/digits/digits.npy");
+        if self.teacher.is_some() || self.labels.is_some() || self.covariance.is_some() || self.test_features.is_some() {
+            return Err(Failure::Input(
+                "digits bring their own labels and test sample: drop --teacher, --labels, --covariance, --test-features"
+                    .into(),
+            ));
+        }
+        let all = into_matrix(read_npy_bytes(DIGITS, "digits")?, Path::new("digits"))?;
+        let (n, m) = (self.samples.unwrap_or(200), self.width.unwrap_or(2000));
+        if n == 0 || n >= all.nrows() {
+            return Err(Failure::Input(format!("--samples {n}: digits have {} images, leave some to test", all.nrows())));
+        }
+        // A random order: the rows sorted by independent draws.
+        let keys = gaussian_vector(all.nrows(), 1.0, &mut generator(seed, 0));
+        let mut order: Vec<usize> = (0..all.nrows()).collect();
+        order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
+        let shuffled = all.select(Axis(0), &order);
+        let pixels = shuffled.slice(s![.., ..64]).mapv(|p| p / 16.0);
+        let labels = shuffled.column(64).mapv(|digit| if digit % 2.0 == 0.0 { 1.0 } else { -1.0 });
+        // Mean squared length of an image is about 20: scaled to about 1 a feature vector.
+        let spread = self.hidden_variance / (10.0 * m as f64);
+        let weights = gaussian_matrix(m, 64, spread, &mut generator(seed, 4));
+        let map = ReluFeatures::new(weights, 1.0)?;
+        let features = map.map(pixels.view(), Engine::PARALLEL)?;
+        let (train, test) = features.view().split_at(Axis(0), n);
+        let (mut y, test_labels) = (labels.slice(s![..n]).to_owned(), labels.slice(s![n..]).to_owned());
+        if self.noise_std != 0.0 {
+            y += &gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3));
+        }
+        Ok(Loaded {
+            features: train.to_owned(),
+            target: Target::Labels(y),
+            init: self.initial(m, seed)?,
+            isotropic: None,
+            covariance: None,
+            sample: Some((test.to_owned(), test_labels)),
+            gaussian: false,
+            bound: None,
+        })
+    }
+}

@@ -1,0 +1,509 @@
+//! Certified crossing times against brute force, and the search itself on hand-made curves.
+mod common;
+
+use std::cmp::Ordering;
+
+use common::*;
+use groktime::crossing::{Crossing, Curve, Enclosure, End, Point, Trend, search};
+use groktime::data::features::{gaussian_vector, generator};
+use groktime::ridge::{Settings, Target};
+use ndarray::Array1;
+use rand::RngExt;
+
+/// Losses of gradient descent by the loop itself, up to `steps`.
+fn traces(case: &Case, steps: usize) -> (Vec<f64>, Vec<f64>) {
+    let (n, m) = case.features.dim();
+    let phi: Vec<f64> = case.features.iter().copied().collect();
+    let y: Vec<f64> = case.labels().iter().map(f64_of).collect();
+    let (eta, lambda) = (case.settings.step_size, case.settings.weight_decay);
+    let Target::Teacher { weights, .. } = &case.target else { panic!("linear teachers only") };
+    let Test::Isotropic(variance) = case.test else { panic!("isotropic only") };
+    let mut theta: Vec<f64> = case.init.iter().map(|x| x * case.settings.init_scale).collect();
+    let (mut train, mut test) = (Vec::with_capacity(steps + 1), Vec::with_capacity(steps + 1));
+    let mut residual = vec![0.0; n];
+    for _ in 0..=steps {
+        for i in 0..n {
+            residual[i] = phi[i * m..(i + 1) * m].iter().zip(&theta).map(|(a, b)| a * b).sum::<f64>() - y[i];
+        }
+        train.push(residual.iter().map(|r| r * r).sum::<f64>() / (2 * n) as f64);
+        test.push(variance * theta.iter().zip(weights).map(|(a, b)| (a - b) * (a - b)).sum::<f64>());
+        for (j, x) in theta.iter_mut().enumerate() {
+            let pull: f64 = (0..n).map(|i| phi[i * m + j] * residual[i]).sum();
+            *x -= eta / n as f64 * pull + eta * lambda * *x;
+        }
+    }
+    (train, test)
+}
+
+/// A small problem on which losses fall below their limits and rise again: θ₀ starts beyond the teacher
+/// in some directions, so that residuals pass through zero on their way to the limit −λ/g·y.
+fn dipping_case(seed: u64) -> Case {
+    let rng = &mut generator(seed, 3);
+    let n = rng.random_range(1..=4);
+    let m = rng.random_range(n..=6);
+    let sigma: Vec<f64> = (0..n).map(|_| 10.0_f64.powf(rng.random_range(-1.0..0.0))).collect();
+    let u = orthonormal(n, n, rng);
+    let v = orthonormal(m, n, rng);
+    let root = (n as f64).sqrt();
+    let features = (&u * &Array1::from_vec(sigma.iter().map(|s| s * root).collect())).dot(&v.t());
+    let features = features.as_standard_layout().into_owned();
+    let teacher = gaussian_vector(m, 1.0, rng);
+    let mut init = gaussian_vector(m, 0.01, rng);
+    for i in 0..n {
+        let beyond = rng.random_range(-3.0..6.0) * v.column(i).dot(&teacher);
+        init.scaled_add(beyond, &v.column(i));
+    }
+    init.scaled_add(rng.random_range(0.0..2.0), &teacher);
+    let noise = rng.random_bool(0.4).then(|| gaussian_vector(n, 0.05, rng));
+    let weight_decay = *pick(&[0.0, 1e-3, 0.01, 0.05, 0.2], rng);
+    let fastest = sigma.iter().fold(0.0_f64, |a, s| a.max(s * s)) + weight_decay;
+    let eta_g: f64 = *pick(&[0.01, 0.1, 0.5, 0.95, 1.2, 1.6, 1.9, 1.99], rng);
+    Case {
+        name: format!("seed {seed} n {n} m {m} lambda {weight_decay} eta g {eta_g} noise {}", noise.is_some()),
+        kappa: 10.0,
+        features,
+        target: Target::Teacher { weights: teacher, noise },
+        init,
+        test: Test::Isotropic(0.5),
+        settings: Settings { step_size: eta_g / fastest, weight_decay, ..Default::default() },
+    }
+}
+
+/// Thresholds of all kinds for one trace: between its extremes, and at, or close to, its local extremes;
+/// and whether the curve only touches them (then rounding may rightly blur the answer).
+fn thresholds(trace: &[f64], seed: u64) -> Vec<(f64, bool)> {
+    let rng = &mut generator(seed, 4);
+    let (mut all, mut touching) = (Vec::new(), Vec::new());
+    let last = trace[trace.len() - 1];
+    let (lo, hi) = trace.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), &x| (a.min(x), b.max(x)));
+    for _ in 0..4 {
+        all.push(lo.max(1e-12 * hi) * (hi / lo.max(1e-12 * hi)).powf(rng.random::<f64>()));
+    }
+    all.extend([2.0 * hi, 0.5 * lo, last * 1.01, last * 0.99, last * (1.0 + 1e-6), last * (1.0 - 1e-6)]);
+    let extremes: Vec<f64> = trace
+        .windows(3)
+        .filter(|w| (w[1] - w[0]) * (w[2] - w[1]) < 0.0)
+        .map(|w| w[1])
+        .filter(|x| (x - last).abs() > 1e-9 * last)
+        .collect();
+    for _ in 0..4.min(extremes.len()) {
+        let x = *pick(&extremes, rng);
+        all.extend([1e-2, 1e-5, 1e-8].iter().flat_map(|d| [x * (1.0 + d), x * (1.0 - d)]));
+        touching.push(x);
+    }
+    // Below, the loop's own rounding decides.
+    let usable = |x: &f64| *x > 1e-18 * hi && x.is_finite();
+    let plain = all.into_iter().filter(usable).map(|x| (x, false));
+    plain.chain(touching.into_iter().filter(usable).map(|x| (x, true))).collect()
+}
+
+#[derive(Default)]
+struct Count {
+    at: usize,
+    wide: usize,
+    touching: usize,
+    widest: u64,
+    from_start: usize,
+    never: usize,
+    undecided: usize,
+    failed: usize,
+    several: usize,
+    horizon: usize,
+    by_reference: usize,
+}
+
+#[test]
+fn times_are_those_of_the_loop() {
+    let problems = if full() { 2000 } else { 250 };
+    let (mut last, mut first) = (Count::default(), Count::default());
+    let mut bad = Vec::new();
+    for seed in 0..problems {
+        let case = dipping_case(seed);
+        let steps = if seed % 10 == 0 { 100_000 } else { 10_000 };
+        let (train, test) = traces(&case, steps);
+        let reference = Reference::new(&case, false);
+        let spectrum = case.spectrum();
+        let descent = spectrum.descent(&case.settings).unwrap();
+        for (trace, end) in [(&train, End::Last), (&test, End::First)] {
+            for (threshold, touching) in thresholds(trace, seed) {
+                let (count, found) = match end {
+                    End::Last => (&mut last, descent.last_unfit(threshold)),
+                    End::First => (&mut first, descent.first_general(threshold)),
+                };
+                let event = |x: f64| if end == End::Last { x >= threshold } else { x <= threshold };
+                // Reference: does the event hold exactly?
+                let exactly = |t: u64| {
+                    let loss = if end == End::Last { reference.train(t) } else { reference.test(t).0 };
+                    if end == End::Last { loss >= big(threshold) } else { loss <= big(threshold) }
+                };
+                let crossings = trace.windows(2).filter(|w| event(w[0]) != event(w[1])).count();
+                count.several += usize::from(crossings > 1);
+                let brute = match end {
+                    End::Last => trace.iter().rposition(|&x| event(x)),
+                    End::First => trace.iter().position(|&x| event(x)),
+                };
+                let mut fail = |why: &str| {
+                    bad.push(format!("{} {end:?} threshold {threshold:e} crossings {crossings}: brute {brute:?}, found {found:?}: {why}", case.name));
+                };
+                let Ok(crossing) = found else {
+                    count.failed += 1;
+                    fail("error");
+                    continue;
+                };
+                match crossing {
+                    Crossing::At { time, lo, hi } => {
+                        count.at += 1;
+                        if lo != hi {
+                            count.wide += usize::from(!touching);
+                            count.touching += usize::from(touching);
+                            count.widest = count.widest.max(hi - lo);
+                        }
+                        if !(lo <= time && time <= hi) {
+                            fail("time outside its own interval");
+                        }
+                        // Locally, by the reference.
+                        match end {
+                            End::Last => {
+                                if lo > 0 && !exactly(lo) || exactly(hi + 1) {
+                                    fail("not certified by the reference");
+                                }
+                            }
+                            End::First => {
+                                if !exactly(hi) || lo > 0 && exactly(lo - 1) {
+                                    fail("not certified by the reference");
+                                }
+                            }
+                        }
+                        // Globally, by the loop, whose own rounding the reference settles.
+                        match brute {
+                            Some(b) if b == steps && hi > steps as u64 => count.horizon += 1,
+                            Some(b) if lo <= b as u64 && b as u64 <= hi => {}
+                            None if lo > steps as u64 => count.horizon += 1,
+                            // The reference has confirmed lo and hi; is there anything beyond them?
+                            Some(b) if (end == End::Last) == (b as u64 > hi) && exactly(b as u64) => {
+                                fail("the loop and the reference find a crossing beyond");
+                            }
+                            _ => count.by_reference += 1,
+                        }
+                    }
+                    Crossing::FromStart => {
+                        count.from_start += 1;
+                        let right = match end {
+                            End::Last => brute.is_none() || !exactly(brute.unwrap() as u64),
+                            End::First => exactly(0),
+                        };
+                        if !right {
+                            fail("not from the start");
+                        }
+                    }
+                    Crossing::Never => {
+                        count.never += 1;
+                        let right = match end {
+                            End::Last => [17, 18].map(|e| 10_u64.pow(e)).iter().any(|&t| exactly(t) || exactly(t + 1)),
+                            End::First => brute.is_none() || !exactly(brute.unwrap() as u64),
+                        };
+                        if !right {
+                            fail("it does come");
+                        }
+                    }
+                    Crossing::Undecided { .. } => {
+                        count.undecided += 1;
+                        count.wide += usize::from(!touching);
+                        count.touching += usize::from(touching);
+                    }
+                }
+            }
+        }
+    }
+    for (name, c) in [("last", &last), ("first", &first)] {
+        println!(
+            "{name}: at {} (wide {} + {} touching, widest {}), from start {}, never {}, undecided {}, errors {}, several crossings {}, past the loop {}, loop's rounding {}",
+            c.at, c.wide, c.touching, c.widest, c.from_start, c.never, c.undecided, c.failed, c.several, c.horizon, c.by_reference
+        );
+        // The coverage that makes this test worth something.
+        assert!(c.at > 1000 && c.from_start > 100 && c.never > 300 && c.several > 1000);
+        assert_eq!(c.wide, 0, "a threshold the curve crosses gives one step");
+    }
+    assert!(bad.is_empty(), "{} of them: {:#?}", bad.len(), &bad[..bad.len().min(5)]);
+}
+
+/// Flow: the loss of the reference changes sides at the certified time, and a dense scan finds no
+/// crossing outside.
+#[test]
+fn flow_times_change_sides_in_the_reference() {
+    let problems = if full() { 400 } else { 50 };
+    let (mut at, mut strictly_inside) = (0, 0);
+    for seed in 0..problems {
+        let case = dipping_case(seed);
+        let reference = Reference::new(&case, true);
+        let spectrum = case.spectrum();
+        let flow = spectrum.flow(&case.settings).unwrap();
+        let grid: Vec<f64> = (0..2000).map(|i| 10.0_f64.powf(-3.0 + f64::from(i) * 8.0 / 2000.0)).collect();
+        for end in [End::Last, End::First] {
+            let value = |t: f64| match end {
+                End::Last => flow.train_loss(t).value,
+                End::First => flow.test_loss(t).unwrap().value,
+            };
+            let scan: Vec<f64> = grid.iter().map(|&t| value(t)).collect();
+            for (threshold, touching) in thresholds(&scan, seed) {
+                let event = |x: f64| if end == End::Last { x >= threshold } else { x <= threshold };
+                let exactly = |t: f64| match end {
+                    End::Last => reference.train(t) >= big(threshold),
+                    End::First => reference.test(t).0 <= big(threshold),
+                };
+                let found = match end {
+                    End::Last => flow.last_unfit(threshold).unwrap(),
+                    End::First => flow.first_general(threshold).unwrap(),
+                };
+                // Clear of the threshold, so that the scan's rounding does not matter.
+                let clear = |x: f64| event(x) && (x / threshold - 1.0).abs() > 1e-10;
+                let scanned = match end {
+                    End::Last => scan.iter().rposition(|&x| clear(x)),
+                    End::First => scan.iter().position(|&x| clear(x)),
+                };
+                let context = format!("{} {end:?} {threshold:e} {found:?}", case.name);
+                match found {
+                    Crossing::At { time, lo, hi } => {
+                        at += 1;
+                        assert!(lo <= time && time <= hi, "{context}");
+                        let ulps = 8.0 * f64::EPSILON;
+                        // Thresholds a millionth off a flat piece blur the time by the rounding over the slope.
+                        assert!(touching || hi - lo <= 1e-6 * hi, "{context}");
+                        match end {
+                            End::Last => {
+                                assert!(lo == 0.0 || exactly(lo * (1.0 - ulps)), "{context}");
+                                assert!(!exactly(hi * (1.0 + ulps)), "{context}");
+                                assert!(scanned.is_none_or(|i| grid[i] <= hi), "{context} {:e}", grid[scanned.unwrap()]);
+                                strictly_inside += usize::from(exactly(lo) && !exactly(hi));
+                            }
+                            End::First => {
+                                assert!(exactly(hi * (1.0 + ulps)), "{context}");
+                                assert!(lo == 0.0 || !exactly(lo * (1.0 - ulps)), "{context}");
+                                assert!(scanned.is_none_or(|i| grid[i] >= lo), "{context} {:e}", grid[scanned.unwrap()]);
+                                strictly_inside += usize::from(exactly(hi) && !exactly(lo));
+                            }
+                        }
+                    }
+                    Crossing::FromStart => match end {
+                        End::Last => assert!(scanned.is_none(), "{context}"),
+                        End::First => assert!(exactly(0.0), "{context}"),
+                    },
+                    Crossing::Never => match end {
+                        End::Last => assert!(exactly(1e17), "{context}"),
+                        End::First => assert!(scanned.is_none(), "{context}"),
+                    },
+                    Crossing::Undecided { .. } => assert!(touching, "{context}"),
+                }
+            }
+        }
+    }
+    println!("flow: {at} crossings, {strictly_inside} strictly in their interval");
+    assert!(at > 500);
+}
+
+/// Weight decay so small that generalisation takes 10¹⁵ to 10¹⁸ steps.
+#[test]
+fn late_times_are_honest() {
+    let problems = if full() { 200 } else { 25 };
+    let (mut widest, mut latest) = (0.0_f64, 0);
+    for seed in 0..problems {
+        let rng = &mut generator(seed, 8);
+        let mut case = random_case(1_000 + seed, 30.0);
+        let m = case.features.ncols();
+        case.target = Target::zero_teacher(m);
+        case.test = Test::Isotropic(1.0);
+        case.settings.weight_decay = 10.0_f64.powf(rng.random_range(-17.0..-13.5));
+        let spectrum = case.spectrum();
+        let complement = spectrum.init_norms().1 * case.settings.init_scale;
+        if complement.abs() < 1e-6 {
+            continue;
+        }
+        let descent = spectrum.descent(&case.settings).unwrap();
+        let rate = case.settings.step_size * case.settings.weight_decay;
+        let folds = rng.random_range(0.1..8.0_f64).min(5e18 * rate);
+        let threshold = complement * complement * (-2.0 * folds).exp();
+        let reference = Reference::new(&case, false);
+        let holds = |t: u64| reference.test(t).0 <= big(threshold);
+        let found = descent.first_general(threshold).unwrap();
+        let Crossing::At { time, lo, hi } = found else { panic!("{}: {found:?}", case.name) };
+        assert!(lo <= time && time <= hi);
+        assert!(holds(hi), "{}: {found:?}", case.name);
+        assert!(lo == 0 || !holds(lo - 1), "{}: {found:?}", case.name);
+        // The exact step, by bisection with the reference.
+        let (mut below, mut above) = (lo.saturating_sub(1), hi);
+        while above - below > 1 {
+            let middle = below + (above - below) / 2;
+            if holds(middle) { above = middle } else { below = middle }
+        }
+        assert!(lo <= above && above <= hi);
+        let wide = (hi - lo) as f64 / hi as f64;
+        widest = widest.max(wide);
+        latest = latest.max(hi);
+        println!("t2 {above} in {lo} + {} (relative {wide:.1e}), computed {:+}", hi - lo, time as i128 - above as i128);
+    }
+    println!("latest {latest}, widest relative {widest:e}");
+    assert!(latest > 100_000_000_000_000_000);
+    assert!(widest < 1e-10);
+}
+
+/// A curve given by its first values; afterwards it tends to a limit from one side.
+struct Tabulated {
+    values: Vec<f64>,
+    limit: f64,
+    /// Distance to the limit at the end of the table; halves each step.
+    gap: f64,
+    rounding: f64,
+    side: Option<Ordering>,
+}
+
+impl Tabulated {
+    fn at(&self, t: u64) -> f64 {
+        match self.values.get(t as usize) {
+            Some(x) => *x,
+            None => {
+                let past = (t - self.values.len() as u64).min(2000) as i32;
+                self.limit + self.gap * 0.5_f64.powi(past)
+            }
+        }
+    }
+}
+
+impl Curve for Tabulated {
+    type Time = u64;
+    fn value(&self, t: u64) -> Point {
+        Point { value: self.at(t), rounding: self.rounding }
+    }
+    fn enclose(&self, from: u64, to: Option<u64>) -> Enclosure {
+        let table = self.values.len() as u64;
+        let last = to.unwrap_or(u64::MAX);
+        let mut all: Vec<f64> = (from..=last.min(table)).map(|t| self.at(t)).collect();
+        all.extend([self.at(from), self.at(last)]);
+        if to.is_none() {
+            all.push(self.limit);
+        }
+        let tail = from > table;
+        let falls = if tail { self.gap >= 0.0 } else { last <= table && all.windows(2).all(|w| w[0] >= w[1]) };
+        let trend = if falls { Trend::Falling } else { Trend::Unknown };
+        Enclosure {
+            lo: all.iter().copied().fold(f64::INFINITY, f64::min) - self.rounding,
+            hi: all.iter().copied().fold(f64::NEG_INFINITY, f64::max) + self.rounding,
+            trend,
+        }
+    }
+    fn time_scale(&self) -> u64 {
+        1
+    }
+    fn settled(&self, from: u64) -> bool {
+        (self.at(from) - self.limit).abs() <= self.rounding
+    }
+    fn approach(&self, threshold: f64) -> Option<Ordering> {
+        (threshold == self.limit).then_some(self.side).flatten()
+    }
+}
+
+fn at(t: u64) -> Crossing<u64> {
+    Crossing::At { time: t, lo: t, hi: t }
+}
+
+/// Random tables with many ties and touches, against looking at every entry.
+#[test]
+fn search_agrees_with_looking_everywhere() {
+    for seed in 0..if full() { 20_000 } else { 3_000 } {
+        let rng = &mut generator(seed, 9);
+        let length = rng.random_range(1..60);
+        let values: Vec<f64> = (0..length).map(|_| f64::from(rng.random_range(1..8))).collect();
+        let limit = f64::from(rng.random_range(1..8)) + 0.25;
+        let curve = Tabulated { values, limit, gap: 0.125, rounding: 0.0, side: None };
+        for threshold in (0..10).map(|x| 0.5 * f64::from(2 * x % 19)) {
+            let all: Vec<f64> = (0..length + 8).map(|t| curve.at(t)).collect();
+            let last = match all.iter().rposition(|x| *x >= threshold) {
+                None => Crossing::FromStart,
+                Some(_) if limit >= threshold => Crossing::Never,
+                Some(t) => at(t as u64),
+            };
+            assert_eq!(search(&curve, threshold, End::Last).unwrap(), last, "seed {seed} threshold {threshold}");
+            let first = match all.iter().position(|x| *x <= threshold) {
+                None => Crossing::Never,
+                Some(0) => Crossing::FromStart,
+                Some(t) => at(t as u64),
+            };
+            assert_eq!(search(&curve, threshold, End::First).unwrap(), first, "seed {seed} threshold {threshold}");
+        }
+    }
+}
+
+/// Whatever the exact curve is within its rounding, its crossing lies in the interval given.
+#[test]
+fn rounding_widens_the_interval() {
+    let (mut wide, mut single) = (0, 0);
+    for seed in 0..if full() { 20_000 } else { 3_000 } {
+        let rng = &mut generator(seed, 10);
+        let length = rng.random_range(1..40);
+        let values: Vec<f64> = (0..length).map(|_| f64::from(rng.random_range(1..8))).collect();
+        let rounding = 0.2;
+        let computed = Tabulated { values: values.clone(), limit: 0.5, gap: 0.01, rounding, side: None };
+        let exact: Vec<f64> = values.iter().map(|x| x + rng.random_range(-rounding..rounding)).collect();
+        let threshold = f64::from(rng.random_range(1..8)) + rng.random_range(-0.3..0.3);
+        if threshold < 0.8 {
+            continue;
+        }
+        let last = exact.iter().rposition(|x| *x >= threshold).map(|t| t as u64);
+        match (search(&computed, threshold, End::Last).unwrap(), last) {
+            (Crossing::At { lo, hi, .. }, Some(t)) => {
+                assert!(lo <= t && t <= hi, "seed {seed}");
+                if lo == hi { single += 1 } else { wide += 1 }
+            }
+            // Only rounding says that there may be one.
+            (Crossing::At { lo, .. }, None) => assert_eq!(lo, 0, "seed {seed}"),
+            (found, None) => assert_eq!(found, Crossing::FromStart),
+            (found, Some(t)) => panic!("seed {seed}: {found:?} but {t}"),
+        }
+        let end = length as u64 + 8;
+        let first = exact.iter().position(|x| *x <= threshold).map_or(length as u64, |t| t as u64);
+        match search(&computed, threshold, End::First).unwrap() {
+            Crossing::At { lo, hi, .. } => assert!(lo <= first && first <= hi.min(end), "seed {seed}"),
+            Crossing::FromStart => assert_eq!(first, 0, "seed {seed}"),
+            found => panic!("seed {seed}: {found:?} but {first}"),
+        }
+    }
+    println!("single {single} wide {wide}");
+    assert!(wide > 100 && single > 100);
+}
+
+/// The limit is the threshold: only the side of approach can tell.
+#[test]
+fn limits_at_the_threshold() {
+    let curve = |gap: f64, side| Tabulated { values: vec![5.0, 0.5, 3.0, 0.5], limit: 1.0, gap, rounding: 1e-12, side };
+    // From below: the last time at or above is in the table, and rounding hides the way up.
+    let below = search(&curve(-0.3, Some(Ordering::Less)), 1.0, End::Last).unwrap();
+    assert!(matches!(below, Crossing::At { lo: 2, .. }), "{below:?}");
+    // From above: at or above for ever.
+    assert_eq!(search(&curve(0.3, Some(Ordering::Greater)), 1.0, End::Last).unwrap(), Crossing::Never);
+    // Not known: at least as late as can be seen.
+    let unknown = search(&curve(0.3, None), 1.0, End::Last).unwrap();
+    assert!(matches!(unknown, Crossing::Undecided { from } if from > 4), "{unknown:?}");
+    for side in [Some(Ordering::Less), Some(Ordering::Greater), None] {
+        assert_eq!(search(&curve(0.3, side), 1.0, End::First).unwrap(), at(1), "{side:?}");
+    }
+    // First times when the table never gets there.
+    let above = |gap: f64, side| Tabulated { values: vec![5.0, 2.0, 3.0], limit: 1.0, gap, rounding: 1e-12, side };
+    assert_eq!(search(&above(0.3, Some(Ordering::Greater)), 1.0, End::First).unwrap(), Crossing::Never);
+    let unknown = search(&above(0.3, None), 1.0, End::First).unwrap();
+    assert!(matches!(unknown, Crossing::Undecided { .. }), "{unknown:?}");
+    assert_eq!(search(&above(-0.3, Some(Ordering::Less)), 1.0, End::First).unwrap(), at(3));
+}
+
+/// A curve that only touches the threshold, to within rounding.
+#[test]
+fn touching_is_undecided_or_bracketed() {
+    let curve = |values: &[f64], limit| Tabulated { values: values.to_vec(), limit, gap: 0.0, rounding: 1e-9, side: None };
+    // It may have been at 1 at step 2, or never is.
+    let touch = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0], 2.0), 1.0, End::First).unwrap();
+    assert_eq!(touch, Crossing::Undecided { from: 2 });
+    // It may have been at 1 at step 2, and surely is at step 5.
+    let bracket = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0, 2.0, 0.5], 0.25), 1.0, End::First).unwrap();
+    assert!(matches!(bracket, Crossing::At { time: 5, lo: 2, hi: 5 }), "{bracket:?}");
+    // Last: surely at 1, possibly again at 3.
+    let bracket = search(&curve(&[5.0, 3.0, 0.5, 1.0 - 1e-10, 0.5], 0.25), 1.0, End::Last).unwrap();
+    assert!(matches!(bracket, Crossing::At { time: 1, lo: 1, hi: 3 }), "{bracket:?}");
+}
