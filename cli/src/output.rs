@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
@@ -79,7 +79,8 @@ pub fn write_csv(path: &Path, heading: &[&str], rows: &[Vec<String>]) -> Result<
 /// A table for people.
 pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let line = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().top_border(line).header_separator(line).bottom_border(line));
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(terminal_width());
     table.set_header(heading.to_vec());
     for row in rows {

@@ -9,10 +9,11 @@
 //! One thread gives bit-identical results in any surroundings; with [`Threads::All`] the last bits of a
 //! decomposition may depend on the number of threads.
 
-mod pure;
-
 #[cfg(feature = "lapack")]
-pub mod lapack;
+mod ffi;
+#[cfg(feature = "lapack")]
+mod lapack;
+mod pure;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 

@@ -197,7 +197,8 @@ impl<T: Clock> SumOfSquares<T> {
             return shift;
         }
         let sum: f64 = self.modes.iter().map(|m| scaled(m, time, odd, shift).powi(2)).sum();
-        self.scale.ln() + 2.0 * shift + (sum + self.constant * (-2.0 * shift).exp()).ln()
+        let constant = if self.constant > 0.0 { (self.constant.ln() - 2.0 * shift).exp() } else { 0.0 };
+        self.scale.ln() + 2.0 * shift + (sum + constant).ln()
     }
 
     /// The value as t → ∞ along even and along odd steps; they differ only when some ρ = −1.

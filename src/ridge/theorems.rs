@@ -10,7 +10,7 @@ use super::ClosedForm;
 use crate::crossing::{Crossing, Point};
 use crate::error::{Result, check};
 use crate::linalg::{EPS, Engine};
-use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Statement};
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Standing, Statement};
 use crate::trajectory::{Clock, log_times};
 
 /// −ln(1 − x) ≤ 2x holds up to here: what inequality (7) needs and its printed hypotheses do not imply.
@@ -195,9 +195,10 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         if self.is_flow { 1.0 } else { self.eta }
     }
 
-    /// Decay of r^t.
+    /// Decay of r^t. What is left of 1 − η(…) below a few units of rounding cannot be told from 0.
     fn slow_decay(&self) -> f64 {
-        self.decay(self.s_min / self.n + self.lambda)
+        let decay = self.decay(self.s_min / self.n + self.lambda);
+        if self.is_flow { decay } else { decay.min(-(4.0 * EPS).ln()) }
     }
 
     /// The statement's form: exact limits under flow are derived, not printed.
@@ -209,7 +210,15 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         match (self.is_flow, strict) {
             (true, _) => None,
             (false, true) => Some(Hypothesis::below(name, self.eta, need)),
-            (false, false) => Some(Hypothesis::at_most(name, self.eta, need)),
+            (false, false) => {
+                // Equality is the sharp case, and t steps multiply any excess by t: room for the last
+                // bits only, which the allowance of the envelopes (the error of each rate) covers.
+                let mut step = Hypothesis::at_most(name, self.eta, need);
+                if self.eta > need * (1.0 + 4.0 * EPS) {
+                    step.standing = Standing::Fails;
+                }
+                Some(step)
+            }
         }
     }
 
@@ -222,36 +231,52 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     }
 
     fn train_envelope(&self, statement: Statement) -> Judged {
+        let own = if self.rank > 0 { self.rate_error(0) } else { 0.0 };
         statement.judge_envelope(&self.times, !self.is_flow, |t| {
             let time = T::from_f64(t);
-            self.in_logs(self.form.ln_train_loss(time), self.form.train_loss(time), t)
+            self.in_logs(self.form.ln_train_loss(time), self.form.train_loss(time), own, t)
         })
     }
 
-    fn test_envelope(&self, statement: Statement) -> Judged {
-        statement.judge_envelope(&self.times, !self.is_flow, |t| {
-            let time = T::from_f64(t);
-            match (self.form.ln_test_loss(time), self.form.test_loss(time)) {
-                (Some(ln), Some(point)) => self.in_logs(ln, point, t),
-                _ => (f64::NAN, 0.0),
-            }
-        })
+    /// `own`: error of the rate in the bound.
+    fn test_envelope(&self, statement: Statement, own: f64) -> Judged {
+        statement.judge_envelope(&self.times, !self.is_flow, |t| self.ln_test_loss(own, t))
     }
 
-    /// A logarithm with what rounding may have done to it, to the bound's own rates included.
-    fn in_logs(&self, ln: f64, point: Point, t: f64) -> (f64, f64) {
-        let relative = if point.value > 1e-280 { point.rounding / point.value } else { 0.0 };
-        let drift = self.form.rates.iter().map(|r| if r.rate.is_finite() { r.error } else { 0.0 });
-        let slow = drift.fold(0.0, f64::max) * t;
-        (ln, relative + 2.0 * slow + 32.0 * EPS * (1.0 + if ln.is_finite() { ln.abs() } else { 0.0 }))
+    fn ln_test_loss(&self, own: f64, t: f64) -> (f64, f64) {
+        let time = T::from_f64(t);
+        match (self.form.ln_test_loss(time), self.form.test_loss(time)) {
+            (Some(ln), Some(point)) => self.in_logs(ln, point, own, t),
+            _ => (f64::NAN, 0.0),
+        }
+    }
+
+    /// Error of a mode's rate; a mode that is gone after one step has none.
+    fn rate_error(&self, i: usize) -> f64 {
+        let rate = self.form.rates[i];
+        if rate.rate.is_finite() { rate.error } else { 0.0 }
+    }
+
+    /// A logarithm with what rounding may have done to it, and to a bound whose rate has the error `own`.
+    fn in_logs(&self, ln: f64, point: Point, own: f64, t: f64) -> (f64, f64) {
+        // A loss that underflows does not say how its modes were rounded: any of them may have drifted.
+        let (relative, drift) = match point.value > 1e-280 {
+            true => (point.rounding / point.value, own),
+            false => (0.0, (0..=self.rank).map(|i| self.rate_error(i)).fold(own, f64::max)),
+        };
+        let digits = 1.0 + if ln.is_finite() { ln.abs() } else { 0.0 };
+        (ln, relative + 2.0 * drift * t + 32.0 * EPS * digits)
     }
 
     fn judge_t1(&self, statement: Statement) -> Judged {
-        statement.judge(self.t1.0, self.t1.1)
+        let own = rounding_of_time(&statement.claim, self.slow_decay());
+        statement.judge(self.t1.0, self.t1.1 + own)
     }
 
-    fn judge_t2(&self, statement: Statement) -> Judged {
-        statement.judge(self.t2.0, self.t2.1)
+    /// `decay`: how fast the bound falls where it meets the threshold.
+    fn judge_t2(&self, statement: Statement, decay: f64) -> Judged {
+        let own = rounding_of_time(&statement.claim, decay);
+        statement.judge(self.t2.0, self.t2.1 + own)
     }
 
     /// Theorem 4.1: zero teacher.
@@ -283,7 +308,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             claim: envelope(move |t| floor - 2.0 * decayed(outside, t), f64::INFINITY),
             probability: Some(self.complement_law(2.0 * (-self.free / 32.0).exp())),
             hypotheses: [common(), self.complement_hypotheses()].concat(),
-        });
+        }, self.rate_error(self.rank));
         let norm = Statement {
             source: "2601.19791 Thm 4.1(iii)",
             form: self.printed(),
@@ -293,10 +318,12 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             probability: None,
             hypotheses: common(),
         };
+        let own = self.rate_error(self.rank);
         let norm = norm.judge_envelope(&self.times, !self.is_flow, |t| {
-            let norm = self.form.parameter_norm(T::from_f64(t));
-            let (_, rounding) = self.in_logs(norm.ln(), Point { value: 1.0, rounding: 0.0 }, t);
-            (if norm > 1e-140 { norm.ln() } else { f64::NEG_INFINITY }, rounding + 1e-13)
+            let square = self.form.norm.value(T::from_f64(t));
+            let ln = if square.value > 1e-280 { square.value.ln() } else { f64::NEG_INFINITY };
+            let (ln, rounding) = self.in_logs(ln, square, own, t);
+            (0.5 * ln, rounding)
         });
         vec![train, test, norm]
     }
@@ -375,9 +402,9 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         vec![threshold, finite_time]
     }
 
-    /// ln of (√(c/λ_min(Σ)) + ‖θ*‖).
-    fn ln_reach(&self, star: f64) -> f64 {
-        ((self.inputs.test_threshold / self.sigma_min).sqrt() + star).ln()
+    /// √(c/λ_min(Σ)) + ‖θ*‖: the loss is at least c while ‖θ_⊥‖ is at least this.
+    fn reach(&self, star: f64) -> f64 {
+        (self.inputs.test_threshold / self.sigma_min).sqrt() + star
     }
 
     fn late_hypotheses(&self) -> Vec<Hypothesis> {
@@ -400,7 +427,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     fn generalisation_is_late(&self) -> Vec<Judged> {
         let c = self.inputs.test_threshold;
         let outside = self.decay(self.lambda);
-        let random = 0.5 * (0.5 * self.free * self.variance).ln() - self.ln_reach(self.star);
+        let random = ((0.5 * self.free * self.variance).sqrt() / self.reach(self.star)).ln();
         let probabilistic = self.judge_t2(Statement {
             source: "2601.19791 Thm 4.5",
             form: self.printed(),
@@ -416,52 +443,66 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
                 form: Form::Derived,
                 quantity: "t2",
                 side: Side::Lower,
-                claim: Claim::Scalar(time_of(self.start_outside.ln() - self.ln_reach(star), outside)),
+                claim: Claim::Scalar(time_of((self.start_outside / self.reach(star)).ln(), outside)),
                 probability: None,
                 hypotheses: self.outside_hypotheses(),
             })
         };
         let (floor, start, star) = (self.sigma_min.ln(), self.start_outside, self.star_outside);
-        let until = if star > 0.0 { time_of(start.ln() - star.ln(), outside) } else { f64::INFINITY };
-        let envelope_below = self.test_envelope(Statement {
+        let until = if star > 0.0 { time_of((start / star).ln(), outside) } else { f64::INFINITY };
+        let below = Statement {
             source: "2601.19791 Thm 4.5 (deterministic, every t)",
             form: Form::Derived,
             quantity: "log_test_loss",
             side: Side::Lower,
             claim: envelope(
                 move |t| match star > 0.0 {
-                    true => floor + 2.0 * ((start.ln() - decayed(outside, t)).exp() - star).max(0.0).ln(),
+                    true => floor + 2.0 * (start * (-decayed(outside, t)).exp() - star).max(0.0).ln(),
                     false => floor + 2.0 * (start.ln() - decayed(outside, t)),
                 },
                 until,
             ),
             probability: None,
             hypotheses: self.outside_hypotheses(),
+        };
+        // What is left after the subtraction has the rounding of its terms.
+        let envelope_below = below.judge_envelope(&self.times, !self.is_flow, |t| {
+            let (ln, rounding) = self.ln_test_loss(self.rate_error(self.rank), t);
+            let decay = decayed(outside, t);
+            let moving = start * (-decay).exp();
+            let own = if star > 0.0 { EPS * (moving * (4.0 + decay) + 4.0 * star) / (moving - star).abs() } else { 0.0 };
+            (ln, rounding + 2.0 * own)
         });
         // Upper side: √L ≤ √λmax(Σ)·(modes + complement), each part bounded by its slowest decay.
-        let modes = self.form.spectrum.init.len();
+        let modes = self.rank;
         let limit = self.limit_coordinates();
         let (mut moving, mut bias) = (0.0, 0.0);
         if let Some(teacher) = &self.form.spectrum.teacher {
             for (i, a) in limit.iter().enumerate() {
+                let noise = teacher.noise.as_ref().map_or(0.0, |c| c[i]);
+                let (s, g) = (self.form.spectrum.eigenvalues()[i], self.form.rates[i].g);
                 moving += (self.form.settings.init_scale * self.form.spectrum.init[i] - a).powi(2);
-                bias += (a - teacher.coordinates[i]).powi(2);
+                // ⟨v_i, θ*_λ − θ*⟩, not as the difference of two near numbers.
+                bias += ((s.sqrt() * noise / self.n - self.lambda * teacher.coordinates[i]) / g).powi(2);
             }
         }
-        let (moving, rest) = (moving.sqrt(), bias.sqrt() + self.star_outside);
+        let (moving, rest) = (moving.sqrt(), bias.sqrt().hypot(self.star_outside));
         let slowest = self.form.rates[..modes].iter().map(|r| -r.rate).fold(f64::INFINITY, f64::min);
-        let size = 0.5 * self.sigma_max.ln();
-        let ln_upper = move |t: f64| {
+        let last = (0..modes).find(|&i| -self.form.rates[i].rate == slowest);
+        let own = last.map_or(0.0, |i| self.rate_error(i)).max(self.rate_error(modes));
+        let size = self.sigma_max.sqrt();
+        // ln of the bound in units of 1/unit².
+        let ln_upper = move |unit: f64, t: f64| {
             let parts = [
-                moving.ln() - decayed(slowest, t),
-                start.ln() - decayed(outside, t),
-                rest.ln(),
+                (unit * moving).ln() - decayed(slowest, t),
+                (unit * start).ln() - decayed(outside, t),
+                (unit * rest).ln(),
             ];
             let top = parts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             if top == f64::NEG_INFINITY {
                 return top;
             }
-            2.0 * (size + top + parts.iter().map(|p| (p - top).exp()).sum::<f64>().ln())
+            2.0 * (top + parts.iter().map(|p| (p - top).exp()).sum::<f64>().ln())
         };
         let linear = Hypothesis::fact("linear teacher", Some(self.form.spectrum.teacher.is_some()));
         let known = Hypothesis::at_least("λmax(Σ) known", self.sigma_max, 0.0);
@@ -470,12 +511,17 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             form: Form::Derived,
             quantity: "log_test_loss",
             side: Side::Upper,
-            claim: envelope(ln_upper, f64::INFINITY),
+            claim: envelope(move |t| ln_upper(size, t), f64::INFINITY),
             probability: None,
             hypotheses: vec![linear.clone(), known.clone()],
-        });
-        let end = 2.0 * (size + rest.ln());
-        let latest = first_below(ln_upper, c.ln(), slowest.min(if outside > 0.0 { outside } else { slowest }));
+        }, own);
+        let rate = slowest.min(if outside > 0.0 { outside } else { slowest });
+        let latest = first_below(|t| ln_upper(size / c.sqrt(), t), 0.0, rate);
+        // How fast ln_upper falls there.
+        let moving_then = moving * (-decayed(slowest, latest)).exp();
+        let start_then = start * (-decayed(outside, latest)).exp();
+        let weighted = |size: f64, rate: f64| if size > 0.0 { size * rate } else { 0.0 };
+        let fall = (weighted(moving_then, slowest) + weighted(start_then, outside)) / (moving_then + start_then + rest);
         let bracket = self.judge_t2(Statement {
             source: "2601.19791 Thm 4.5 (upper side)",
             form: Form::Derived,
@@ -486,10 +532,10 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             hypotheses: vec![
                 linear,
                 known,
-                Hypothesis::below("λmax(Σ)(‖θ*_λ − θ*‖)² < c", end.exp(), c),
+                Hypothesis::below("λmax(Σ)‖θ*_λ − θ*‖² < c", (size * rest).powi(2), c),
                 Hypothesis::below("0 < λ", 0.0, self.lambda),
             ],
-        });
+        }, 0.5 * fall);
         vec![
             probabilistic,
             deterministic("2601.19791 Thm 4.5 (deterministic, ‖θ*‖)", self.star),
@@ -525,7 +571,6 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     fn limit(&self) -> Vec<Judged> {
         let limit_norm = self.limit_coordinates().iter().map(|a| a * a).sum::<f64>().sqrt();
         let limit_train = self.form.train_loss_limit().unwrap_or(f64::NAN);
-        let rounding = 1e-12 * (self.star.powi(2) + self.start.powi(2));
         let norm = Statement {
             source: "2601.19791 Thm 4.6 (‖θ*_λ‖)",
             form: self.printed(),
@@ -573,7 +618,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         };
         vec![
             norm.judge(limit_norm, 1e-12 * (self.star + limit_norm)),
-            train.judge(limit_train, rounding),
+            train.judge(limit_train, 1e-12 * limit_train),
             converges.judge(-slowest, 1e-12 * slowest.abs() + 8.0 * EPS),
             general.judge(self.form.test_loss_limit().unwrap_or(f64::NAN), 1e-12),
         ]
@@ -608,7 +653,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let unit = self.eta_unit();
         let ln_six = (6.0 * self.bound.powi(2) * self.start.powi(2) / epsilon).ln();
         let six = time_of(self.n * ln_six, 2.0 * unit * self.s_min);
-        let ln_seven = (0.5 * self.free * self.variance).ln() - 2.0 * self.ln_reach(self.star);
+        let ln_seven = 2.0 * ((0.5 * self.free * self.variance).sqrt() / self.reach(self.star)).ln();
         let seven = time_of(ln_seven, 4.0 * unit * self.lambda);
 
         let mut six_needs = self.training_hypotheses();
@@ -733,6 +778,14 @@ fn time_of(ln: f64, rate: f64) -> f64 {
         0.0
     } else {
         ln / rate
+    }
+}
+
+/// What rounding may do to ln(a/b)/rate.
+fn rounding_of_time(claim: &Claim, rate: f64) -> f64 {
+    match claim {
+        Claim::Scalar(time) if *time > 0.0 && time.is_finite() && rate > 0.0 => 16.0 * EPS * (time + 1.0 / rate),
+        _ => 0.0,
     }
 }
 

@@ -364,7 +364,13 @@ pub fn singular_values(kind: usize, k: usize, kappa: f64, rng: &mut impl Rng) ->
     (0..k)
         .map(|i| match kind % 4 {
             0 => kappa.powf(-(i as f64) / last),
-            1 => if i + 1 == k { 1.0 / kappa } else { 1.0 + i as f64 / 7.0 },
+            1 => {
+                if i + 1 == k {
+                    1.0 / kappa
+                } else {
+                    1.0 + i as f64 / 7.0
+                }
+            }
             2 => {
                 let group = if 2 * i >= k { 1.0 / kappa } else { 1.0 };
                 group * (1.0 + 1e-9 * i as f64)

@@ -148,23 +148,26 @@ pub fn figure_3() -> Result<Produced, Failure> {
         sweeps.push(Sweep { name, label, points });
         Ok(())
     };
-    along("samples", "samples n", SAMPLES.iter().map(|&n| (n as f64, recipe(n, width, 1.0))).collect())?;
+    // Σ costs m² kernel values a problem: these two sweeps at a smaller width.
+    let narrow = 4000;
+    along("samples", "samples n (m = 4000)", SAMPLES.iter().map(|&n| (n as f64, recipe(n, narrow, 1.0))).collect())?;
     let widths = [500_usize, 1000, 2000, 4000, 7000, 10_000];
     along("width", "width m", widths.iter().map(|&m| (m as f64, recipe(samples, m, 1.0))).collect())?;
-    // η = 1 is stable up to ν² of about 12.
-    let variances = [0.1, 0.3, 1.0, 3.0, 6.0, 10.0];
-    let spread = variances.iter().map(|&v| (v, recipe(samples, width, v))).collect();
-    along("init_variance", "variance ν² of the w_j (times d·m)", spread)?;
+    // η = 1 is stable up to ν² of about 12; below 1 the test loss starts near its threshold.
+    let variances = [1.0, 1.5, 2.5, 4.0, 7.0, 12.0];
+    let spread = variances.iter().map(|&v| (v, recipe(samples, narrow, v))).collect();
+    along("init_variance", "variance ν² of the w_j, times d·m (m = 4000)", spread)?;
 
     let [decay, count, wide, variance] = &sweeps[..] else {
         return Err(Failure::Computation("figure 3 has four sweeps".into()));
     };
     let checks = vec![
         Check::new("slope of log t2 against log λ", "smaller λ raises t2", slope(decay, |p| p.t2), -1.15, -0.85),
-        Check::new("largest relative change of t1 over λ", "none", spread_of(decay, |p| p.t1), 0.0, 0.1),
+        Check::new("slope of log t1 against log λ", "0 (t1 independent of λ)", slope(decay, |p| p.t1), -0.05, 0.05),
         Check::new("slope of log t1 against log n", "smaller n lowers t1", slope(count, |p| p.t1), 0.1, 3.0),
-        Check::new("largest over smallest t2 over m, less one", "width matters little", spread_of(wide, |p| p.t2), 0.0, 1.0),
-        Check::new("slope of log t2 against log ν²", "ν² matters little", slope(variance, |p| p.t2), -0.5, 0.5),
+        Check::new("slope of log t2 against log m", "width matters little", slope(wide, |p| p.t2), -0.35, 0.35),
+        Check::new("slope of log t1 against log m", "width matters little", slope(wide, |p| p.t1), -0.35, 0.35),
+        Check::new("slope of log t2 against log ν²", "ν² matters less than λ", slope(variance, |p| p.t2), -1.0, 1.0),
     ];
     let settings = json!({
         "features": "random ReLU, w_j ~ N(0, ν²/(dm) I_d)", "teacher": "one ReLU neuron, ‖w*‖ = 1",
@@ -258,7 +261,7 @@ fn dependencies(sweeps: &[Sweep]) -> Vec<Check> {
     let theory_t2 = 1.0 / (2.0 * 1e-4);
     vec![
         Check::new("slope of log t2 against log λ", "−1 (t2 ∝ 1/λ)", slope(decay, |p| p.t2), -1.05, -0.95),
-        Check::new("largest over smallest t1 over λ, less one", "0 (t1 independent of λ)", spread_of(decay, |p| p.t1), 0.0, 0.1),
+        Check::new("slope of log t1 against log λ", "0 (t1 independent of λ)", slope(decay, |p| p.t1), -0.05, 0.05),
         Check::new("slope of log t1 against log n", "positive (smaller n lowers t1)", slope(samples, |p| p.t1), 0.5, 4.0),
         Check::new("largest over smallest t1 over m, less one", "m hardly matters", spread_of(width, |p| p.t1), 0.0, 3.0),
         Check::new("largest over smallest t2 over m, less one", "m hardly matters", spread_of(width, |p| p.t2), 0.0, 0.2),
