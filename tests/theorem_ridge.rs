@@ -69,7 +69,12 @@ fn orthonormal(rows: usize, columns: usize, rng: &mut impl Rng) -> Array2<f64> {
 }
 
 /// An n × m matrix Φ with the given positive eigenvalues of ΦᵀΦ, and its right singular vectors.
-fn with_eigenvalues(n: usize, m: usize, eigenvalues: &[f64], rng: &mut impl Rng) -> (Array2<f64>, Array2<f64>) {
+fn with_eigenvalues(
+    n: usize,
+    m: usize,
+    eigenvalues: &[f64],
+    rng: &mut impl Rng,
+) -> (Array2<f64>, Array2<f64>) {
     let k = eigenvalues.len();
     let (left, right) = (orthonormal(n, k, rng), orthonormal(m, k, rng));
     let roots: Array1<f64> = eigenvalues.iter().map(|s| s.sqrt()).collect();
@@ -145,13 +150,13 @@ impl Case {
 fn eigenvalues(kind: u64, k: usize, rng: &mut impl Rng) -> Vec<f64> {
     let scale = decades(rng, -2.0, 2.0);
     let one = |i: usize, rng: &mut dyn FnMut() -> f64| match kind % 6 {
-        0 => 0.1 + rng(),                                    // generic
-        1 => 1.0,                                            // equal
-        2 => 1.0 + 1e-9 * rng(),                             // clustered
-        3 if i == 0 => 1e-12 + 1e-5 * rng().powi(4),         // one tiny
+        0 => 0.1 + rng(),                            // generic
+        1 => 1.0,                                    // equal
+        2 => 1.0 + 1e-9 * rng(),                     // clustered
+        3 if i == 0 => 1e-12 + 1e-5 * rng().powi(4), // one tiny
         3 => 0.5 + rng(),
-        4 => 10.0_f64.powi(-(i as i32)),                     // geometric
-        _ if i + 1 == k => 1e4,                              // one large
+        4 => 10.0_f64.powi(-(i as i32)), // geometric
+        _ if i + 1 == k => 1e4,          // one large
         _ => 0.5 + rng(),
     };
     let mut uniform = || rng.random_range(0.0..1.0);
@@ -219,7 +224,8 @@ fn draw(seed: u64) -> Case {
     case.bound = [Some(row), Some(2.0 * row), None, Some(row * (1.0 + 1e-15))][rng.random_range(0..4)];
     let star = case.teacher.dot(&case.teacher).sqrt();
     let epsilon = case.inputs.train_threshold;
-    let largest_decay = (2.0 * epsilon / (3.0 * star * star)).min((mean_square * epsilon / 6.0).sqrt() / star);
+    let largest_decay =
+        (2.0 * epsilon / (3.0 * star * star)).min((mean_square * epsilon / 6.0).sqrt() / star);
     let lambda = match rng.random_range(0..8) {
         0 => 0.0,
         1 | 2 if largest_decay < 10.0 => largest_decay, // equality in 4.4
@@ -283,7 +289,7 @@ fn deterministic_statements_hold_on_adversarial_problems() {
                         // Held by the allowance for rounding only: that must stay small.
                         let relative = v.rounding / (1.0 + v.value.abs());
                         tally.tightest = tally.tightest.max(relative);
-                        if relative > 1e-4 && full() { println!("LOOSE {seed} {clock} {} {v:?} c {} {:?} lim", s.source, case.inputs.test_threshold, case.settings); }
+                        assert!(relative < 1e-4, "{seed} {clock} {}: lenient {v:?}", s.source);
                     }
                 }
             }
@@ -291,13 +297,28 @@ fn deterministic_statements_hold_on_adversarial_problems() {
     }
     if full() || !bad.is_empty() {
         for ((source, clock), t) in &tallies {
-            println!("{source} [{clock}]: {} applicable, {} telling, rounding used {:.1e}", t.applicable, t.telling, t.tightest);
+            println!(
+                "{source} [{clock}]: {} applicable, {} telling, rounding used {:.1e}",
+                t.applicable, t.telling, t.tightest
+            );
         }
     }
     assert!(bad.is_empty(), "{} violated:\n{}", bad.len(), bad.join("\n"));
     let deterministic = [
-        I, III, FIT, FIT_PROOF, LATE_STAR, LATE_OUTSIDE, BELOW, ABOVE, BRACKET, LIMIT_NORM, LIMIT_TRAIN,
-        CONVERGES, SIX, EIGHT_EARLY,
+        I,
+        III,
+        FIT,
+        FIT_PROOF,
+        LATE_STAR,
+        LATE_OUTSIDE,
+        BELOW,
+        ABOVE,
+        BRACKET,
+        LIMIT_NORM,
+        LIMIT_TRAIN,
+        CONVERGES,
+        SIX,
+        EIGHT_EARLY,
     ];
     for source in deterministic {
         for clock in ["gd", "flow"] {
@@ -352,7 +373,8 @@ fn claims_are_the_formulas_and_bound_plain_iteration() {
         let Inputs { train_threshold: eps, test_threshold: c, .. } = case.inputs;
         let nu2 = case.inputs.init_variance.unwrap();
         let svd = Engine::SEQUENTIAL.thin_svd(case.features.view()).unwrap();
-        let positive: Vec<f64> = svd.values.iter().filter(|s| **s > 1e-13 * svd.values[0]).map(|s| s * s).collect();
+        let positive: Vec<f64> =
+            svd.values.iter().filter(|s| **s > 1e-13 * svd.values[0]).map(|s| s * s).collect();
         let s_min = *positive.last().unwrap();
         let right = svd.right.slice(s![.., ..positive.len()]);
         let outside = |x: &Array1<f64>| norm(&(x - &right.dot(&right.t().dot(x))));
@@ -403,7 +425,8 @@ fn claims_are_the_formulas_and_bound_plain_iteration() {
 
         // θ*_λ by solving its own equation, (ΦᵀΦ/n + λ)θ = Φᵀy/n, on the right singular vectors.
         let coordinates = right.t().dot(&case.teacher);
-        let limit: Array1<f64> = positive.iter().zip(&coordinates).map(|(s, a)| s / n * a / (s / n + lambda)).collect();
+        let limit: Array1<f64> =
+            positive.iter().zip(&coordinates).map(|(s, a)| s / n * a / (s / n + lambda)).collect();
         let theta_limit = right.dot(&limit);
         let moving = norm(&(right.t().dot(&case.init) - &limit));
         let bias = norm(&(&theta_limit - &case.teacher));
@@ -413,7 +436,10 @@ fn claims_are_the_formulas_and_bound_plain_iteration() {
         let blur = 1e-14 * (l + high).sqrt() * (start + star);
         let mut within = |source: &'static str, t: usize, left: f64, right: f64, scale: f64| {
             let resolution = 2.0 * left.min(right).abs().sqrt() * blur + blur * blur;
-            assert!(left <= right + 1e-9 * scale + resolution, "seed {seed}: {source} at step {t}: {left} > {right}");
+            assert!(
+                left <= right + 1e-9 * scale + resolution,
+                "seed {seed}: {source} at step {t}: {left} > {right}"
+            );
             *checked.entry(source).or_default() += 1;
         };
         for t in 0..200 {
@@ -466,10 +492,17 @@ fn claims_are_the_formulas_and_bound_plain_iteration() {
     if full() {
         println!("compared {compared:?}\nchecked {checked:?}");
     }
-    for source in [FIT, LATE, SEVEN, EIGHT_LATE, LATE_STAR, LATE_OUTSIDE, SIX, EIGHT_EARLY, LIMIT_NORM, LIMIT_TRAIN] {
-        assert!(compared.get(source).copied().unwrap_or(0) >= 20, "{source} compared too seldom: {compared:?}");
+    for source in
+        [FIT, LATE, SEVEN, EIGHT_LATE, LATE_STAR, LATE_OUTSIDE, SIX, EIGHT_EARLY, LIMIT_NORM, LIMIT_TRAIN]
+    {
+        assert!(
+            compared.get(source).copied().unwrap_or(0) >= 20,
+            "{source} compared too seldom: {compared:?}"
+        );
     }
-    for source in [I, III, FIT, FIT_PROOF, SIX, BELOW, LATE_STAR, LATE_OUTSIDE, ABOVE, BRACKET, LIMIT_NORM, LIMIT_TRAIN] {
+    for source in
+        [I, III, FIT, FIT_PROOF, SIX, BELOW, LATE_STAR, LATE_OUTSIDE, ABOVE, BRACKET, LIMIT_NORM, LIMIT_TRAIN]
+    {
         assert!(checked.get(source).copied().unwrap_or(0) >= 20, "{source} checked too seldom: {checked:?}");
     }
 }
@@ -539,7 +572,12 @@ fn step_size_just_beyond_the_limit_is_not_a_counterexample() {
             }
             let judged = case.judged(false);
             let outcome = one(&judged, I).verdict.outcome;
-            assert_ne!(outcome, Outcome::Violated, "excess {excess:e}, s_min {small:e}: {:?}", one(&judged, I).verdict);
+            assert_ne!(
+                outcome,
+                Outcome::Violated,
+                "excess {excess:e}, s_min {small:e}: {:?}",
+                one(&judged, I).verdict
+            );
         }
     }
 }
@@ -745,7 +783,9 @@ fn printed_seven_fails_where_its_correction_does_not_apply() {
         assert_eq!(corrected.statement.form, Form::Corrected);
         assert_eq!(corrected.verdict.outcome, Outcome::NotApplicable);
         // All hypotheses of the printed form hold and the event of the proof took place (‖θ₀_⊥‖² = 299ν²).
-        assert!(printed.statement.hypotheses.iter().all(|h| h.standing == groktime::theorem::Standing::Holds));
+        assert!(
+            printed.statement.hypotheses.iter().all(|h| h.standing == groktime::theorem::Standing::Holds)
+        );
         assert_eq!(printed.claim_met(), Some(false), "ηλ = {x}");
         assert_ne!(printed.verdict.outcome, Outcome::Holds);
         // Theorem 4.5 itself, without the inequality, holds.
@@ -833,21 +873,38 @@ fn tight_claims_survive_rounding() {
             }
         }
         for j in case.judged(flow) {
-            assert_ne!(j.verdict.outcome, Outcome::Violated, "seed {seed} {}: {:?}", j.statement.source, j.verdict);
+            assert_ne!(
+                j.verdict.outcome,
+                Outcome::Violated,
+                "seed {seed} {}: {:?}",
+                j.statement.source,
+                j.verdict
+            );
             let near = j.verdict.slack.abs() <= 1e-9 * (1.0 + j.verdict.value.abs());
-            tight += u64::from(j.verdict.outcome == Outcome::Holds && near && j.statement.source == LATE_OUTSIDE);
+            tight +=
+                u64::from(j.verdict.outcome == Outcome::Holds && near && j.statement.source == LATE_OUTSIDE);
         }
         // Full rank and a tiny λ: what stays at the end is λ/g·θ*, far below the rounding of θ*.
         let mut case = diagonal(&[s, 2.0 * s][..rng.random_range(1..=2)], 2);
         let rank = case.features.nrows();
         case.features = case.features.slice(s![.., ..rank]).to_owned();
         (case.init, case.teacher) = (gaussian_vector(rank, 1.0, rng), gaussian_vector(rank, 1.0, rng));
-        case.settings = Settings { weight_decay: s * decades(rng, -20.0, -1.0), step_size: 0.3 / s, ..Default::default() };
+        case.settings = Settings {
+            weight_decay: s * decades(rng, -20.0, -1.0),
+            step_size: 0.3 / s,
+            ..Default::default()
+        };
         case.inputs.test_threshold = decades(rng, -30.0, 0.0);
         case.inputs.train_threshold = decades(rng, -30.0, 0.0);
         for flow in [false, true] {
             for j in case.judged(flow) {
-                assert_ne!(j.verdict.outcome, Outcome::Violated, "seed {seed} {}: {:?}", j.statement.source, j.verdict);
+                assert_ne!(
+                    j.verdict.outcome,
+                    Outcome::Violated,
+                    "seed {seed} {}: {:?}",
+                    j.statement.source,
+                    j.verdict
+                );
             }
         }
     }
@@ -901,7 +958,8 @@ fn credible_at_most(failures: u64, draws: u64, p: f64) -> bool {
 
 /// Whether so many failures are credible at exactly this probability (level 10⁻⁴ on each side).
 fn credible(failures: u64, draws: u64, p: f64) -> bool {
-    credible_at_most(failures, draws, p) && (p <= 0.0 || Binomial::new(p, draws).unwrap().cdf(failures) > 1e-4)
+    credible_at_most(failures, draws, p)
+        && (p <= 0.0 || Binomial::new(p, draws).unwrap().cdf(failures) > 1e-4)
 }
 
 #[test]
@@ -922,7 +980,9 @@ fn chi_square_law_of_the_complement() {
         assert!(credible_at_most(failures, trials, stated));
     }
     // Textbook values of the χ² distribution function.
-    for (k, x, p) in [(1, 3.841_458_820_694_124, 0.95), (2, 2.0 * 2.0_f64.ln(), 0.5), (10, 18.307_038_053_275_146, 0.95)] {
+    for (k, x, p) in
+        [(1, 3.841_458_820_694_124, 0.95), (2, 2.0 * 2.0_f64.ln(), 0.5), (10, 18.307_038_053_275_146, 0.95)]
+    {
         assert!((chi_square_below(k, x) - p).abs() < 1e-9);
     }
     assert_eq!(chi_square_below(0, 1.0), 1.0);
@@ -939,7 +999,12 @@ struct Rates {
     failures: BTreeMap<&'static str, u64>,
 }
 
-fn trial<T: Clock>(form: &ClosedForm<'_, '_, T>, claims: &BTreeMap<&'static str, f64>, case: &Case, rates: &mut Rates) {
+fn trial<T: Clock>(
+    form: &ClosedForm<'_, '_, T>,
+    claims: &BTreeMap<&'static str, f64>,
+    case: &Case,
+    rates: &mut Rates,
+) {
     let spectrum = form.spectrum();
     let (n, m) = spectrum.shape();
     let free = (m - n) as f64;
@@ -1008,7 +1073,8 @@ fn failure_rates_are_the_exact_ones_and_below_the_stated_ones() {
     ];
     for (index, (n, m, rank, flow, lambda)) in cases.into_iter().enumerate() {
         let rng = &mut generator(index as u64, 13);
-        let (left, right) = (gaussian_matrix(n, rank, 1.0 / rank as f64, rng), gaussian_matrix(rank, m, 1.0 / m as f64, rng));
+        let (left, right) =
+            (gaussian_matrix(n, rank, 1.0 / rank as f64, rng), gaussian_matrix(rank, m, 1.0 / m as f64, rng));
         let mut case = Case::new(left.dot(&right));
         case.init = gaussian_vector(m, 1.0, rng);
         (case.variance, case.gaussian) = (1.0 / m as f64, true);
@@ -1026,14 +1092,26 @@ fn failure_rates_are_the_exact_ones_and_below_the_stated_ones() {
         for source in [II, LATE, SEVEN, EIGHT_LATE] {
             let p = one(&judged, source).statement.probability.unwrap();
             assert!((p.exact.unwrap() - (1.0 - exact)).abs() < 1e-12);
-            assert!((p.stated - (1.0 - delta)).abs() < 1e-12, "{source}: {} against {}", p.stated, 1.0 - delta);
+            assert!(
+                (p.stated - (1.0 - delta)).abs() < 1e-12,
+                "{source}: {} against {}",
+                p.stated,
+                1.0 - delta
+            );
             assert!(p.exact.unwrap() >= p.stated);
         }
         let trials = rates.trials;
-        println!("m − n = {free}, rank {rank}, flow {flow}, ηλ {lambda}: allowed {delta:.4}, exact {exact:.3e}, event {}/{trials}, {:?}", rates.event, rates.failures);
+        println!(
+            "m − n = {free}, rank {rank}, flow {flow}, ηλ {lambda}: allowed {delta:.4}, exact {exact:.3e}, event {}/{trials}, {:?}",
+            rates.event, rates.failures
+        );
         assert!(credible(rates.event, trials, exact), "event: {} of {trials}, exact {exact}", rates.event);
         for (source, &failures) in &rates.failures {
-            assert!(failures <= rates.event, "{source} failed {failures} times, its event {} times", rates.event);
+            assert!(
+                failures <= rates.event,
+                "{source} failed {failures} times, its event {} times",
+                rates.event
+            );
             assert!(credible_at_most(failures, trials, delta), "{source}: {failures} of {trials} at {delta}");
         }
         let sharp = |source| credible(rates.failures[source], trials, exact);
@@ -1063,7 +1141,11 @@ fn failure_rates_with_a_teacher_and_general_covariance() {
     let (rates, _) = rates(&case, false, draws(1000), 7);
     let exact = chi_square_below(m - n, 0.5 * (m - n) as f64);
     for source in [LATE, SEVEN] {
-        assert!(credible_at_most(rates.failures[source], rates.trials, exact), "{source}: {:?}", rates.failures);
+        assert!(
+            credible_at_most(rates.failures[source], rates.trials, exact),
+            "{source}: {:?}",
+            rates.failures
+        );
         assert!(rates.failures[source] <= rates.event);
     }
 }
@@ -1100,8 +1182,19 @@ fn statements_serialise_as_the_contract_says() {
             let json = serde_json::to_value(j).unwrap();
             let object = json.as_object().unwrap();
             for key in [
-                "source", "form", "quantity", "side", "claim", "value", "measured", "at_time", "slack",
-                "rounding", "probability", "hypotheses", "outcome",
+                "source",
+                "form",
+                "quantity",
+                "side",
+                "claim",
+                "value",
+                "measured",
+                "at_time",
+                "slack",
+                "rounding",
+                "probability",
+                "hypotheses",
+                "outcome",
             ] {
                 assert!(object.contains_key(key), "{key} is missing: {json}");
             }
@@ -1125,7 +1218,9 @@ fn statements_serialise_as_the_contract_says() {
             }
             assert_eq!(json["at_time"].as_f64(), j.verdict.at_time);
             assert_eq!(json["probability"].as_f64(), j.statement.probability.map(|p| p.stated));
-            for (hypothesis, value) in j.statement.hypotheses.iter().zip(json["hypotheses"].as_array().unwrap()) {
+            for (hypothesis, value) in
+                j.statement.hypotheses.iter().zip(json["hypotheses"].as_array().unwrap())
+            {
                 let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
                 assert_eq!(keys.len(), 4);
                 assert_eq!(value["name"], hypothesis.name);

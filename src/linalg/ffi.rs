@@ -6,7 +6,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use ndarray::{Array1, ArrayView1, ArrayView2, CowArray, Ix2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, CowArray, Ix2, ShapeBuilder};
 
 // Values of the enumerations in cblas.h.
 const COLUMN_MAJOR: c_int = 102;
@@ -73,18 +73,18 @@ fn operand(a: ArrayView2<'_, f64>) -> Option<Operand<'_>> {
 }
 
 /// A B in column-major order. The inner dimensions must agree.
-pub fn dgemm(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
+pub fn dgemm(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Option<Array2<f64>> {
     let (rows, inner, columns) = (a.nrows(), a.ncols(), b.ncols());
     assert_eq!(inner, b.nrows(), "inner dimensions");
     let [m, n, k] = integers([rows, columns, inner])?;
-    let mut out = vec![0.0; rows * columns];
+    let mut out = Array2::zeros((rows, columns).f());
     if rows == 0 || columns == 0 || inner == 0 {
         return Some(out);
     }
     let (a, b) = (operand(a)?, operand(b)?);
     let (pa, pb) = (a.array.as_ptr(), b.array.as_ptr());
     // SAFETY: the operands are m by k and k by n with these leading dimensions, alive and not written;
-    // `out` has m n entries and is nobody else's.
+    // `out` is m by n, column-major, and is nobody else's.
     unsafe {
         let (c, one) = (out.as_mut_ptr(), 1.0);
         cblas_dgemm(COLUMN_MAJOR, a.op, b.op, m, n, k, one, pa, a.ld, pb, b.ld, 0.0, c, m);
@@ -113,15 +113,15 @@ pub fn dgemv(a: ArrayView2<'_, f64>, x: ArrayView1<'_, f64>) -> Option<Array1<f6
 }
 
 /// Lower triangle of A Aᵀ in column-major order; the upper one is zero.
-pub fn dsyrk(a: ArrayView2<'_, f64>) -> Option<Vec<f64>> {
+pub fn dsyrk(a: ArrayView2<'_, f64>) -> Option<Array2<f64>> {
     let (rows, columns) = a.dim();
     let [n, k] = integers([rows, columns])?;
-    let mut out = vec![0.0; rows * rows];
+    let mut out = Array2::zeros((rows, rows).f());
     if rows == 0 || columns == 0 {
         return Some(out);
     }
     let a = operand(a)?;
-    // SAFETY: op(a) is n by k with this leading dimension; `out` has n n entries and is nobody else's.
+    // SAFETY: op(a) is n by k with this leading dimension; `out` is n by n, column-major, and is nobody else's.
     unsafe {
         let (pa, c) = (a.array.as_ptr(), out.as_mut_ptr());
         cblas_dsyrk(COLUMN_MAJOR, LOWER, a.op, n, k, 1.0, pa, a.ld, 0.0, c, n);

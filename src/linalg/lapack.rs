@@ -112,11 +112,7 @@ pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>>
 
 /// Lower triangle of A Aᵀ; the upper one is zero.
 pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
-    let n = a.nrows();
-    match with_threads(threads, || ffi::dsyrk(a)) {
-        Some(gram) => column_major(gram, n, n),
-        None => pure::lower_gram(a, threads),
-    }
+    with_threads(threads, || ffi::dsyrk(a)).unwrap_or_else(|| pure::lower_gram(a, threads))
 }
 
 pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
@@ -124,7 +120,7 @@ pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) 
         if b.ncols() == 1 {
             ffi::dgemv(a, b.column(0)).map(|y| y.insert_axis(Axis(1)))
         } else {
-            ffi::dgemm(a, b).map(|c| column_major(c, a.nrows(), b.ncols()))
+            ffi::dgemm(a, b)
         }
     });
     product.unwrap_or_else(|| pure::matmul(a, b, threads))

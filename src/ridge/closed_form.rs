@@ -24,7 +24,7 @@ use crate::linalg::EPS;
 use crate::trajectory::{Clock, Observable, Table, Trajectory};
 
 /// Constant of the error of projections, in units of √n·ε.
-const PROJECTION: f64 = 4.0;
+const PROJECTION: f64 = 8.0;
 
 /// What can be changed without decomposing again.
 ///
@@ -69,7 +69,9 @@ pub(crate) struct Rate {
     /// ln|ρ| or −g.
     pub rate: f64,
     pub flips: bool,
+    /// Error of ρ (for flow: of the rate) relative to an upper bound on |ρ|, and that bound's logarithm.
     pub error: f64,
+    pub top: f64,
 }
 
 impl<'a> Spectrum<'a> {
@@ -89,9 +91,11 @@ impl<'a> Spectrum<'a> {
             let x = eta * g;
             let rho = (1.0 - x).max(-1.0);
             let rate = if x < 0.5 { (-x).ln_1p() } else { rho.abs().ln() };
-            // d ln|ρ| = η dg/ρ; the product ηg is rounded too.
-            let error = (eta * g_error + 2.0 * EPS * x) / rho.abs().max(f64::MIN_POSITIVE);
-            Rate { g, rate, flips: rho < 0.0, error }
+            // dρ = η dg; the product ηg is rounded too.
+            let error = eta * g_error + 2.0 * EPS * x;
+            let upper = rho.abs() + error;
+            let top = if x < 0.5 { (error - x).ln_1p() } else { upper.ln() };
+            Rate { g, rate, flips: rho < 0.0, error: error / upper, top }
         })
     }
 
@@ -101,11 +105,9 @@ impl<'a> Spectrum<'a> {
     /// Settings out of range.
     pub fn flow(&self, settings: &Settings) -> Result<ClosedForm<'_, 'a, f64>> {
         validate(settings)?;
-        ClosedForm::new(self, settings, |g, g_error| Rate {
-            g,
-            rate: -g,
-            flips: false,
-            error: g_error + 2.0 * EPS * g,
+        ClosedForm::new(self, settings, |g, g_error| {
+            let error = g_error + 2.0 * EPS * g;
+            Rate { g, rate: -g, flips: false, error, top: error - g }
         })
     }
 }
@@ -155,10 +157,18 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
             // Relative errors of s and g, and errors of the projections seen from direction v_i.
             let s_error = spectrum.eigenvalue_errors()[i] / s + 4.0 * EPS;
             let g_error = spectrum.eigenvalue_errors()[i] / (samples * r.g) + 4.0 * EPS;
-            let label_error = noise_unit * spectrum.labels_norm;
+            // q_i leans towards what cannot be fitted by the condition number of its singular value.
+            let lean = top / root * spectrum.unfittable.sqrt();
+            let label_error = noise_unit * (spectrum.labels_norm + lean);
             let limit_error = limit.abs() * (s_error + g_error) + root / (samples * r.g) * label_error;
             let start_error = noise_unit * init_norm * top / root;
-            let mode = Mode { rate: r.rate, flips: r.flips, rate_error: r.error, ..Mode::default() };
+            let mode = Mode {
+                rate: r.rate,
+                flips: r.flips,
+                rate_error: r.error,
+                rate_top: r.top,
+                ..Mode::default()
+            };
             train_modes.push(Mode {
                 amplitude: root * amplitude,
                 offset: -lambda / r.g * y,
@@ -184,6 +194,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                     offset,
                     amplitude_error: start_error + limit_error,
                     offset_error: offset.abs() * g_error
+                        + (root * noise).abs() / (samples * r.g) * s_error
                         + lambda / r.g * star_error
                         + root * noise_error / (samples * r.g),
                     ..mode
@@ -197,16 +208,38 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                 rate: r.rate,
                 flips: r.flips,
                 rate_error: r.error,
+                rate_top: r.top,
                 amplitude_error: noise_unit * condition,
                 ..Mode::default()
             }
         };
+        let norm_of_limits = |modes: &[Mode]| modes.iter().map(|m| m.offset * m.offset).sum::<f64>().sqrt();
+        // √λ_max of the form's matrix, at most, for columns of length one; the last two are not.
+        let spread = |form: &Array2<f64>, lengths: &[f64; 2]| {
+            let unit = |(i, d): (usize, &f64)| match i.checked_sub(k) {
+                None => *d,
+                Some(j) if lengths[j] > 0.0 => d / (lengths[j] * lengths[j]),
+                Some(_) => 0.0,
+            };
+            form.diag().iter().enumerate().map(unit).sum::<f64>().max(0.0).sqrt()
+        };
         let norm_of = |modes: &[Mode]| modes.iter().map(|m| m.amplitude * m.amplitude).sum::<f64>().sqrt();
+        // Without weight decay nothing pulls the limit off the labels, and there may be no modes at all.
+        let label_pull = if lambda > 0.0 { spectrum.labels_norm * lambda / rates[0].g } else { 0.0 };
+        // The span of the left vectors is known as well as that of the right ones. Exactly nothing is left
+        // over where everything can be fitted.
+        let unfittable_error = match spectrum.unfittable > 0.0 {
+            true => {
+                let moved = complement.amplitude_error * spectrum.labels_norm;
+                2.0 * spectrum.unfittable.sqrt() * moved + moved * moved
+            }
+            false => 0.0,
+        };
         let train = SumOfSquares::new(
             train_modes.clone(),
-            norm_of(&train_modes) + spectrum.labels_norm * lambda / rates[0].g,
+            norm_of(&train_modes) + label_pull,
             spectrum.unfittable,
-            2.0 * noise_unit * spectrum.unfittable.sqrt() * spectrum.labels_norm,
+            unfittable_error,
             0.5 / samples,
         );
         let outside = spectrum.init_norms().1 * scale;
@@ -234,7 +267,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                     true => scale * teacher.inner / teacher.complement,
                     false => 0.0,
                 };
-                let across = (outside * outside - along * along).max(0.0).sqrt();
+                let across = scale * teacher.across;
                 let mut modes = excess_modes;
                 modes.push(Mode {
                     offset: -teacher.complement,
@@ -248,10 +281,16 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                 let mut modes = excess_modes;
                 modes.push(Mode { amplitude: scale, amplitude_error: EPS * scale.abs(), ..complement });
                 modes.push(Mode::ONE);
-                TestLoss::Form(QuadraticForm::new(modes, form.clone(), mixing + teacher.norm))
+                let spread = spread(form, &[outside.abs() / scale.abs(), teacher.complement]);
+                let limits = norm_of_limits(&weight_modes);
+                let tilt = [init_norm + limits, teacher.norm + limits].map(|x| spread * complement.amplitude_error * x);
+                TestLoss::Form(QuadraticForm::new(modes, form.clone(), (mixing + teacher.norm) * spread, tilt))
             }
             (Risk::Absolute(form) | Risk::HeldOut { form, .. }, _) => {
-                TestLoss::Form(QuadraticForm::new(absolute(), form.clone(), mixing))
+                let spread = spread(form, &[outside.abs() / scale.abs(), f64::INFINITY]);
+                let limits = norm_of_limits(&weight_modes);
+                let tilt = [init_norm + limits, limits].map(|x| spread * complement.amplitude_error * x);
+                TestLoss::Form(QuadraticForm::new(absolute(), form.clone(), mixing * spread, tilt))
             }
             _ => TestLoss::Undefined,
         };
@@ -297,7 +336,10 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
 
     /// ‖θ_t‖.
     pub fn parameter_norm(&self, t: T) -> f64 {
-        self.norm.value(t).value.sqrt()
+        match self.norm.value(t).value {
+            square if square > 1e-280 => square.sqrt(),
+            _ => (0.5 * self.norm.ln_value(t)).exp(),
+        }
     }
 
     /// P((N − N*)² ≤ tolerance): erf(√(tolerance/2L)) for Gaussian features and a linear teacher, a

@@ -34,8 +34,11 @@ pub(crate) struct Mode {
     pub rate: f64,
     /// Whether ρ < 0.
     pub flips: bool,
-    /// Bound on the error of the rate (absolute, per unit of time).
+    /// Error of e^r (for flow: of r) relative to its upper bound e^{rate_top}.
     pub rate_error: f64,
+    /// Upper bound on the exact rate: the error of e^{rt} is at most t·rate_error·e^{rate_top·t}, also
+    /// where ρ is so near 0 that ln|ρ| means nothing.
+    pub rate_top: f64,
     pub amplitude_error: f64,
     pub offset_error: f64,
 }
@@ -48,6 +51,7 @@ impl Mode {
         rate: 0.0,
         flips: false,
         rate_error: 0.0,
+        rate_top: 0.0,
         amplitude_error: 0.0,
         offset_error: 0.0,
     };
@@ -61,6 +65,7 @@ impl Mode {
     fn power_at_end(&self, t: Option<f64>) -> f64 {
         match t {
             Some(t) => self.power(t),
+            None if self.rate > 0.0 => f64::INFINITY,
             None if self.rate == 0.0 => 1.0,
             None => 0.0,
         }
@@ -83,7 +88,7 @@ impl Mode {
             false => (1.0, 0.0),
             true => {
                 let rho = self.rate.exp();
-                (if self.flips { -rho } else { rho }, self.rate_error)
+                (if self.flips { -rho } else { rho }, self.rate_error * self.rate_top.exp())
             }
         };
         Mode {
@@ -92,6 +97,7 @@ impl Mode {
             rate: 2.0 * self.rate,
             flips: false,
             rate_error: 2.0 * self.rate_error,
+            rate_top: 2.0 * self.rate_top,
             amplitude_error: self.amplitude_error * factor.abs() + self.amplitude.abs() * moved,
             offset_error: self.offset_error,
         }
@@ -104,10 +110,32 @@ impl Mode {
         self.amplitude.abs() * relative + self.amplitude_error * x + self.offset_error + 2.0 * EPS * self.offset.abs()
     }
 
+    /// Bound on what the rate's error does to the power at time t, which was computed as x.
+    fn drift(&self, t: f64, x: f64) -> f64 {
+        let moved = t * self.rate_error;
+        if moved == 0.0 {
+            0.0
+        } else if moved < 0.1 {
+            1.2 * moved * x
+        } else {
+            // Finite even where ρ may be beyond −1, so that 0 · drift is 0.
+            (moved * (t * self.rate_top).exp()).min(f64::MAX)
+        }
+    }
+
+    /// Bound on [`Mode::drift`] over [a, b].
+    fn largest_drift(&self, a: f64, b: Option<f64>) -> f64 {
+        if self.rate_error == 0.0 {
+            return 0.0;
+        }
+        let bound = Mode { rate: self.rate_top, ..*self };
+        1.2 * self.rate_error * bound.peak(a, b, bound.power(a), bound.power_at_end(b))
+    }
+
     /// Largest t·e^{rt} on [a, b].
     fn peak(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
-        if self.rate == 0.0 {
-            return b.unwrap_or(f64::INFINITY);
+        if self.rate >= 0.0 {
+            return b.map_or(f64::INFINITY, |b| b * xb);
         }
         let top = -1.0 / self.rate;
         match b {
@@ -170,19 +198,20 @@ impl<T: Clock> SumOfSquares<T> {
             let signed = if odd && m.flips { -x } else { x };
             let d = m.amplitude * signed + m.offset;
             sum += d * d;
-            let stretched = if x > 0.0 { -m.rate * time * x } else { 0.0 };
+            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
             let e = m.forward_error(x, stretched);
             errors += e * e;
-            drift = drift.max(m.rate_error * x);
+            drift = drift.max(m.drift(time, x));
         }
-        let moved = time * drift * self.mixing + errors.sqrt();
+        let moved = drift * self.mixing + errors.sqrt();
         self.finish(sum, moved)
     }
 
     fn finish(&self, sum: f64, moved: f64) -> Parts {
         let value = self.scale * (sum + self.constant);
         let perturbed = self.scale * (2.0 * sum.sqrt() * moved + moved * moved + self.constant_error);
-        Parts { value, rounding: perturbed + 8.0 * EPS * value }
+        let rounding = if moved.is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
+        Parts { value, rounding }
     }
 
     /// ln of the value, finite (or −∞ at an exact zero) where the value itself underflows.
@@ -254,7 +283,7 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             let stretched = if peak > 0.0 { -m.rate * peak } else { 0.0 };
             let e = m.forward_error(xa, stretched);
             errors += e * e;
-            drift = drift.max(m.rate_error * peak);
+            drift = drift.max(if m.amplitude == 0.0 { 0.0 } else { m.largest_drift(a, b) });
             slope.add_square(m, xa, xb);
         }
         let moved = drift * self.mixing + errors.sqrt();
@@ -286,16 +315,23 @@ pub(crate) struct QuadraticForm<T> {
     weights: Vec<f64>,
     /// Norm, under M, of what a backward error of the decomposition can move.
     mixing: f64,
+    /// Norm, under M, of the errors of the complement's columns: of the decaying and of the constant one.
+    tilt: [f64; 2],
     clock: PhantomData<T>,
 }
 
 impl<T: Clock> QuadraticForm<T> {
-    /// `mixing` is the norm of the amplitudes that the decomposition can mix.
-    pub fn new(modes: Vec<Mode>, matrix: Array2<f64>, mixing: f64) -> Self {
+    /// `mixing`: the norm of the amplitudes that the decomposition can mix; `tilt`: errors of the decaying
+    /// and of the constant column, the last two; all as seen under M.
+    pub fn new(modes: Vec<Mode>, matrix: Array2<f64>, mixing: f64, tilt: [f64; 2]) -> Self {
         let modes = modes.into_iter().map(Mode::folded).collect();
         let weights: Vec<f64> = matrix.diag().iter().map(|&d| d.max(0.0).sqrt()).collect();
-        let spread = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
-        QuadraticForm { modes, matrix, weights, mixing: mixing * spread, clock: PhantomData }
+        QuadraticForm { modes, matrix, weights, mixing, tilt, clock: PhantomData }
+    }
+
+    /// What errors of the complement's columns move at a time.
+    fn tilt(&self, time: f64) -> f64 {
+        self.tilt[0] * self.modes[self.modes.len() - 2].power(time) + self.tilt[1]
     }
 
     fn coefficients(&self, time: f64, odd: bool) -> Vec<f64> {
@@ -327,11 +363,14 @@ impl<T: Clock> QuadraticForm<T> {
         if value > 1e-280 {
             return value.ln();
         }
-        let shift = ln_scale(&self.modes, time);
+        // Columns the form does not see (no complement, zero teacher) must not set the scale.
+        let seen = |w: f64, m: &Mode| if w > 0.0 { *m } else { Mode::default() };
+        let modes: Vec<Mode> = self.modes.iter().zip(&self.weights).map(|(m, w)| seen(*w, m)).collect();
+        let shift = ln_scale(&modes, time);
         if shift == f64::NEG_INFINITY {
             return shift;
         }
-        let z: Vec<f64> = self.modes.iter().map(|m| scaled(m, time, odd, shift)).collect();
+        let z: Vec<f64> = modes.iter().map(|m| scaled(m, time, odd, shift)).collect();
         2.0 * shift + self.squared_norm(&z).ln()
     }
 
@@ -366,7 +405,10 @@ impl<T: Clock> QuadraticForm<T> {
 
     /// Rounding of the value where ‖z‖_M is `norm` and Σ|z_i|√M_ii is `size`.
     fn rounding(&self, norm: f64, size: f64, moved: f64) -> f64 {
-        2.0 * norm * moved + moved * moved + 16.0 * EPS * size * size
+        match moved.is_finite() {
+            true => 2.0 * norm * moved + moved * moved + 16.0 * EPS * size * size,
+            false => f64::INFINITY,
+        }
     }
 }
 
@@ -380,11 +422,11 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         let (mut forward, mut drift) = (0.0, 0.0_f64);
         for (m, w) in self.modes.iter().zip(&self.weights) {
             let x = m.power(time);
-            let stretched = if x > 0.0 { -m.rate * time * x } else { 0.0 };
+            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
             forward += w * m.forward_error(x, stretched);
-            drift = drift.max(m.rate_error * x);
+            drift = drift.max(m.drift(time, x));
         }
-        let moved = time * drift * self.mixing + forward;
+        let moved = drift * self.mixing + self.tilt(time) + forward;
         Point { value, rounding: self.rounding(value.sqrt(), self.size(z.iter().copied()), moved) }
     }
 
@@ -408,11 +450,11 @@ impl<T: Clock> Curve for QuadraticForm<T> {
             });
             let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
             forward += w * m.forward_error(xa, if peak > 0.0 { -m.rate * peak } else { 0.0 });
-            drift = drift.max(m.rate_error * peak);
+            drift = drift.max(if m.amplitude == 0.0 { 0.0 } else { m.largest_drift(a, b) });
         }
         let norm = self.squared_norm(&centre).sqrt();
         let reach = self.size(radius.iter().copied());
-        let moved = drift * self.mixing + forward;
+        let moved = drift * self.mixing + self.tilt(a) + forward;
         let size = self.size(centre.iter().zip(&radius).map(|(c, r)| c.abs() + r));
         let rounding = self.rounding(norm + reach, size, moved);
         // d/dt zᵀMz = 2 zᵀM z′, each factor a centre and a radius in the norm of M.
@@ -490,8 +532,8 @@ impl<T: Clock> Curve for MissRate<T> {
         for m in &self.modes {
             let x = m.power(time);
             z.push(m.amplitude * if odd && m.flips { -x } else { x } + m.offset);
-            let stretched = if x > 0.0 { -m.rate * time * x } else { 0.0 };
-            radius.push(m.forward_error(x, stretched) + m.amplitude.abs() * m.rate_error * time * x);
+            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
+            radius.push(m.forward_error(x, stretched) + m.amplitude.abs() * m.drift(time, x));
         }
         let (sure, possible) = self.counts(&z, &radius);
         let n = self.residuals.nrows() as f64;
@@ -511,7 +553,7 @@ impl<T: Clock> Curve for MissRate<T> {
             radius.push(
                 0.5 * (start - end).abs()
                     + m.forward_error(xa, stretched)
-                    + m.amplitude.abs() * m.rate_error * peak,
+                    + if m.amplitude == 0.0 { 0.0 } else { m.amplitude.abs() * m.largest_drift(a, b) },
             );
         }
         let (sure, possible) = self.counts(&z, &radius);
@@ -747,6 +789,7 @@ impl<T: Clock> Alternating for QuadraticForm<T> {
             matrix: self.matrix.clone(),
             weights: self.weights.clone(),
             mixing: self.mixing,
+            tilt: self.tilt,
             clock: PhantomData,
         }
     }
@@ -794,9 +837,20 @@ pub(crate) fn crossing_of<C: Alternating>(
     if !curve.alternates() {
         return crossing::search(curve, threshold, end);
     }
+    let surely_at_one = || {
+        let Point { value, rounding } = curve.value(C::Time::from_steps(1));
+        value - rounding >= threshold
+    };
     let half = |odd| -> Result<Crossing<u64>> {
         let found = crossing::search(&curve.half(odd), threshold, end)?;
-        Ok(found.map(|pairs| pairs.saturating_mul(2).saturating_add(u64::from(odd))))
+        let found = found.map(|pairs| pairs.saturating_mul(2).saturating_add(u64::from(odd)));
+        Ok(match found {
+            // The first odd step stands for "perhaps at no odd step" unless the event is sure there.
+            Crossing::At { time, lo: 1, hi } if end == End::Last && !surely_at_one() => {
+                Crossing::At { time, lo: 0, hi }
+            }
+            found => found,
+        })
     };
     Ok(crossing::join(half(false)?, half(true)?, end).map(C::Time::from_steps))
 }

@@ -11,8 +11,10 @@ use crate::crossing::Crossing;
 use crate::error::{Error, Result};
 use crate::trajectory::Clock;
 
-/// Slopes smaller than this fraction of the terms they are made of count as a tangency.
-const TANGENCY: f64 = 1e-6;
+/// Slopes smaller than this fraction of the terms they are made of count as a tangency. The slope falls with
+/// the root of the distance: this is a threshold within some 10⁻⁸ of the local extremum, and well outside
+/// the rounding in which the crossing itself is undecided.
+const TANGENCY: f64 = 1e-4;
 
 /// Derivatives of a crossing time, in the trajectory's own clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,10 +96,15 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     pub fn test_sensitivity(&self, threshold: f64) -> Result<Option<Sensitivity>> {
         let Crossing::At { time, .. } = self.first_general(threshold)? else { return Ok(None) };
         let k = self.spectrum.eigenvalues().len();
-        let outside = |p| match p {
-            Parameter::InitVariance => Tangent { scale: 0.5, ..self.rate_tangent(k, p) },
+        // Without decay (λ = 0) what starts in the complement stays: the curve counts it as an offset.
+        let stays = self.rates[k].rate == 0.0;
+        let outside = |p, start: f64| match p {
+            Parameter::InitVariance if stays => Tangent { offset: 0.5 * start, ..Tangent::default() },
+            Parameter::InitVariance => Tangent { scale: 0.5, ..Tangent::default() },
             _ => self.rate_tangent(k, p),
         };
+        let scale = self.settings.init_scale;
+        let (along, across) = self.complement_parts();
         let weights = |p| (0..k).map(|i| self.weight_tangent(i, p)).collect::<Vec<_>>();
         let excess = |p| -> Vec<Tangent> {
             let Some(teacher) = &self.spectrum.teacher else { return Vec::new() };
@@ -121,16 +128,26 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
         let still = Tangent::default();
         match &self.test {
             TestLoss::Sum(sum) => self.implicit(time, threshold, |t| sum.slope(t), |t, p| {
-                let all = [excess(p), vec![outside(p), outside(p)]].concat();
+                let all = [excess(p), vec![outside(p, along), outside(p, across)]].concat();
                 sum.derivative(t, &all)
             }),
             TestLoss::Form(form) => self.implicit(time, threshold, |t| form.slope(t), |t, p| {
                 let modes = if matches!(self.spectrum.risk, Risk::Teacher(_)) { excess(p) } else { weights(p) };
-                form.derivative(t, &[modes, vec![outside(p), still]].concat())
+                form.derivative(t, &[modes, vec![outside(p, scale), still]].concat())
             }),
             TestLoss::Undefined => return Ok(None),
         }
         .map(Some)
+    }
+
+    /// θ₀_⊥ along θ*_⊥ and across it.
+    fn complement_parts(&self) -> (f64, f64) {
+        let (outside, scale) = (self.spectrum.init_norms().1, self.settings.init_scale);
+        let along = match &self.spectrum.teacher {
+            Some(teacher) if teacher.complement > 0.0 => teacher.inner / teacher.complement,
+            _ => 0.0,
+        };
+        (scale * along, scale * (outside * outside - along * along).max(0.0).sqrt())
     }
 
     /// Derivative of a mode's rate alone.

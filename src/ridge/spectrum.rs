@@ -15,7 +15,7 @@ use crate::linalg::{EPS, Engine, numerical_rank};
 const GRAM_CONDITION: f64 = 1e3;
 
 /// Constant of the a-priori backward error: |E| ≤ BACKWARD·√n·ε·|A| for an n × n decomposition.
-const BACKWARD: f64 = 4.0;
+const BACKWARD: f64 = 20.0;
 
 /// Singular vectors as far as they are stored; the others follow by one product with Φ.
 enum Vectors {
@@ -200,6 +200,8 @@ pub(crate) struct TeacherModes {
     /// ‖θ*_⊥‖ and ⟨θ₀_⊥, θ*_⊥⟩.
     pub complement: f64,
     pub inner: f64,
+    /// Norm of the part of θ₀_⊥ orthogonal to θ*_⊥.
+    pub across: f64,
     pub norm: f64,
 }
 
@@ -262,11 +264,18 @@ impl<'a> Spectrum<'a> {
                     None => clean,
                 };
                 let complement = rest.column(1);
+                let inner = init_complement.dot(&complement);
+                // As a vector: ‖θ₀_⊥‖² less a square would cancel.
+                let mut across = init_complement.clone();
+                if inner != 0.0 {
+                    across.scaled_add(-inner / complement.dot(&complement), &complement);
+                }
                 let teacher = TeacherModes {
                     coordinates: star,
                     noise,
                     complement: norm(complement),
-                    inner: init_complement.dot(&complement),
+                    inner,
+                    across: norm(across.view()),
                     norm: norm(weights.view()),
                 };
                 let size = (norm(labels.view()).powi(2) + unfittable).sqrt();

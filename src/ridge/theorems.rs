@@ -7,7 +7,7 @@
 use statrs::function::gamma::gamma_lr;
 
 use super::ClosedForm;
-use crate::crossing::{Crossing, Point};
+use crate::crossing::{Crossing, Curve as _, Point};
 use crate::error::{Result, check};
 use crate::linalg::{EPS, Engine};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Standing, Statement};
@@ -166,7 +166,8 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     /// Times at which envelopes are compared: the start, every early step, a fine logarithmic grid until
     /// the slowest mode has decayed by e^{−60}, and the crossings.
     fn grid(&self) -> Vec<f64> {
-        let slowest = self.form.rates.iter().map(|r| -r.rate).filter(|r| *r > 0.0).fold(f64::INFINITY, f64::min);
+        let slowest =
+            self.form.rates.iter().map(|r| -r.rate).filter(|r| *r > 0.0).fold(f64::INFINITY, f64::min);
         let fastest = self.form.rates.iter().map(|r| -r.rate).filter(|r| r.is_finite()).fold(0.0, f64::max);
         let end = if slowest.is_finite() { (60.0 / slowest).min(1e18) } else { 1.0 };
         let first = if self.is_flow && fastest > 0.0 { 0.01 / fastest } else { 1.0 };
@@ -239,7 +240,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     }
 
     /// `own`: error of the rate in the bound.
-    fn test_envelope(&self, statement: Statement, own: f64) -> Judged {
+    fn test_envelope(&self, own: f64, statement: Statement) -> Judged {
         statement.judge_envelope(&self.times, !self.is_flow, |t| self.ln_test_loss(own, t))
     }
 
@@ -274,7 +275,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     }
 
     /// `decay`: how fast the bound falls where it meets the threshold.
-    fn judge_t2(&self, statement: Statement, decay: f64) -> Judged {
+    fn judge_t2(&self, decay: f64, statement: Statement) -> Judged {
         let own = rounding_of_time(&statement.claim, decay);
         statement.judge(self.t2.0, self.t2.1 + own)
     }
@@ -300,15 +301,18 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             hypotheses: common(),
         });
         let floor = (0.5 * self.sigma_min * self.free * self.variance).ln();
-        let test = self.test_envelope(Statement {
-            source: "2601.19791 Thm 4.1(ii)",
-            form: self.printed(),
-            quantity: "log_test_loss",
-            side: Side::Lower,
-            claim: envelope(move |t| floor - 2.0 * decayed(outside, t), f64::INFINITY),
-            probability: Some(self.complement_law(2.0 * (-self.free / 32.0).exp())),
-            hypotheses: [common(), self.complement_hypotheses()].concat(),
-        }, self.rate_error(self.rank));
+        let test = self.test_envelope(
+            self.rate_error(self.rank),
+            Statement {
+                source: "2601.19791 Thm 4.1(ii)",
+                form: self.printed(),
+                quantity: "log_test_loss",
+                side: Side::Lower,
+                claim: envelope(move |t| floor - 2.0 * decayed(outside, t), f64::INFINITY),
+                probability: Some(self.complement_law(2.0 * (-self.free / 32.0).exp())),
+                hypotheses: [common(), self.complement_hypotheses()].concat(),
+            },
+        );
         let norm = Statement {
             source: "2601.19791 Thm 4.1(iii)",
             form: self.printed(),
@@ -320,8 +324,8 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         };
         let own = self.rate_error(self.rank);
         let norm = norm.judge_envelope(&self.times, !self.is_flow, |t| {
-            let square = self.form.norm.value(T::from_f64(t));
-            let ln = if square.value > 1e-280 { square.value.ln() } else { f64::NEG_INFINITY };
+            let time = T::from_f64(t);
+            let (ln, square) = (self.form.norm.ln_value(time), self.form.norm.value(time));
             let (ln, rounding) = self.in_logs(ln, square, own, t);
             (0.5 * ln, rounding)
         });
@@ -358,10 +362,8 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
 
     fn descent_hypotheses(&self) -> Vec<Hypothesis> {
         let step = 1.0 / (self.lambda + self.s_max / self.n);
-        let mut all = vec![
-            self.realizable_hypothesis(),
-            Hypothesis::at_least("‖θ₀‖ ≥ ‖θ*‖", self.start, self.star),
-        ];
+        let mut all =
+            vec![self.realizable_hypothesis(), Hypothesis::at_least("‖θ₀‖ ≥ ‖θ*‖", self.start, self.star)];
         all.extend(self.step_hypothesis("η < 1/(λ + λmax(ΦᵀΦ)/n)", step, true));
         all
     }
@@ -415,11 +417,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let need = self.n + if self.variance.is_nan() || self.sigma_min.is_nan() { f64::NAN } else { free };
         let mut all = vec![self.realizable_hypothesis(), self.init_law()];
         all.extend(self.step_hypothesis("η < 1/λ", 1.0 / self.lambda, true));
-        all.push(Hypothesis::at_least(
-            "m ≥ n + max{32 ln(2/δ), 8‖θ*‖²/ν², 8c/(λmin(Σ)ν²)}",
-            self.m,
-            need,
-        ));
+        all.push(Hypothesis::at_least("m ≥ n + max{32 ln(2/δ), 8‖θ*‖²/ν², 8c/(λmin(Σ)ν²)}", self.m, need));
         all
     }
 
@@ -428,25 +426,31 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let c = self.inputs.test_threshold;
         let outside = self.decay(self.lambda);
         let random = ((0.5 * self.free * self.variance).sqrt() / self.reach(self.star)).ln();
-        let probabilistic = self.judge_t2(Statement {
-            source: "2601.19791 Thm 4.5",
-            form: self.printed(),
-            quantity: "t2",
-            side: Side::Lower,
-            claim: Claim::Scalar(time_of(random, outside)),
-            probability: Some(self.complement_law(self.inputs.failure_probability)),
-            hypotheses: self.late_hypotheses(),
-        });
-        let deterministic = |source, star| {
-            self.judge_t2(Statement {
-                source,
-                form: Form::Derived,
+        let probabilistic = self.judge_t2(
+            outside,
+            Statement {
+                source: "2601.19791 Thm 4.5",
+                form: self.printed(),
                 quantity: "t2",
                 side: Side::Lower,
-                claim: Claim::Scalar(time_of((self.start_outside / self.reach(star)).ln(), outside)),
-                probability: None,
-                hypotheses: self.outside_hypotheses(),
-            })
+                claim: Claim::Scalar(time_of(random, outside)),
+                probability: Some(self.complement_law(self.inputs.failure_probability)),
+                hypotheses: self.late_hypotheses(),
+            },
+        );
+        let deterministic = |source, star| {
+            self.judge_t2(
+                outside,
+                Statement {
+                    source,
+                    form: Form::Derived,
+                    quantity: "t2",
+                    side: Side::Lower,
+                    claim: Claim::Scalar(time_of((self.start_outside / self.reach(star)).ln(), outside)),
+                    probability: None,
+                    hypotheses: self.outside_hypotheses(),
+                },
+            )
         };
         let (floor, start, star) = (self.sigma_min.ln(), self.start_outside, self.star_outside);
         let until = if star > 0.0 { time_of((start / star).ln(), outside) } else { f64::INFINITY };
@@ -470,7 +474,11 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             let (ln, rounding) = self.ln_test_loss(self.rate_error(self.rank), t);
             let decay = decayed(outside, t);
             let moving = start * (-decay).exp();
-            let own = if star > 0.0 { EPS * (moving * (4.0 + decay) + 4.0 * star) / (moving - star).abs() } else { 0.0 };
+            let own = if star > 0.0 {
+                EPS * (moving * (4.0 + decay) + 4.0 * star) / (moving - star).abs()
+            } else {
+                0.0
+            };
             (ln, rounding + 2.0 * own)
         });
         // Upper side: √L ≤ √λmax(Σ)·(modes + complement), each part bounded by its slowest decay.
@@ -506,36 +514,43 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         };
         let linear = Hypothesis::fact("linear teacher", Some(self.form.spectrum.teacher.is_some()));
         let known = Hypothesis::at_least("λmax(Σ) known", self.sigma_max, 0.0);
-        let envelope_above = self.test_envelope(Statement {
-            source: "2601.19791 Thm 4.5 (upper side, every t)",
-            form: Form::Derived,
-            quantity: "log_test_loss",
-            side: Side::Upper,
-            claim: envelope(move |t| ln_upper(size, t), f64::INFINITY),
-            probability: None,
-            hypotheses: vec![linear.clone(), known.clone()],
-        }, own);
+        let envelope_above = self.test_envelope(
+            own,
+            Statement {
+                source: "2601.19791 Thm 4.5 (upper side, every t)",
+                form: Form::Derived,
+                quantity: "log_test_loss",
+                side: Side::Upper,
+                claim: envelope(move |t| ln_upper(size, t), f64::INFINITY),
+                probability: None,
+                hypotheses: vec![linear.clone(), known.clone()],
+            },
+        );
         let rate = slowest.min(if outside > 0.0 { outside } else { slowest });
         let latest = first_below(|t| ln_upper(size / c.sqrt(), t), 0.0, rate);
         // How fast ln_upper falls there.
         let moving_then = moving * (-decayed(slowest, latest)).exp();
         let start_then = start * (-decayed(outside, latest)).exp();
         let weighted = |size: f64, rate: f64| if size > 0.0 { size * rate } else { 0.0 };
-        let fall = (weighted(moving_then, slowest) + weighted(start_then, outside)) / (moving_then + start_then + rest);
-        let bracket = self.judge_t2(Statement {
-            source: "2601.19791 Thm 4.5 (upper side)",
-            form: Form::Derived,
-            quantity: "t2",
-            side: Side::Upper,
-            claim: Claim::Scalar(if self.is_flow { latest } else { latest.ceil() }),
-            probability: None,
-            hypotheses: vec![
-                linear,
-                known,
-                Hypothesis::below("λmax(Σ)‖θ*_λ − θ*‖² < c", (size * rest).powi(2), c),
-                Hypothesis::below("0 < λ", 0.0, self.lambda),
-            ],
-        }, 0.5 * fall);
+        let fall = (weighted(moving_then, slowest) + weighted(start_then, outside))
+            / (moving_then + start_then + rest);
+        let bracket = self.judge_t2(
+            fall,
+            Statement {
+                source: "2601.19791 Thm 4.5 (upper side)",
+                form: Form::Derived,
+                quantity: "t2",
+                side: Side::Upper,
+                claim: Claim::Scalar(if self.is_flow { latest } else { latest.ceil() }),
+                probability: None,
+                hypotheses: vec![
+                    linear,
+                    known,
+                    Hypothesis::below("λmax(Σ)‖θ*_λ − θ*‖² < c", (size * rest).powi(2), c),
+                    Hypothesis::below("0 < λ", 0.0, self.lambda),
+                ],
+            },
+        );
         vec![
             probabilistic,
             deterministic("2601.19791 Thm 4.5 (deterministic, ‖θ*‖)", self.star),
@@ -592,7 +607,11 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         // Every mode contracts by 1 − ηλ at least (by e^{−λ} a unit of flow time).
         let slowest = self.form.rates.iter().map(|r| -r.rate).fold(f64::INFINITY, f64::min);
         let mut bounded = self.bound_hypotheses();
-        bounded.extend(self.step_hypothesis("η ≤ 1/(λ + b²)", 1.0 / (self.lambda + self.bound.powi(2)), false));
+        bounded.extend(self.step_hypothesis(
+            "η ≤ 1/(λ + b²)",
+            1.0 / (self.lambda + self.bound.powi(2)),
+            false,
+        ));
         bounded.push(Hypothesis::below("0 < λ", 0.0, self.lambda));
         let converges = Statement {
             source: "2601.19791 Thm 4.6 (convergence to θ*_λ)",
@@ -651,6 +670,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let (epsilon, c) = (self.inputs.train_threshold, self.inputs.test_threshold);
         let delta = self.inputs.failure_probability;
         let unit = self.eta_unit();
+        let outside = self.decay(self.lambda);
         let ln_six = (6.0 * self.bound.powi(2) * self.start.powi(2) / epsilon).ln();
         let six = time_of(self.n * ln_six, 2.0 * unit * self.s_min);
         let ln_seven = 2.0 * ((0.5 * self.free * self.variance).sqrt() / self.reach(self.star)).ln();
@@ -681,10 +701,11 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             hypotheses: six_needs.clone(),
         })];
         if !self.is_flow {
-            judged.push(self.judge_t2(late(Form::Printed, self.late_hypotheses())));
+            judged.push(self.judge_t2(outside, late(Form::Printed, self.late_hypotheses())));
         }
         let corrected = [self.late_hypotheses(), half_log.clone()].concat();
-        judged.push(self.judge_t2(late(if self.is_flow { Form::Derived } else { Form::Corrected }, corrected)));
+        let form = if self.is_flow { Form::Derived } else { Form::Corrected };
+        judged.push(self.judge_t2(outside, late(form, corrected)));
 
         // (8): isotropic Gaussian features, c = ε.
         let isotropic = self.sigma_min == self.sigma_max && (self.sigma_min * self.m - 1.0).abs() < 1e-9;
@@ -703,15 +724,18 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         ];
         eight_late.extend(small.clone());
         let ln_eight = (self.free * self.variance / (8.0 * self.m * c)).ln();
-        judged.push(self.judge_t2(Statement {
-            source: "2601.19791 (8), t2",
-            form: self.printed(),
-            quantity: "t2",
-            side: Side::Lower,
-            claim: Claim::Scalar(time_of(ln_eight, 2.02 * unit * self.lambda)),
-            probability: Some(self.complement_law(2.0 * (-self.free / 32.0).exp())),
-            hypotheses: eight_late,
-        }));
+        judged.push(self.judge_t2(
+            outside,
+            Statement {
+                source: "2601.19791 (8), t2",
+                form: self.printed(),
+                quantity: "t2",
+                side: Side::Lower,
+                claim: Claim::Scalar(time_of(ln_eight, 2.02 * unit * self.lambda)),
+                probability: Some(self.complement_law(2.0 * (-self.free / 32.0).exp())),
+                hypotheses: eight_late,
+            },
+        ));
         let ln_fourteen = (14.0 * self.m * self.variance / epsilon).ln();
         let mut eight_early = vec![
             law,
@@ -784,7 +808,9 @@ fn time_of(ln: f64, rate: f64) -> f64 {
 /// What rounding may do to ln(a/b)/rate.
 fn rounding_of_time(claim: &Claim, rate: f64) -> f64 {
     match claim {
-        Claim::Scalar(time) if *time > 0.0 && time.is_finite() && rate > 0.0 => 16.0 * EPS * (time + 1.0 / rate),
+        Claim::Scalar(time) if *time > 0.0 && time.is_finite() && rate > 0.0 => {
+            16.0 * EPS * (time + 1.0 / rate)
+        }
         _ => 0.0,
     }
 }
