@@ -1,4 +1,57 @@
-//! groktime (front page to come)
+//! When does a model generalise? Exact grokking times, and published bounds checked against them.
+//!
+//! A model groks when it fits its training data early and predicts new data much later. This crate
+//! computes both times, `t1` and `t2`, without running the training: the trajectory is known in closed
+//! form, any time costs the same, and each crossing comes with a proof that no other is missed. Published
+//! theorems about those times are values, and each is compared with the exact trajectory.
+//!
+//! The model at hand is ridge regression on any features, under gradient descent and gradient flow.
+//!
+//! ```
+//! use groktime::ridge::{Recipe, Settings};
+//! use groktime::theorem::Outcome;
+//!
+//! // 100 samples of 1000 Gaussian features, a teacher of norm one, parameters drawn from N(0, 1).
+//! let instance = Recipe { samples: 100, width: 1000, ..Recipe::default() }.draw()?;
+//! let spectrum = instance.problem().spectrum(Default::default())?;
+//! let descent = spectrum.descent(&Settings { weight_decay: 1e-4, ..Default::default() })?;
+//!
+//! let times = descent.times(0.01, 0.01)?;
+//! assert_eq!(times.train.time(), Some(208)); // last step with training loss ≥ 0.01
+//! assert_eq!(times.test.time(), Some(22_840)); // first step with test loss ≤ 0.01
+//!
+//! let statements = descent.statements(&Default::default())?;
+//! assert!(statements.iter().all(|s| s.verdict.outcome != Outcome::Violated));
+//! # Ok::<(), groktime::Error>(())
+//! ```
+//!
+//! # Map
+//!
+//! | module | what is there |
+//! |---|---|
+//! | [`ridge`] | the model: problem, spectrum, closed form, theorems, sensitivities, averages, control |
+//! | [`trajectory`] | a trajectory is a function of time: the trait, clocks, tables of observables |
+//! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
+//! | [`grokking`] | t1, t2, the delay, the four phases |
+//! | [`theorem`] | statements, hypotheses, verdicts |
+//! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
+//! | [`linalg`] | dense kernels; the only place that knows a backend |
+//! | [`error`] | the one error type |
+//!
+//! # Conventions
+//!
+//! - Training loss: (1/2n)‖Φθ − y‖², without the penalty. Test loss: E (N − N*)², without the factor ½.
+//! - Weight decay λ: the objective is the training loss + (λ/2)‖θ‖².
+//! - t1 is the *last* time with training loss ≥ ε, t2 the *first* with test loss ≤ c. "From the start"
+//!   and "never" are answers, not errors.
+//! - Clocks: steps of descent are `u64`, flow time is `f64` with τ = η·step.
+//! - Everything random takes a seed and is the same on every machine.
+//! - Results are `f64`; each value that decides a crossing carries a bound on its rounding.
+//!
+//! # Features
+//!
+//! `lapack` adds [`linalg`]'s second backend, OpenBLAS (needs `libopenblas-dev`). The default needs cargo
+//! alone.
 #![deny(unsafe_code)]
 pub mod crossing;
 pub mod data;

@@ -511,6 +511,9 @@ fn one_thread_gives_the_same_bits_in_any_surroundings() {
     for backend in backends() {
         let engine = Engine { backend, threads: Threads::One };
         let expected = bits(engine, &a);
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let all = Engine { backend, threads: Threads::All };
+        assert!(alone.install(|| bits(all, &a)) == expected, "{backend:?}: all of one thread are one");
         for threads in [1, 2, 4] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert!(pool.install(|| bits(engine, &a)) == expected, "{backend:?}, pool of {threads}");

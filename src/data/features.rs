@@ -152,7 +152,7 @@ fn arc_cosine(product: f64, norm: f64, other: f64) -> f64 {
     }
     let cos = (product / size).clamp(-1.0, 1.0);
     let sin = ((1.0 - cos) * (1.0 + cos)).sqrt();
-    size / (2.0 * PI) * (sin + (PI - cos.acos()) * cos)
+    size / (2.0 * PI) * (sin + (PI - libm::acos(cos)) * cos)
 }
 
 /// Random Fourier features φ_j(x) = √(2/m) cos(⟨w_j, x⟩ + b_j) of inputs x ~ N(0, input_variance·I_d).
@@ -160,6 +160,8 @@ fn arc_cosine(product: f64, norm: f64, other: f64) -> f64 {
 pub struct FourierFeatures {
     frequencies: Array2<f64>,
     phases: Array1<f64>,
+    /// (cos b_j, sin b_j), and ‖w_j‖².
+    turns: Vec<(f64, f64)>,
     squares: Array1<f64>,
     input_variance: f64,
 }
@@ -175,7 +177,8 @@ impl FourierFeatures {
         check_shape("phases", phases.shape(), &[frequencies.nrows()], "one a frequency")?;
         check("input variance", input_variance, |v| v > 0.0, "a positive number")?;
         let squares = frequencies.map_axis(Axis(1), |w| w.dot(&w));
-        Ok(FourierFeatures { frequencies, phases, squares, input_variance })
+        let turns = phases.iter().map(|&b| turn(b)).collect();
+        Ok(FourierFeatures { frequencies, phases, turns, squares, input_variance })
     }
 
     /// m features with w ~ N(0, frequency_variance·I_d) and b uniform on [0, 2π].
@@ -211,7 +214,7 @@ impl FourierFeatures {
         check_shape("inputs", inputs.shape(), &[inputs.nrows(), d], "one column an input")?;
         let scale = (2.0 / self.width() as f64).sqrt();
         let angles = engine.matmul(inputs, self.frequencies.t())? + &self.phases;
-        Ok(angles.mapv(|a| scale * a.cos()).as_standard_layout().into_owned())
+        Ok(angles.mapv(|a| scale * libm::cos(a)).as_standard_layout().into_owned())
     }
 
     /// E φ_i φ_j = (1/m)[e^{−v‖w−w′‖²/2} cos(b−b′) + e^{−v‖w+w′‖²/2} cos(b+b′)] with v the input variance,
@@ -224,19 +227,20 @@ impl FourierFeatures {
         };
         let scale = 1.0 / self.width() as f64;
         for (i, mut row) in block.axis_iter_mut(Axis(0)).enumerate() {
-            let (square, phase) = (self.squares[first + i], self.phases[first + i]);
-            for ((entry, &other), &other_phase) in row.iter_mut().zip(&self.squares).zip(&self.phases) {
-                *entry = scale * self.cosines(*entry, square, phase, other, other_phase);
+            let (square, own) = (self.squares[first + i], self.turns[first + i]);
+            for ((entry, &other), &turn) in row.iter_mut().zip(&self.squares).zip(&self.turns) {
+                *entry = scale * self.cosines(*entry, (square, own), (other, turn));
             }
         }
         block
     }
 
-    /// 2·E cos(⟨w,x⟩ + b) cos(⟨w′,x⟩ + b′).
-    fn cosines(&self, product: f64, square: f64, phase: f64, other: f64, other_phase: f64) -> f64 {
+    /// 2·E cos(⟨w,x⟩ + b) cos(⟨w′,x⟩ + b′) from ⟨w, w′⟩ and, for each, ‖w‖² and (cos b, sin b).
+    fn cosines(&self, product: f64, one: (f64, (f64, f64)), other: (f64, (f64, f64))) -> f64 {
         let half = 0.5 * self.input_variance;
-        (-half * (square + other - 2.0 * product)).exp() * (phase - other_phase).cos()
-            + (-half * (square + other + 2.0 * product)).exp() * (phase + other_phase).cos()
+        let ((square, (c, s)), (square2, (c2, s2))) = (one, other);
+        libm::exp(-half * (square + square2 - 2.0 * product)) * (c * c2 + s * s2)
+            + libm::exp(-half * (square + square2 + 2.0 * product)) * (c * c2 - s * s2)
     }
 
     /// The teacher N*(x) = √(2/m) cos(⟨w*, x⟩ + b*) at the rows of an input matrix.
@@ -250,7 +254,7 @@ impl FourierFeatures {
         inputs: ArrayView2<'_, f64>,
     ) -> Result<Array1<f64>> {
         let scale = (2.0 / self.width() as f64).sqrt();
-        Ok(Engine::SEQUENTIAL.matvec(inputs, frequency)?.mapv(|a| scale * (a + phase).cos()))
+        Ok(Engine::SEQUENTIAL.matvec(inputs, frequency)?.mapv(|a| scale * libm::cos(a + phase)))
     }
 
     /// h and κ of that teacher.
@@ -263,10 +267,15 @@ impl FourierFeatures {
         let square = frequency.dot(&frequency);
         let products = Engine::SEQUENTIAL.matvec(self.frequencies.view(), frequency)?;
         let scale = 1.0 / self.width() as f64;
-        let entry = |j: usize| {
-            scale * self.cosines(products[j], self.squares[j], self.phases[j], square, phase)
-        };
-        let kappa = scale * self.cosines(square, square, phase, square, phase);
+        let own = (square, turn(phase));
+        let entry =
+            |j: usize| scale * self.cosines(products[j], (self.squares[j], self.turns[j]), own);
+        let kappa = scale * self.cosines(square, own, own);
         Ok(Moments { h: (0..self.width()).map(entry).collect(), kappa })
     }
+}
+
+/// (cos b, sin b).
+fn turn(b: f64) -> (f64, f64) {
+    (libm::cos(b), libm::sin(b))
 }

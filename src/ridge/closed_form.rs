@@ -90,11 +90,11 @@ impl<'a> Spectrum<'a> {
         ClosedForm::new(self, settings, |g, g_error| {
             let x = eta * g;
             let rho = (1.0 - x).max(-1.0);
-            let rate = if x < 0.5 { (-x).ln_1p() } else { rho.abs().ln() };
+            let rate = if x < 0.5 { libm::log1p(-x) } else { libm::log(rho.abs()) };
             // dρ = η dg; the product ηg is rounded too.
             let error = eta * g_error + 2.0 * EPS * x;
             let upper = rho.abs() + error;
-            let top = if x < 0.5 { (error - x).ln_1p() } else { upper.ln() };
+            let top = if x < 0.5 { libm::log1p(error - x) } else { libm::log(upper) };
             Rate { g, rate, flips: rho < 0.0, error: error / upper, top }
         })
     }
