@@ -101,7 +101,7 @@ pub fn figure_1() -> Result<Produced, Failure> {
     let ahead = (train[0] - train[half]) - (test[0] - test[half]);
     Ok(Produced {
         figure: Figure {
-            title: "Zero teacher, isotropic Gaussian features (n = 100, m = 10 000, λ = 10⁻⁵)".into(),
+            title: "Zero teacher, φ ~ N(0, I/m): n = 100, m = 10⁴, λ = 10⁻⁵".into(),
             panels: vec![Panel {
                 title: String::new(),
                 x: step_axis(),
@@ -232,7 +232,7 @@ pub fn figure_6() -> Result<Produced, Failure> {
     let references: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     Ok(Produced {
         figure: Figure {
-            title: "Label noise: random ReLU features (n = 100, d = 50, m = 5000, λ = 10⁻⁵)".into(),
+            title: "Label noise, random ReLU features: m = 5000, λ = 10⁻⁵".into(),
             panels: vec![Panel { title: String::new(), x: step_axis(), y: loss_axis(None), curves, markers: vec![] }],
             columns: 1,
             caption: Some("Solid: test loss against the clean teacher (exact). Dotted: training loss on the noisy labels. Inputs x ~ N(0, I), our choice.".into()),
@@ -270,7 +270,7 @@ pub fn figure_7() -> Result<Produced, Failure> {
         let (t1, t2) = (number(found.train.time()), number(found.test.time()));
         Ok(Produced {
             figure: Figure {
-                title: "Random Fourier features (n = 100, d = 10, m = 5000, λ = 10⁻⁴)".into(),
+                title: "Random Fourier features: n = 100, m = 5000, λ = 10⁻⁴".into(),
                 panels: vec![Panel {
                     title: String::new(),
                     x: step_axis(),
