@@ -13,7 +13,8 @@ fn main() -> groktime::Result<()> {
         let spectrum = instance.problem().spectrum(Default::default())?;
         for weight_decay in [1e-6, 1e-4, 1e-2, 1.0] {
             let descent = spectrum.descent(&Settings { weight_decay, ..Default::default() })?;
-            let (Some((star, _)), Some(limit)) = (spectrum.teacher_norms(), descent.train_loss_limit()) else {
+            let (Some((star, _)), Some(limit)) = (spectrum.teacher_norms(), descent.train_loss_limit())
+            else {
                 continue;
             };
             let statement = Statement {

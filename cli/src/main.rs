@@ -25,6 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
+    #[command(allow_negative_numbers = true)]
     Ridge(Box<ridge::Arguments>),
     /// All published statements of a model on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),

@@ -89,8 +89,8 @@ fn descend(files: &Files, decay: f64, steps: usize, at: &[usize]) -> (i64, Optio
 
 #[test]
 fn files_to_times_agree_with_the_loop() {
-    let files = Files::new(20, 60);
-    let covariance = format!("isotropic:{:?}", 1.0 / 60.0);
+    let files = Files::new(20, 150);
+    let covariance = format!("isotropic:{:?}", 1.0 / 150.0);
     let out = json(&[
         "ridge", "--features", &files.text("F.npy"), "--teacher", &files.text("T.npy"), "--init", &files.text("I.npy"),
         "--covariance", &covariance, "--step-size", "1", "--weight-decay", "1e-3", "--train-threshold", "0.01",
@@ -131,7 +131,7 @@ fn steps_are_exact_integers_far_out() {
 
 #[test]
 fn flow_reports_real_times() {
-    let out = json(&["ridge", "--flow", "--samples", "20", "--width", "60", "--at", "0.5,7", "--json"]);
+    let out = json(&["ridge", "--flow", "--samples", "20", "--width", "150", "--at", "0.5,7", "--json"]);
     assert_eq!(out["clock"], "flow");
     assert_eq!(out["at"], serde_json::json!([0.5, 7.0]));
     let (lo, hi) = (out["t2_interval"][0].as_f64().unwrap(), out["t2_interval"][1].as_f64().unwrap());
@@ -183,7 +183,7 @@ fn a_table_a_picture_and_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (code, stdout, stderr) = run(&[
-        "ridge", "--samples", "20", "--width", "60", "--plot", &path("a.svg"), "--csv", &path("a.csv"),
+        "ridge", "--samples", "20", "--width", "150", "--plot", &path("a.svg"), "--csv", &path("a.csv"),
     ]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     for text in ["t1", "t2", "delay", "Thm 4.4", "holds", "not-applicable"] {

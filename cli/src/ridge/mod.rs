@@ -47,25 +47,25 @@ pub struct Arguments {
 #[command(next_help_heading = "Question")]
 pub struct Question {
     /// η
-    #[arg(long, value_name = "η", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "η", default_value_t = 1.0)]
     pub step_size: f64,
     /// λ
-    #[arg(long, value_name = "λ", default_value_t = 1e-4, allow_negative_numbers = true)]
+    #[arg(long, value_name = "λ", default_value_t = 1e-4)]
     pub weight_decay: f64,
     /// ε: t1 is the last time with training loss ≥ ε
-    #[arg(long, value_name = "ε", default_value_t = 0.01, allow_negative_numbers = true)]
+    #[arg(long, value_name = "ε", default_value_t = 0.01)]
     pub train_threshold: f64,
     /// c: t2 is the first time with test loss ≤ c
-    #[arg(long, value_name = "c", default_value_t = 0.01, allow_negative_numbers = true)]
+    #[arg(long, value_name = "c", default_value_t = 0.01)]
     pub test_threshold: f64,
     /// Also report the first time at which the accuracy is at least P
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P")]
     pub accuracy_threshold: Option<f64>,
     /// The accuracy is P((N − N*)² ≤ TOL) [default: 0.01; digits: 1, which is the sign of a ±1 label]
-    #[arg(long, value_name = "TOL", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TOL")]
     pub accuracy_tolerance: Option<f64>,
     /// δ of the probabilistic bounds
-    #[arg(long, value_name = "δ", default_value_t = 0.05, allow_negative_numbers = true)]
+    #[arg(long, value_name = "δ", default_value_t = 0.05)]
     pub failure_probability: f64,
     /// Gradient flow (clock τ = η·step) instead of gradient descent
     #[arg(long)]
