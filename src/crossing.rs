@@ -65,8 +65,8 @@ pub enum Crossing<T> {
     At { time: T, lo: T, hi: T },
     /// Never.
     Never,
-    /// The curve's limit is the threshold to within rounding: the crossing is at `from` or later, or
-    /// never happens.
+    /// To within rounding the curve touches the threshold at `from`, or tends to it: the crossing is at
+    /// `from` or later, or never happens.
     Undecided { from: T },
 }
 

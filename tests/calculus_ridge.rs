@@ -349,10 +349,9 @@ fn sensitivities_are_the_derivatives_of_the_certified_times() {
     for parameter in 0..3 {
         let (far, near) =
             ((at(parameter, 2.0 * h), at(parameter, -2.0 * h)), (at(parameter, h), at(parameter, -h)));
-        for which in 0..2 {
+        for (which, s) in given.iter().enumerate() {
             let difference =
                 (8.0 * (near.0[which] - near.1[which]) - (far.0[which] - far.1[which])) / (12.0 * h);
-            let s = &given[which];
             let derivative = [s.weight_decay, s.init_variance, s.threshold][parameter];
             let error = (derivative - difference).abs() / (difference.abs() + 1e-3 * s.time);
             assert!(error < 1e-7, "parameter {parameter} of t{}: {derivative}, {difference}", which + 1);
@@ -590,16 +589,20 @@ fn averages_are_those_of_explicit_matrices() {
     assert_eq!(compared, 5 * 4 * 7 * 4 * 2);
 }
 
+/// Drawn training and test losses at one time, and their means and standard deviations in closed form.
+type Drawn = [Vec<f64>; 2];
+type Closed = [(f64, f64); 2];
+
 fn losses<T: Clock>(
     case: &Averaged,
     draws: usize,
     times: &[T],
     nu2: f64,
     solve: impl for<'s, 'a> Fn(&'s Spectrum<'a>) -> groktime::ridge::ClosedForm<'s, 'a, T>,
-) -> (Vec<[Vec<f64>; 2]>, Vec<[(f64, f64); 2]>) {
+) -> (Vec<Drawn>, Vec<Closed>) {
     let m = case.teacher.len();
     let decomposition = Arc::new(Decomposition::new(case.features.view(), Engine::SEQUENTIAL).unwrap());
-    let mut drawn: Vec<[Vec<f64>; 2]> = times.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+    let mut drawn: Vec<Drawn> = times.iter().map(|_| [Vec::new(), Vec::new()]).collect();
     let rng = &mut generator(17, 9);
     for _ in 0..draws {
         let problem = case.problem(gaussian_vector(m, nu2, rng));
@@ -625,7 +628,7 @@ fn losses<T: Clock>(
     (drawn, closed)
 }
 
-fn agree(drawn: &[[Vec<f64>; 2]], closed: &[[(f64, f64); 2]], what: &str) {
+fn agree(drawn: &[Drawn], closed: &[Closed], what: &str) {
     for (time, (drawn, closed)) in drawn.iter().zip(closed).enumerate() {
         for (x, &(mean, std)) in drawn.iter().zip(closed) {
             let count = x.len() as f64;

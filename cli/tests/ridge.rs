@@ -327,3 +327,19 @@ fn figures_show_what_is_published() {
         }
     }
 }
+
+#[test]
+fn gaussian_features_of_any_covariance() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("C.npy");
+    let m = 40;
+    let covariance = Array2::from_shape_fn((m, m), |(i, j)| 0.5_f64.powi((i as i32 - j as i32).abs()) / m as f64);
+    write_npy(&path, covariance.view()).expect("written");
+    let out = json(&[
+        "ridge", "--features", "gaussian", "--covariance", &path.display().to_string(), "--samples", "20",
+        "--test-threshold", "0.1", "--at", "0", "--json",
+    ]);
+    assert_eq!(out["test_risk"], "exact");
+    assert_eq!(out["settings"]["width"], m);
+    assert!(out["test_accuracy"][0].is_number(), "Gaussian features: the accuracy is exact");
+}

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use clap::Args;
-use groktime::data::features::{ReluFeatures, gaussian_matrix, gaussian_vector, generator, unit_vector};
+use groktime::data::features::{
+    ReluFeatures, gaussian_matrix, gaussian_vector, gaussian_with_covariance, generator, unit_vector,
+};
 use groktime::data::files::{into_matrix, read_matrix, read_npy_bytes, read_vector};
 use groktime::linalg::Engine;
 use groktime::ridge::{Features, Instance, Population, Problem, Recipe, Sample, Target, Teacher};
@@ -90,7 +92,7 @@ pub struct SourceArguments {
     /// Standard deviation of Gaussian noise added to the training labels
     #[arg(long, value_name = "S", default_value_t = 0.0)]
     pub noise_std: f64,
-    /// Σ = E φφᵀ of file features: a file, or isotropic:V
+    /// Σ = E φφᵀ: of file features, or to draw gaussian ones with; a file, or isotropic:V
     #[arg(long, value_name = "FILE|isotropic:V")]
     pub covariance: Option<Covariance>,
     /// Features of a held-out sample
@@ -167,7 +169,12 @@ impl SourceArguments {
         match &self.features {
             Source::File(path) => self.from_files(path, seed).map(|l| Owned::Loaded(Box::new(l))),
             Source::Keyword(law) => match law {
-                FeatureLaw::Gaussian => drawn(Features::Gaussian),
+                FeatureLaw::Gaussian => match &self.covariance {
+                    Some(covariance) => {
+                        self.gaussian_with(covariance, seed).map(|l| Owned::Loaded(Box::new(l)))
+                    }
+                    None => drawn(Features::Gaussian),
+                },
                 FeatureLaw::Sphere => {
                     drawn(Features::Sphere { bound: self.feature_bound.unwrap_or(1.0) })
                 }
@@ -229,6 +236,40 @@ impl SourceArguments {
         Ok(instance)
     }
 
+    /// φ ~ N(0, Σ) with a given Σ.
+    fn gaussian_with(&self, covariance: &Covariance, seed: u64) -> Result<Loaded, Failure> {
+        let n = self.samples.unwrap_or(100);
+        let mut rng = generator(seed, 0);
+        let (features, isotropic, covariance) = match covariance {
+            Covariance::Isotropic(v) => {
+                (gaussian_matrix(n, self.width.unwrap_or(1000), *v, &mut rng), Some(*v), None)
+            }
+            Covariance::File(path) => {
+                let matrix = read_matrix(path)?;
+                if self.width.is_some_and(|w| w != matrix.nrows()) {
+                    return Err(Failure::Input(format!(
+                        "--width {} does not fit {}, which has {} rows",
+                        self.width.unwrap_or_default(),
+                        path.display(),
+                        matrix.nrows()
+                    )));
+                }
+                (gaussian_with_covariance(n, matrix.view(), &mut rng)?, None, Some(matrix))
+            }
+        };
+        let (n, m) = features.dim();
+        Ok(Loaded {
+            target: self.target(n, m, seed)?,
+            init: self.initial(m, seed)?,
+            isotropic,
+            covariance,
+            sample: None,
+            gaussian: true,
+            bound: None,
+            features,
+        })
+    }
+
     fn from_files(&self, path: &Path, seed: u64) -> Result<Loaded, Failure> {
         let features = read_matrix(path)?;
         let (n, m) = features.dim();
@@ -245,30 +286,7 @@ impl SourceArguments {
                 path.display()
             )));
         }
-        let noise = (self.noise_std != 0.0).then(|| {
-            gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3))
-        });
-        let target = match (&self.labels, &self.teacher) {
-            (Some(path), _) => {
-                let labels = read_vector(Path::new(path))?;
-                match noise {
-                    Some(noise) if noise.len() == labels.len() => Target::Labels(labels + noise),
-                    _ => Target::Labels(labels),
-                }
-            }
-            (None, Some(Source::File(path))) => Target::Teacher { weights: read_vector(path)?, noise },
-            (None, Some(Source::Keyword(TeacherLaw::Zero))) => {
-                Target::Teacher { weights: Array1::zeros(m), noise }
-            }
-            (None, None | Some(Source::Keyword(TeacherLaw::Unit))) => {
-                Target::Teacher { weights: unit_vector(m, &mut generator(seed, 1)), noise }
-            }
-            (None, Some(Source::Keyword(_))) => {
-                return Err(Failure::Input(
-                    "--teacher relu-neuron and fourier go with relu and fourier features: give --labels".into(),
-                ));
-            }
-        };
+        let target = self.target(n, m, seed)?;
         if matches!(target, Target::Labels(_)) && self.test_features.is_none() {
             return Err(Failure::Input(
                 "--labels need --test-features and --test-labels: without a teacher Σ does not give the test loss"
@@ -293,6 +311,37 @@ impl SourceArguments {
             gaussian: self.feature_law.is_some(),
             bound: self.feature_bound,
             features,
+        })
+    }
+
+    /// Labels or teacher of features that a recipe did not draw.
+    fn target(&self, n: usize, m: usize, seed: u64) -> Result<Target, Failure> {
+        if !(self.noise_std >= 0.0 && self.noise_std.is_finite()) {
+            return Err(Failure::Input(format!("--noise-std is {}, expected at least 0", self.noise_std)));
+        }
+        let noise = (self.noise_std != 0.0).then(|| {
+            gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3))
+        });
+        Ok(match (&self.labels, &self.teacher) {
+            (Some(path), _) => {
+                let labels = read_vector(Path::new(path))?;
+                match noise {
+                    Some(noise) if noise.len() == labels.len() => Target::Labels(labels + noise),
+                    _ => Target::Labels(labels),
+                }
+            }
+            (None, Some(Source::File(path))) => Target::Teacher { weights: read_vector(path)?, noise },
+            (None, Some(Source::Keyword(TeacherLaw::Zero))) => {
+                Target::Teacher { weights: Array1::zeros(m), noise }
+            }
+            (None, None | Some(Source::Keyword(TeacherLaw::Unit))) => {
+                Target::Teacher { weights: unit_vector(m, &mut generator(seed, 1)), noise }
+            }
+            (None, Some(Source::Keyword(_))) => {
+                return Err(Failure::Input(
+                    "--teacher relu-neuron and fourier go with relu and fourier features: give --labels".into(),
+                ));
+            }
         })
     }
 

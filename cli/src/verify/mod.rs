@@ -122,6 +122,7 @@ fn text(model: &str, rows: &[Row]) -> String {
     text += &output::table(&heading, cells.collect());
     text += &format!(
         "closest: smallest distance to the bound, in clock units or natural logarithms.\n\
+         [derived]: our own form, or the limit η → 0 of a printed one under the flow clock.\n\
          {} hold, {} violated, {} known errata, {} undetermined, {} not applicable or not evaluated\n",
         count(Outcome::Holds),
         count(Outcome::Violated),
