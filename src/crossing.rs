@@ -207,12 +207,13 @@ impl<C: Curve> Search<'_, C> {
             End::Last => (start, Some(outer)),
             End::First => (outer, until),
         };
+        // Near a tangency the blurred stretch may be too long to be searched: then the bracket stays wide.
         let at = |found| match found {
-            Found::At(t) => Some(t),
+            Ok(Found::At(t)) => Some(t),
             _ => None,
         };
-        let surely = at(self.extreme(Sense::Surely, from, to)?);
-        let computed = at(self.extreme(Sense::Computed, from, to)?);
+        let surely = at(self.extreme(Sense::Surely, from, to));
+        let computed = at(self.extreme(Sense::Computed, from, to));
         Ok(match (self.end, surely) {
             (End::Last, inner) => {
                 Crossing::At { time: computed.unwrap_or(outer), lo: inner.unwrap_or(start), hi: outer }
@@ -334,6 +335,14 @@ impl<C: Curve> Search<'_, C> {
                 let mut t = self.beyond(a);
                 while self.holds(t, sense) == near {
                     if t == inside || self.curve.settled(t) {
+                        // The first enclosure may have been too loose to decide; that of the rest is not.
+                        let rest = self.curve.enclose(t, None);
+                        if self.everywhere(&rest) {
+                            return if self.end == End::Last { Found::Unbounded } else { Found::At(t) };
+                        }
+                        if self.nowhere(&rest) {
+                            return Found::Nowhere;
+                        }
                         return match sense {
                             Sense::Possibly => Found::Unsettled(t),
                             _ => Found::Nowhere,

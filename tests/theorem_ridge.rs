@@ -126,7 +126,7 @@ impl Case {
             init: self.init.clone(),
             population: Population {
                 covariance: Some(covariance),
-                gaussian: self.gaussian,
+                gaussian: Some(self.gaussian),
                 feature_bound: self.bound,
                 ..Default::default()
             },

@@ -256,6 +256,12 @@ impl<T: Clock> SumOfSquares<T> {
         terms.fold((0.0, 0.0), |(sum, size), d| (sum + self.scale * d, size + self.scale * d.abs()))
     }
 
+    /// The value at a real time (no flips).
+    pub fn real_value(&self, time: f64) -> f64 {
+        let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
+        self.scale * (values.map(|d| d * d).sum::<f64>() + self.constant)
+    }
+
     /// Derivative with respect to a parameter whose effect on each mode is given.
     pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
         let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
@@ -400,6 +406,11 @@ impl<T: Clock> QuadraticForm<T> {
         let pulls = self.matrix.outer_iter().map(|row| row.iter().zip(&z).map(|(m, z)| m * z).sum::<f64>());
         let size = pulls.zip(&speeds).map(|(p, s)| 2.0 * (p * s).abs()).sum();
         (2.0 * self.product(&z, &speeds), size)
+    }
+
+    /// The value at a real time (no flips).
+    pub fn real_value(&self, time: f64) -> f64 {
+        self.squared_norm(&self.coefficients(time, false))
     }
 
     /// Derivative with respect to a parameter whose effect on each mode is given.

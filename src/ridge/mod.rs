@@ -113,8 +113,8 @@ pub struct Population<'a> {
     pub moments: Option<Moments>,
     /// A held-out sample.
     pub sample: Option<Sample<'a>>,
-    /// Whether φ is a Gaussian vector (files cannot tell).
-    pub gaussian: bool,
+    /// Whether φ is a Gaussian vector; `None` when that is not known (files cannot tell).
+    pub gaussian: Option<bool>,
     /// A bound b ≥ ‖φ(x)‖ for all x, if there is one (files cannot tell).
     pub feature_bound: Option<f64>,
 }
@@ -124,7 +124,7 @@ impl Population<'_> {
     pub fn isotropic(m: usize, variance: f64) -> Self {
         Population {
             covariance: Some(Covariance::Isotropic { dimension: m, variance }),
-            gaussian: true,
+            gaussian: Some(true),
             ..Default::default()
         }
     }

@@ -251,7 +251,7 @@ impl Instance {
                 covariance: Some(covariance),
                 moments: self.moments.clone(),
                 sample: sample.map(|(f, y)| Sample { features: f.view(), labels: y.clone() }),
-                gaussian,
+                gaussian: Some(gaussian),
                 feature_bound,
             },
         }

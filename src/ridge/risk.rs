@@ -68,7 +68,7 @@ pub(crate) fn build(
         }
         _ => Risk::Undefined,
     };
-    let exact = population.gaussian && linear && population.covariance.is_some();
+    let exact = population.gaussian == Some(true) && linear && population.covariance.is_some();
     let accuracy = match residuals {
         _ if exact => Accuracy::Gaussian,
         Some(residuals) => Accuracy::Sampled(residuals),

@@ -7,7 +7,7 @@
 use super::closed_form::ClosedForm;
 use super::curve::{Tangent, TestLoss};
 use super::risk::Risk;
-use crate::crossing::Crossing;
+use crate::crossing::{Crossing, End};
 use crate::error::{Error, Result};
 use crate::trajectory::Clock;
 
@@ -85,6 +85,7 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
                 })
                 .collect()
         };
+        let time = real_crossing(time, End::Last, threshold, |t| self.train.real_value(t));
         let slope = |t: f64| self.train.slope(t);
         self.implicit(time, threshold, slope, |t, p| self.train.derivative(t, &tangents(p))).map(Some)
     }
@@ -127,14 +128,21 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
         };
         let still = Tangent::default();
         match &self.test {
-            TestLoss::Sum(sum) => self.implicit(time, threshold, |t| sum.slope(t), |t, p| {
-                let all = [excess(p), vec![outside(p, along), outside(p, across)]].concat();
-                sum.derivative(t, &all)
-            }),
-            TestLoss::Form(form) => self.implicit(time, threshold, |t| form.slope(t), |t, p| {
-                let modes = if matches!(self.spectrum.risk, Risk::Teacher(_)) { excess(p) } else { weights(p) };
-                form.derivative(t, &[modes, vec![outside(p, scale), still]].concat())
-            }),
+            TestLoss::Sum(sum) => {
+                let time = real_crossing(time, End::First, threshold, |t| sum.real_value(t));
+                self.implicit(time, threshold, |t| sum.slope(t), |t, p| {
+                    let all = [excess(p), vec![outside(p, along), outside(p, across)]].concat();
+                    sum.derivative(t, &all)
+                })
+            }
+            TestLoss::Form(form) => {
+                let time = real_crossing(time, End::First, threshold, |t| form.real_value(t));
+                let teacher = matches!(self.spectrum.risk, Risk::Teacher(_));
+                self.implicit(time, threshold, |t| form.slope(t), |t, p| {
+                    let modes = if teacher { excess(p) } else { weights(p) };
+                    form.derivative(t, &[modes, vec![outside(p, scale), still]].concat())
+                })
+            }
             TestLoss::Undefined => return Ok(None),
         }
         .map(Some)
@@ -182,7 +190,7 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
 
     fn implicit(
         &self,
-        time: T,
+        t: f64,
         threshold: f64,
         slope: impl Fn(f64) -> (f64, f64),
         derivative: impl Fn(f64, Parameter) -> f64,
@@ -195,7 +203,6 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
                     .into(),
             });
         }
-        let t = time.as_f64();
         let (down, size) = slope(t);
         let by = |p| -derivative(t, p) / down;
         Ok(Sensitivity {
@@ -207,4 +214,25 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             tangent: down.abs() <= TANGENCY * size,
         })
     }
+}
+
+/// The crossing in real time: steps know it to within one, after the last (before the first) of them.
+fn real_crossing<T: Clock>(time: T, end: End, threshold: f64, value: impl Fn(f64) -> f64) -> f64 {
+    let t = time.as_f64();
+    if T::NAME == f64::NAME {
+        return t;
+    }
+    let (mut lo, mut hi) = match end {
+        End::Last => (t, t + 1.0),
+        End::First => (t - 1.0, t),
+    };
+    let above = |t: f64| value(t) > threshold;
+    let start = above(lo);
+    if start == above(hi) {
+        return t; // equal to the threshold, or past 2⁵³ steps
+    }
+    while let Some(middle) = f64::between(lo, hi) {
+        if above(middle) == start { lo = middle } else { hi = middle }
+    }
+    hi
 }

@@ -221,7 +221,7 @@ pub struct Spectrum<'a> {
     pub(crate) risk: Risk,
     pub(crate) accuracy: Accuracy,
     pub(crate) covariance: Option<Covariance<'a>>,
-    pub(crate) gaussian: bool,
+    pub(crate) gaussian: Option<bool>,
     pub(crate) feature_bound: Option<f64>,
 }
 

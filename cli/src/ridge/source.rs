@@ -122,7 +122,7 @@ pub struct Loaded {
     isotropic: Option<f64>,
     covariance: Option<Array2<f64>>,
     sample: Option<(Array2<f64>, Array1<f64>)>,
-    gaussian: bool,
+    gaussian: Option<bool>,
     bound: Option<f64>,
 }
 
@@ -264,7 +264,7 @@ impl SourceArguments {
             isotropic,
             covariance,
             sample: None,
-            gaussian: true,
+            gaussian: Some(true),
             bound: None,
             features,
         })
@@ -308,7 +308,7 @@ impl SourceArguments {
             isotropic,
             covariance,
             sample,
-            gaussian: self.feature_law.is_some(),
+            gaussian: self.feature_law.as_ref().map(|_| true),
             bound: self.feature_bound,
             features,
         })
@@ -397,7 +397,7 @@ impl SourceArguments {
             isotropic: None,
             covariance: None,
             sample: Some((test.to_owned(), test_labels)),
-            gaussian: false,
+            gaussian: Some(false),
             bound: None,
         })
     }
