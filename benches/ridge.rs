@@ -60,7 +60,10 @@ fn sweep(c: &mut Criterion) {
                     let spectrum = instance.problem().spectrum(Engine::SEQUENTIAL).expect("valid");
                     let mut sum = 0.0;
                     for i in 0..6 {
-                        let decay = Settings { weight_decay: 10_f64.powf(-6.0 + 0.6 * i as f64), ..Settings::default() };
+                        let decay = Settings {
+                            weight_decay: 10_f64.powf(-6.0 + 0.6 * i as f64),
+                            ..Settings::default()
+                        };
                         let spread = Settings {
                             weight_decay: 1e-4,
                             init_scale: 10_f64.powf(-0.5 + 0.7 * i as f64),

@@ -358,7 +358,11 @@ impl<C: Curve> Search<'_, C> {
         // boundary in a few steps; every third step halves the bracket whatever the shape.
         let height = |t| {
             let value = self.curve.value(t).value;
-            if self.threshold > 0.0 && value > 0.0 { (value / self.threshold).ln() } else { value - self.threshold }
+            if self.threshold > 0.0 && value > 0.0 {
+                (value / self.threshold).ln()
+            } else {
+                value - self.threshold
+            }
         };
         let (mut f_in, mut f_out) = (height(inside), height(outside));
         let mut last_kept = None;

@@ -8,7 +8,7 @@ use ndarray::Dimension as _;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong. Bad input and numerical failure are errors; "never" is an answer, not an error
-/// (see [`crate::grokking::Crossing`]).
+/// (see [`crate::crossing::Crossing`]).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -92,9 +92,7 @@ pub(crate) fn check_finite<D: ndarray::Dimension>(
     let dynamic = array.into_dyn();
     match dynamic.indexed_iter().find(|(_, x)| !x.is_finite()) {
         None => Ok(()),
-        Some((index, &value)) => {
-            Err(Error::NotFinite { name, index: index.slice().to_vec(), value })
-        }
+        Some((index, &value)) => Err(Error::NotFinite { name, index: index.slice().to_vec(), value }),
     }
 }
 

@@ -199,12 +199,7 @@ impl Statement {
     /// Compares an envelope with an exact curve: `ln_value(t)` gives the natural logarithm and a bound on
     /// its error. The curve is evaluated at all given times in the domain, and between the neighbours of
     /// the worst of them by golden sections (rounded to whole steps if `steps`).
-    pub fn judge_envelope(
-        self,
-        times: &[f64],
-        steps: bool,
-        ln_value: impl Fn(f64) -> (f64, f64),
-    ) -> Judged {
+    pub fn judge_envelope(self, times: &[f64], steps: bool, ln_value: impl Fn(f64) -> (f64, f64)) -> Judged {
         let Claim::Envelope { ln_bound, until } = &self.claim else {
             return self.decide(f64::NAN, f64::NAN, None, f64::NAN, 0.0);
         };
@@ -216,12 +211,12 @@ impl Statement {
         };
         let domain: Vec<f64> = times.iter().copied().filter(|t| t < until).collect();
         let seen: Vec<Sighting> = domain.iter().map(|&t| at(t)).collect();
-        let Some(worst) = (0..seen.len()).min_by(|&a, &b| seen[a].margin().total_cmp(&seen[b].margin())) else {
+        let Some(worst) = (0..seen.len()).min_by(|&a, &b| seen[a].margin().total_cmp(&seen[b].margin()))
+        else {
             return self.decide(f64::NAN, f64::NAN, None, f64::INFINITY, 0.0);
         };
         let mut best = seen[worst];
-        let (mut lo, mut hi) =
-            (domain[worst.saturating_sub(1)], domain[(worst + 1).min(domain.len() - 1)]);
+        let (mut lo, mut hi) = (domain[worst.saturating_sub(1)], domain[(worst + 1).min(domain.len() - 1)]);
         for _ in 0..40 {
             let (a, b) = (hi - 0.618 * (hi - lo), lo + 0.618 * (hi - lo));
             let (a, b) = if steps { (a.round(), b.round()) } else { (a, b) };

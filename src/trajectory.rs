@@ -50,11 +50,8 @@ impl Clock for u64 {
             return None;
         }
         // Halve on the logarithmic axis while the ends differ by more than a factor of four.
-        let middle = if hi / 4 > lo {
-            (((lo as f64) + 1.0) * (hi as f64)).sqrt() as u64
-        } else {
-            lo + (hi - lo) / 2
-        };
+        let middle =
+            if hi / 4 > lo { (((lo as f64) + 1.0) * (hi as f64)).sqrt() as u64 } else { lo + (hi - lo) / 2 };
         Some(middle.clamp(lo + 1, hi - 1))
     }
     fn towards(self, hi: u64, fraction: f64) -> u64 {

@@ -116,14 +116,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn eigh_is_exact_for_a_nearby_matrix(kind in 0usize..6, n in 1usize..31, seed: u64, power in -120i32..120) {
+    fn eigh_is_exact_for_a_nearby_matrix(kind in 0usize..6, n in 1usize..31, seed: u64, power in -280i32..290) {
         let a = symmetric(kind, n, seed) * 10f64.powi(power);
         let opinion = peer(&a).symmetric_eigen();
         let mut expected: Vec<f64> = opinion.eigenvalues.iter().copied().collect();
         expected.sort_by(f64::total_cmp);
         // Only the lower triangle is read.
         let mut lower = a.clone();
-        lower.indexed_iter_mut().filter(|((i, j), _)| i < j).for_each(|(_, x)| *x = 1e3);
+        lower.indexed_iter_mut().filter(|((i, j), _)| i < j).for_each(|(_, x)| *x = 1e300);
         for engine in engines() {
             let e = engine.eigh(lower.view()).unwrap();
             check_eigh(a.view(), &e, &format!("{engine:?}"));
@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn thin_svd_is_exact_for_a_nearby_matrix(
-        kind in 0usize..6, rows in 1usize..31, columns in 1usize..31, seed: u64, power in -120i32..120,
+        kind in 0usize..6, rows in 1usize..31, columns in 1usize..31, seed: u64, power in -280i32..290,
     ) {
         let (a, rank) = rectangular(kind, rows, columns, seed);
         let a = a * 10f64.powi(power);
@@ -267,13 +267,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn cholesky_multiplies_back(n in 1usize..80, seed: u64, power in -120i32..120) {
+    fn cholesky_multiplies_back(n in 1usize..80, seed: u64, power in -280i32..290) {
         let g = gaussian(seed, n, n);
         let a = (g.dot(&g.t()) + Array2::<f64>::eye(n) * 0.1) * 10f64.powi(power);
         let expected = peer(&a).cholesky().unwrap().l();
         let condition = (norm(&a) / (0.1 * 10f64.powi(power))).max(1.0);
         let mut lower = a.clone();
-        lower.indexed_iter_mut().filter(|((i, j), _)| i < j).for_each(|(_, x)| *x = 1e3);
+        lower.indexed_iter_mut().filter(|((i, j), _)| i < j).for_each(|(_, x)| *x = 1e300);
         for engine in engines() {
             let l = engine.cholesky(lower.view()).unwrap();
             assert_small(norm(&(&a - l.dot(&l.t()))), 4.0 * n as f64, norm(&a), &format!("{engine:?}"));

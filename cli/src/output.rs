@@ -62,7 +62,9 @@ pub fn print_json(document: &impl Serialize) -> Result<(), Failure> {
 /// Prints text; a reader that went away early (`| head`) is not an error.
 pub fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Computation(format!("standard output: {e}"))),
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Computation(format!("standard output: {e}")))
+        }
         _ => Ok(()),
     }
 }
@@ -176,8 +178,7 @@ pub fn statement_row(judged: &Judged) -> Vec<String> {
     ]
 }
 
-pub const STATEMENT_HEADING: [&str; 6] =
-    ["statement", "claim", "exact", "probability", "outcome", "because"];
+pub const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
 
 /// The hypotheses that stand in a given way, with what they have and need.
 fn reasons(judged: &Judged, standing: Standing) -> String {

@@ -92,9 +92,26 @@ fn files_to_times_agree_with_the_loop() {
     let files = Files::new(20, 150);
     let covariance = format!("isotropic:{:?}", 1.0 / 150.0);
     let out = json(&[
-        "ridge", "--features", &files.text("F.npy"), "--teacher", &files.text("T.npy"), "--init", &files.text("I.npy"),
-        "--covariance", &covariance, "--step-size", "1", "--weight-decay", "1e-3", "--train-threshold", "0.01",
-        "--test-threshold", "0.01", "--at", "0,10,1000", "--json",
+        "ridge",
+        "--features",
+        &files.text("F.npy"),
+        "--teacher",
+        &files.text("T.npy"),
+        "--init",
+        &files.text("I.npy"),
+        "--covariance",
+        &covariance,
+        "--step-size",
+        "1",
+        "--weight-decay",
+        "1e-3",
+        "--train-threshold",
+        "0.01",
+        "--test-threshold",
+        "0.01",
+        "--at",
+        "0,10,1000",
+        "--json",
     ]);
     let (t1, t2, losses) = descend(&files, 1e-3, 5_000, &[0, 10, 1000]);
     assert_eq!(out["model"], "ridge");
@@ -122,7 +139,8 @@ fn files_to_times_agree_with_the_loop() {
 
 #[test]
 fn steps_are_exact_integers_far_out() {
-    let out = json(&["ridge", "--samples", "5", "--width", "9", "--at", "0,1e6,1000000000000000001", "--json"]);
+    let out =
+        json(&["ridge", "--samples", "5", "--width", "9", "--at", "0,1e6,1000000000000000001", "--json"]);
     assert_eq!(out["at"], serde_json::json!([0, 1_000_000, 1_000_000_000_000_000_001_u64]));
     let limit = out["train_loss_limit"].as_f64().expect("a limit");
     let last = out["train_loss"][2].as_f64().expect("a loss");
@@ -141,12 +159,22 @@ fn flow_reports_real_times() {
 
 #[test]
 fn never_and_from_the_start() {
-    let out = json(&["ridge", "--samples", "10", "--width", "30", "--weight-decay", "0", "--json", "--at", "0"]);
+    let out =
+        json(&["ridge", "--samples", "10", "--width", "30", "--weight-decay", "0", "--json", "--at", "0"]);
     assert_eq!(out["t2"], Value::Null, "without weight decay the complement never decays");
     let limit = out["test_loss_limit"].as_f64().expect("a limit");
     assert!(limit > 0.01, "the limit explains the null: {limit}");
     let out = json(&[
-        "ridge", "--samples", "10", "--width", "30", "--train-threshold", "10", "--test-threshold", "100", "--json",
+        "ridge",
+        "--samples",
+        "10",
+        "--width",
+        "30",
+        "--train-threshold",
+        "10",
+        "--test-threshold",
+        "100",
+        "--json",
     ]);
     assert_eq!((out["t1"].as_i64(), out["t2"].as_i64()), (Some(-1), Some(0)));
 }
@@ -166,7 +194,8 @@ fn runs_do_not_depend_on_threads() {
     let arguments =
         ["ridge", "--runs", "6", "--samples", "20", "--width", "50", "--json", "--at", "10", "--flow"];
     let with = |threads: &str| {
-        let output = groktime().args(arguments).env("RAYON_NUM_THREADS", threads).output().expect("it starts");
+        let output =
+            groktime().args(arguments).env("RAYON_NUM_THREADS", threads).output().expect("it starts");
         assert!(output.status.success());
         output.stdout
     };
@@ -183,7 +212,15 @@ fn a_table_a_picture_and_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (code, stdout, stderr) = run(&[
-        "ridge", "--samples", "20", "--width", "150", "--plot", &path("a.svg"), "--csv", &path("a.csv"),
+        "ridge",
+        "--samples",
+        "20",
+        "--width",
+        "150",
+        "--plot",
+        &path("a.svg"),
+        "--csv",
+        &path("a.csv"),
     ]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     for text in ["t1", "t2", "delay", "Thm 4.4", "holds", "not-applicable"] {
@@ -201,8 +238,20 @@ fn a_table_a_picture_and_a_file() {
 #[test]
 fn digits_fit_and_generalise() {
     let out = json(&[
-        "ridge", "--features", "digits", "--samples", "150", "--width", "800", "--weight-decay", "1e-5",
-        "--test-threshold", "0.6", "--accuracy-threshold", "0.8", "--json",
+        "ridge",
+        "--features",
+        "digits",
+        "--samples",
+        "150",
+        "--width",
+        "800",
+        "--weight-decay",
+        "1e-5",
+        "--test-threshold",
+        "0.6",
+        "--accuracy-threshold",
+        "0.8",
+        "--json",
     ]);
     assert_eq!(out["test_risk"], "held-out(1647)");
     assert!(out["t2"].as_u64().expect("it generalises") > 0);
@@ -240,9 +289,15 @@ fn bad_files_are_refused() {
     let files = Files::new(6, 10);
     let features = files.text("F.npy");
     refused(&["ridge", "--features", &features], &["--covariance"]);
-    refused(&["ridge", "--features", "no/such/file.npy", "--covariance", "isotropic:1"], &["no/such/file.npy"]);
+    refused(
+        &["ridge", "--features", "no/such/file.npy", "--covariance", "isotropic:1"],
+        &["no/such/file.npy"],
+    );
     refused(&["ridge", "--features", &features, "--covariance", "isotropic:-1"], &["-1"]);
-    refused(&["ridge", "--features", &features, "--covariance", "isotropic:1", "--samples", "3"], &["--samples", "6"]);
+    refused(
+        &["ridge", "--features", &features, "--covariance", "isotropic:1", "--samples", "3"],
+        &["--samples", "6"],
+    );
     write_npy(&files.path("short.npy"), Array1::<f64>::zeros(9).view()).expect("written");
     let short = files.text("short.npy");
     refused(
@@ -333,11 +388,22 @@ fn gaussian_features_of_any_covariance() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("C.npy");
     let m = 40;
-    let covariance = Array2::from_shape_fn((m, m), |(i, j)| 0.5_f64.powi((i as i32 - j as i32).abs()) / m as f64);
+    let covariance =
+        Array2::from_shape_fn((m, m), |(i, j)| 0.5_f64.powi((i as i32 - j as i32).abs()) / m as f64);
     write_npy(&path, covariance.view()).expect("written");
     let out = json(&[
-        "ridge", "--features", "gaussian", "--covariance", &path.display().to_string(), "--samples", "20",
-        "--test-threshold", "0.1", "--at", "0", "--json",
+        "ridge",
+        "--features",
+        "gaussian",
+        "--covariance",
+        &path.display().to_string(),
+        "--samples",
+        "20",
+        "--test-threshold",
+        "0.1",
+        "--at",
+        "0",
+        "--json",
     ]);
     assert_eq!(out["test_risk"], "exact");
     assert_eq!(out["settings"]["width"], m);

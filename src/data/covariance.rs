@@ -23,7 +23,7 @@ pub enum Covariance<'a> {
     Fourier(&'a FourierFeatures),
 }
 
-/// h = E[φ N*] and κ = E[N*²] of a teacher N* that need not be linear in the features.
+/// h = E φN* and κ = E N*² of a teacher N* that need not be linear in the features.
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// Length m.

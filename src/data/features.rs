@@ -108,7 +108,12 @@ impl ReluFeatures {
     /// # Errors
     /// The inputs have not d columns.
     pub fn map(&self, inputs: ArrayView2<'_, f64>, engine: Engine) -> Result<Array2<f64>> {
-        check_shape("inputs", inputs.shape(), &[inputs.nrows(), self.weights.ncols()], "one column an input")?;
+        check_shape(
+            "inputs",
+            inputs.shape(),
+            &[inputs.nrows(), self.weights.ncols()],
+            "one column an input",
+        )?;
         let product = engine.matmul(inputs, self.weights.t())?;
         Ok(product.mapv(|x| x.max(0.0)).as_standard_layout().into_owned())
     }
@@ -263,13 +268,17 @@ impl FourierFeatures {
     /// w* has not length d or is not finite.
     pub fn teacher_moments(&self, frequency: ArrayView1<'_, f64>, phase: f64) -> Result<Moments> {
         check_finite("teacher frequency", frequency)?;
-        check_shape("teacher frequency", frequency.shape(), &[self.frequencies.ncols()], "as long as an input")?;
+        check_shape(
+            "teacher frequency",
+            frequency.shape(),
+            &[self.frequencies.ncols()],
+            "as long as an input",
+        )?;
         let square = frequency.dot(&frequency);
         let products = Engine::SEQUENTIAL.matvec(self.frequencies.view(), frequency)?;
         let scale = 1.0 / self.width() as f64;
         let own = (square, turn(phase));
-        let entry =
-            |j: usize| scale * self.cosines(products[j], (self.squares[j], self.turns[j]), own);
+        let entry = |j: usize| scale * self.cosines(products[j], (self.squares[j], self.turns[j]), own);
         let kappa = scale * self.cosines(square, own, own);
         Ok(Moments { h: (0..self.width()).map(entry).collect(), kappa })
     }

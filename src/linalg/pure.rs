@@ -35,10 +35,34 @@ fn with_stack<R>(req: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> R {
 
 /// A column-major array from the storage faer wrote into.
 fn column_major(data: Vec<f64>, rows: usize, columns: usize) -> Array2<f64> {
-    Array2::from_shape_vec((rows, columns).f(), data).unwrap_or_else(|_| Array2::zeros((rows, columns).f()))
+    // The lengths agree by construction: every caller allocates rows·columns.
+    match Array2::from_shape_vec((rows, columns).f(), data) {
+        Ok(array) => array,
+        Err(e) => unreachable!("{rows} × {columns}: {e}"),
+    }
+}
+
+/// Power of two that brings the largest entry near one where squares of entries would overflow or
+/// underflow; otherwise one. faer does not scale by itself: its singular values of a matrix near 1e-200
+/// are wrong without an error.
+fn safe_scale<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
+    let largest = entries.fold(0.0_f64, |m, x| m.max(x.abs()));
+    if largest == 0.0 || (1e-100..1e100).contains(&largest) {
+        1.0
+    } else {
+        // Within the exponents whose reciprocal is a normal number.
+        largest.log2().round().clamp(-1000.0, 1000.0).exp2()
+    }
 }
 
 pub fn eigh(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Eigh> {
+    let lower = a.rows().into_iter().enumerate().flat_map(|(i, row)| row.into_iter().take(i + 1));
+    let scale = safe_scale(lower);
+    if scale != 1.0 {
+        let mut e = eigh((&a / scale).view(), threads)?;
+        e.values *= scale;
+        return Ok(e);
+    }
     let n = a.nrows();
     let par = par(threads);
     let mut values = vec![0.0; n];
@@ -61,6 +85,12 @@ pub fn eigh(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Eigh> {
 }
 
 pub fn thin_svd(a: ArrayView2<'_, f64>, threads: Threads) -> Result<ThinSvd> {
+    let scale = safe_scale(a.iter());
+    if scale != 1.0 {
+        let mut svd = thin_svd((&a / scale).view(), threads)?;
+        svd.values *= scale;
+        return Ok(svd);
+    }
     let (rows, columns) = a.dim();
     let k = rows.min(columns);
     let par = par(threads);

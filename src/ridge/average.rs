@@ -164,7 +164,10 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     fn powers(&self, t: T) -> Array1<f64> {
         let time = t.as_f64();
         let power = |rate: f64| if time == 0.0 { 1.0 } else { (rate * time).exp() };
-        self.rates.iter().map(|r| if r.flips && t.is_odd() { -power(r.rate) } else { power(r.rate) }).collect()
+        self.rates
+            .iter()
+            .map(|r| if r.flips && t.is_odd() { -power(r.rate) } else { power(r.rate) })
+            .collect()
     }
 
     /// ⟨v_i, θ_t − θ*⟩ for θ₀ = 0.

@@ -121,11 +121,7 @@ fn validate(settings: &Settings) -> Result<()> {
 }
 
 impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
-    fn new(
-        spectrum: &'s Spectrum<'a>,
-        settings: &Settings,
-        rate: impl Fn(f64, f64) -> Rate,
-    ) -> Result<Self> {
+    fn new(spectrum: &'s Spectrum<'a>, settings: &Settings, rate: impl Fn(f64, f64) -> Rate) -> Result<Self> {
         let (n, m) = spectrum.shape();
         let (samples, lambda, scale) = (n as f64, settings.weight_decay, settings.init_scale);
         let eigenvalues = spectrum.eigenvalues();
@@ -283,8 +279,14 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                 modes.push(Mode::ONE);
                 let spread = spread(form, &[outside.abs() / scale.abs(), teacher.complement]);
                 let limits = norm_of_limits(&weight_modes);
-                let tilt = [init_norm + limits, teacher.norm + limits].map(|x| spread * complement.amplitude_error * x);
-                TestLoss::Form(QuadraticForm::new(modes, form.clone(), (mixing + teacher.norm) * spread, tilt))
+                let tilt = [init_norm + limits, teacher.norm + limits]
+                    .map(|x| spread * complement.amplitude_error * x);
+                TestLoss::Form(QuadraticForm::new(
+                    modes,
+                    form.clone(),
+                    (mixing + teacher.norm) * spread,
+                    tilt,
+                ))
             }
             (Risk::Absolute(form) | Risk::HeldOut { form, .. }, _) => {
                 let spread = spread(form, &[outside.abs() / scale.abs(), f64::INFINITY]);
@@ -301,7 +303,16 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
             }
             _ => None,
         };
-        Ok(ClosedForm { spectrum, settings: *settings, rates, train, test, norm, miss_rate, clock: PhantomData })
+        Ok(ClosedForm {
+            spectrum,
+            settings: *settings,
+            rates,
+            train,
+            test,
+            norm,
+            miss_rate,
+            clock: PhantomData,
+        })
     }
 
     /// The settings it was made with.
@@ -412,10 +423,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
     /// # Errors
     /// Thresholds that are not positive; the test loss undefined.
     pub fn times(&self, train_threshold: f64, test_threshold: f64) -> Result<Times<T>> {
-        Ok(Times {
-            train: self.last_unfit(train_threshold)?,
-            test: self.first_general(test_threshold)?,
-        })
+        Ok(Times { train: self.last_unfit(train_threshold)?, test: self.first_general(test_threshold)? })
     }
 
     pub(crate) fn need_test_loss(&self) -> Result<()> {
@@ -456,7 +464,8 @@ impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
                 limit + power(r) * (settings.init_scale * spectrum.init[i] - limit)
             })
             .collect();
-        let inside = spectrum.decomposition.from_right_coordinates(coordinates.view().insert_axis(Axis(1)))?;
+        let inside =
+            spectrum.decomposition.from_right_coordinates(coordinates.view().insert_axis(Axis(1)))?;
         let decay = settings.init_scale * power(&self.rates[spectrum.init.len()]);
         Ok(inside.remove_axis(Axis(1)) + decay * &spectrum.init_complement)
     }

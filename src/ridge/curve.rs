@@ -111,7 +111,10 @@ impl Mode {
     /// Forward error of the mode's value where its power is x and |r|t·x is `stretched`.
     fn forward_error(&self, x: f64, stretched: f64) -> f64 {
         let relative = EPS * (3.0 * stretched + 4.0 * x);
-        self.amplitude.abs() * relative + self.amplitude_error * x + self.offset_error + 2.0 * EPS * self.offset.abs()
+        self.amplitude.abs() * relative
+            + self.amplitude_error * x
+            + self.offset_error
+            + 2.0 * EPS * self.offset.abs()
     }
 
     /// Bound on what the rate's error does to the power at time t, which was computed as x.
@@ -844,11 +847,7 @@ impl<T: Clock> Alternating for TestLoss<T> {
 }
 
 /// A certified crossing; where the curve alternates, one search a parity, joined.
-pub(crate) fn crossing_of<C: Alternating>(
-    curve: &C,
-    threshold: f64,
-    end: End,
-) -> Result<Crossing<C::Time>> {
+pub(crate) fn crossing_of<C: Alternating>(curve: &C, threshold: f64, end: End) -> Result<Crossing<C::Time>> {
     if !curve.alternates() {
         return crossing::search(curve, threshold, end);
     }

@@ -38,7 +38,6 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
-
 mod average;
 mod closed_form;
 mod control;
@@ -109,7 +108,7 @@ pub struct Sample<'a> {
 pub struct Population<'a> {
     /// Σ = E φφᵀ.
     pub covariance: Option<Covariance<'a>>,
-    /// h = E[φN*] and κ = E[N*²] when the teacher is not linear in the features.
+    /// h = E φN* and κ = E N*² when the teacher is not linear in the features.
     pub moments: Option<Moments>,
     /// A held-out sample.
     pub sample: Option<Sample<'a>>,
@@ -184,7 +183,12 @@ impl<'a> Problem<'a> {
         }
         if let Some(sample) = sample {
             check_finite("test features", sample.features)?;
-            check_shape("test features", sample.features.shape(), &[sample.features.nrows(), m], "one column a feature")?;
+            check_shape(
+                "test features",
+                sample.features.shape(),
+                &[sample.features.nrows(), m],
+                "one column a feature",
+            )?;
             check_finite("test labels", sample.labels.view())?;
             check_shape("test labels", sample.labels.shape(), &[sample.features.nrows()], "one a test row")?;
         }

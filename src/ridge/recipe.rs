@@ -188,7 +188,10 @@ impl Recipe {
                 return Err(Error::Missing { wanted: "a ReLU-neuron teacher", needs: "ReLU features" });
             }
             Teacher::FourierFeature => {
-                return Err(Error::Missing { wanted: "a Fourier-feature teacher", needs: "Fourier features" });
+                return Err(Error::Missing {
+                    wanted: "a Fourier-feature teacher",
+                    needs: "Fourier features",
+                });
             }
         };
         let target = Target::Teacher { weights, noise };

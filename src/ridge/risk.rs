@@ -16,7 +16,10 @@ pub(crate) enum Risk {
     /// zᵀMz with z the modes of θ_t, the decaying complement, and 1.
     Absolute(Array2<f64>),
     /// The same, averaged over a test sample.
-    HeldOut { form: Array2<f64>, size: usize },
+    HeldOut {
+        form: Array2<f64>,
+        size: usize,
+    },
     Undefined,
 }
 

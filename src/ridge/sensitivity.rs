@@ -77,7 +77,9 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
                         amplitude: root * weight.amplitude,
                         offset: match p {
                             // d(−λy/g)/d log λ
-                            Parameter::WeightDecay => -self.settings.weight_decay * y * eigenvalues[i] / (n * g * g),
+                            Parameter::WeightDecay => {
+                                -self.settings.weight_decay * y * eigenvalues[i] / (n * g * g)
+                            }
                             _ => 0.0,
                         },
                         ..weight
@@ -130,18 +132,28 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
         match &self.test {
             TestLoss::Sum(sum) => {
                 let time = real_crossing(time, End::First, threshold, |t| sum.real_value(t));
-                self.implicit(time, threshold, |t| sum.slope(t), |t, p| {
-                    let all = [excess(p), vec![outside(p, along), outside(p, across)]].concat();
-                    sum.derivative(t, &all)
-                })
+                self.implicit(
+                    time,
+                    threshold,
+                    |t| sum.slope(t),
+                    |t, p| {
+                        let all = [excess(p), vec![outside(p, along), outside(p, across)]].concat();
+                        sum.derivative(t, &all)
+                    },
+                )
             }
             TestLoss::Form(form) => {
                 let time = real_crossing(time, End::First, threshold, |t| form.real_value(t));
                 let teacher = matches!(self.spectrum.risk, Risk::Teacher(_));
-                self.implicit(time, threshold, |t| form.slope(t), |t, p| {
-                    let modes = if teacher { excess(p) } else { weights(p) };
-                    form.derivative(t, &[modes, vec![outside(p, scale), still]].concat())
-                })
+                self.implicit(
+                    time,
+                    threshold,
+                    |t| form.slope(t),
+                    |t, p| {
+                        let modes = if teacher { excess(p) } else { weights(p) };
+                        form.derivative(t, &[modes, vec![outside(p, scale), still]].concat())
+                    },
+                )
             }
             TestLoss::Undefined => return Ok(None),
         }
@@ -199,8 +211,9 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             return Err(Error::Parameter {
                 name: "step size",
                 value: self.settings.step_size,
-                expected: "ηg ≤ 1 in every mode: otherwise the loss oscillates and times are not differentiable"
-                    .into(),
+                expected:
+                    "ηg ≤ 1 in every mode: otherwise the loss oscillates and times are not differentiable"
+                        .into(),
             });
         }
         let (down, size) = slope(t);

@@ -44,8 +44,8 @@ impl Default for Inputs {
     }
 }
 
-/// P(χ²_k < fraction·k′): the exact probability that a Gaussian vector of k dimensions is shorter than
-/// the square root of `bound` standard deviations.
+/// P(χ²_k < bound): the probability that a standard Gaussian vector of k = `degrees` dimensions has a
+/// squared length below `bound`.
 ///
 /// ```
 /// // m − n = 64: the paper allows 2e^{−2} = 0.27, the exact probability of ‖θ_⊥‖² < 32ν² is 2.8e-4.
@@ -813,22 +813,22 @@ fn rounding_of_time(claim: &Claim, rate: f64) -> f64 {
     }
 }
 
-/// First time at which a falling function is at or below a level; infinite if never.
+/// First time at which a falling function is at or below a level; infinite if never. `rate` is about the
+/// slowest decay in it.
 fn first_below(f: impl Fn(f64) -> f64, level: f64, rate: f64) -> f64 {
-    if f(0.0) <= level {
+    let below = |t: f64| f(t) <= level;
+    if below(0.0) {
         return 0.0;
     }
-    let mut hi = 1.0 / rate;
-    while f(hi) > level {
-        hi *= 2.0;
-        if hi * rate > 1e6 {
-            return f64::INFINITY;
-        }
-    }
-    let mut lo = 0.0;
+    // Twenty doublings of the slowest decay time: past that nothing moves.
+    let unit = 1.0 / rate;
+    let Some(doublings) = (0..=20).find(|&i| below(unit * f64::from(1 << i))) else {
+        return f64::INFINITY;
+    };
+    let (mut lo, mut hi) = (0.0, unit * f64::from(1 << doublings));
     for _ in 0..200 {
         let middle = 0.5 * (lo + hi);
-        if f(middle) <= level { hi = middle } else { lo = middle }
+        if below(middle) { hi = middle } else { lo = middle }
     }
     hi
 }

@@ -102,10 +102,23 @@ struct Check {
 }
 
 impl Check {
-    fn new(what: impl Into<String>, published: impl Into<String>, measured: f64, low: f64, high: f64) -> Check {
+    fn new(
+        what: impl Into<String>,
+        published: impl Into<String>,
+        measured: f64,
+        low: f64,
+        high: f64,
+    ) -> Check {
         let finite = |x: f64| x.is_finite().then_some(x);
         let verdict = if measured >= low && measured <= high { "agrees" } else { "differs" };
-        Check { what: what.into(), published: published.into(), measured, low: finite(low), high: finite(high), verdict }
+        Check {
+            what: what.into(),
+            published: published.into(),
+            measured,
+            low: finite(low),
+            high: finite(high),
+            verdict,
+        }
     }
 }
 
@@ -164,8 +177,10 @@ fn write(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) ->
         "seconds": started.elapsed().as_secs_f64(),
     });
     // The JSON comes last: a figure is complete when it is there.
-    write_whole(&path("json"), |file| serde_json::to_writer_pretty(file, &document).map_err(std::io::Error::from))
-        .map_err(Failure::writing)
+    write_whole(&path("json"), |file| {
+        serde_json::to_writer_pretty(file, &document).map_err(std::io::Error::from)
+    })
+    .map_err(Failure::writing)
 }
 
 fn summary(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) -> String {
@@ -173,7 +188,8 @@ fn summary(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) 
     let mut text = format!("{}  {} ({seconds:.1} s)\n", entry.name, entry.what);
     for check in &produced.checks {
         let measured = output::short(check.measured);
-        text += &format!("  {:<8} {}: {measured} (published: {})\n", check.verdict, check.what, check.published);
+        text +=
+            &format!("  {:<8} {}: {measured} (published: {})\n", check.verdict, check.what, check.published);
     }
     text + &format!("  written: {}/{}.{{csv,svg,png,json}}\n", folder.display(), entry.name)
 }

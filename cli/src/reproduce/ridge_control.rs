@@ -29,7 +29,12 @@ pub fn figure() -> Result<Produced, Failure> {
     let mut largest_miss = 0.0_f64;
     for &delay in &wanted {
         for solution in control(Knob::WeightDecay, (1e-9, 0.1), delay).descent(&spectrum, &base)? {
-            rows.push(vec!["weight_decay".into(), exact(delay), exact(solution.value), exact(solution.delay)]);
+            rows.push(vec![
+                "weight_decay".into(),
+                exact(delay),
+                exact(solution.value),
+                exact(solution.delay),
+            ]);
             decays.push((delay, solution.value));
             largest_miss = largest_miss.max((solution.delay - delay).abs() / delay.max(1.0));
         }
@@ -38,7 +43,12 @@ pub fn figure() -> Result<Produced, Failure> {
     let drawn = Knob::InitVariance { drawn: recipe.init_variance };
     for delay in [0.0, 3e3, 1e4, 2e4, 3e4, 5e4] {
         for solution in control(drawn, (1e-4, 1e8), delay).descent(&spectrum, &base)? {
-            rows.push(vec!["init_variance".into(), exact(delay), exact(solution.value), exact(solution.delay)]);
+            rows.push(vec![
+                "init_variance".into(),
+                exact(delay),
+                exact(solution.value),
+                exact(solution.delay),
+            ]);
             variances.push((delay, solution.value));
             largest_miss = largest_miss.max((solution.delay - delay).abs() / delay.max(1.0));
         }
@@ -49,7 +59,8 @@ pub fn figure() -> Result<Produced, Failure> {
     let chosen = [0.0, 1e5, 1e8].map(|d| decays.iter().find(|(delay, _)| *delay == d).map(|x| x.1));
     let mut curves = Vec::new();
     let colors = [Color::Green, Color::Orange, Color::Purple];
-    for ((decay, color), wanted) in chosen.iter().zip(colors).zip(["no delay", "delay 10⁵", "delay 10⁸"]) {
+    for ((decay, color), wanted) in chosen.iter().zip(colors).zip(["no delay", "delay 10⁵", "delay 10⁸"])
+    {
         let Some(weight_decay) = *decay else { continue };
         let form = spectrum.descent(&Settings { weight_decay, ..base })?;
         let points = |f: &dyn Fn(u64) -> f64| times.iter().map(|&t| (t as f64, f(t) * LOG10_E)).collect();
@@ -82,7 +93,8 @@ pub fn figure() -> Result<Produced, Failure> {
         }],
         markers: vec![],
     };
-    let none = |pairs: &[(f64, f64)]| pairs.iter().filter(|p| p.0 == 0.0).map(|p| p.1).fold(f64::NAN, f64::min);
+    let none =
+        |pairs: &[(f64, f64)]| pairs.iter().filter(|p| p.0 == 0.0).map(|p| p.1).fold(f64::NAN, f64::min);
     let figure = Figure {
         title: "Control: the hyper-parameter for a wanted grokking delay (exact)".into(),
         panels: vec![
@@ -113,8 +125,20 @@ pub fn figure() -> Result<Produced, Failure> {
             "base_weight_decay": base.weight_decay, "train_threshold": thresholds.0, "test_threshold": thresholds.1,
         }),
         checks: vec![
-            Check::new("largest relative distance of an achieved delay from the wanted one", "0", largest_miss, 0.0, 1.0),
-            Check::new("wanted delays reached by λ", "all, from none to 10⁸", decays.len() as f64, wanted.len() as f64, f64::INFINITY),
+            Check::new(
+                "largest relative distance of an achieved delay from the wanted one",
+                "0",
+                largest_miss,
+                0.0,
+                1.0,
+            ),
+            Check::new(
+                "wanted delays reached by λ",
+                "all, from none to 10⁸",
+                decays.len() as f64,
+                wanted.len() as f64,
+                f64::INFINITY,
+            ),
             Check::new("λ at which the delay vanishes", "exists", none(&decays), 0.0, 1.0),
         ],
     })

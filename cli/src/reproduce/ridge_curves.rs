@@ -173,7 +173,13 @@ pub fn figure_5() -> Result<Produced, Failure> {
                         title: "surrogate accuracy P((N − N*)² ≤ 0.01)".into(),
                         x: step_axis(),
                         y: Axis { label: "accuracy".into(), scale: Scale::Linear, range: None },
-                        curves: vec![curve("test accuracy (4000 samples)", &times, &accuracy, Style::Solid, Color::Green)],
+                        curves: vec![curve(
+                            "test accuracy (4000 samples)",
+                            &times,
+                            &accuracy,
+                            Style::Solid,
+                            Color::Green,
+                        )],
                         markers: vec![],
                     },
                     Panel {
@@ -188,7 +194,9 @@ pub fn figure_5() -> Result<Produced, Failure> {
                     },
                 ],
                 columns: 2,
-                caption: Some("Inputs x ~ N(0, I), our choice. The test loss is exact by the arc-cosine kernel.".into()),
+                caption: Some(
+                    "Inputs x ~ N(0, I), our choice. The test loss is exact by the arc-cosine kernel.".into(),
+                ),
             },
             heading: vec!["step", "log10_train", "log10_test", "accuracy"],
             rows: rows(&times, &[&train, &test, &accuracy]),
@@ -198,8 +206,20 @@ pub fn figure_5() -> Result<Produced, Failure> {
                 "test_samples": 4000,
             }),
             checks: vec![
-                Check::new("share of the accuracy's rise made in steps 10³ to 10⁴", "plateau: little", change(&accuracy), 0.0, 0.2),
-                Check::new("final over initial accuracy", "rises", accuracy[end] / accuracy[0], 1.5, f64::INFINITY),
+                Check::new(
+                    "share of the accuracy's rise made in steps 10³ to 10⁴",
+                    "plateau: little",
+                    change(&accuracy),
+                    0.0,
+                    0.2,
+                ),
+                Check::new(
+                    "final over initial accuracy",
+                    "rises",
+                    accuracy[end] / accuracy[0],
+                    1.5,
+                    f64::INFINITY,
+                ),
             ],
         })
     })
@@ -228,7 +248,8 @@ pub fn figure_6() -> Result<Produced, Failure> {
             Ok(())
         })?;
     }
-    let ratio = halves.iter().copied().fold(0.0, f64::max) / halves.iter().copied().fold(f64::INFINITY, f64::min);
+    let ratio =
+        halves.iter().copied().fold(0.0, f64::max) / halves.iter().copied().fold(f64::INFINITY, f64::min);
     let references: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     Ok(Produced {
         figure: Figure {
@@ -258,7 +279,11 @@ pub fn figure_7() -> Result<Produced, Failure> {
     let times: Vec<u64> = log_times(1, 1_000_000, 20).into_iter().filter(|t| *t > 0).collect();
     let input_dim = 10;
     let recipe = Recipe {
-        features: Features::Fourier { input_dim, frequency_variance: 1.0, input_variance: 1.0 / input_dim as f64 },
+        features: Features::Fourier {
+            input_dim,
+            frequency_variance: 1.0,
+            input_variance: 1.0 / input_dim as f64,
+        },
         teacher: Teacher::FourierFeature,
         width: 5000,
         ..Recipe::default()

@@ -92,9 +92,16 @@ pub fn figure_2() -> Result<Produced, Failure> {
     let mut checks = dependencies(&sweeps);
     let all = || sweeps.iter().flat_map(|s| &s.points);
     let worst_t1 = all().filter(|p| !p.t1_bound.is_nan()).map(|p| p.t1 / p.t1_bound).fold(0.0, f64::max);
-    let worst_t2 = all().filter(|p| !p.t2_bound.is_nan()).map(|p| p.t2 / p.t2_bound).fold(f64::INFINITY, f64::min);
+    let worst_t2 =
+        all().filter(|p| !p.t2_bound.is_nan()).map(|p| p.t2 / p.t2_bound).fold(f64::INFINITY, f64::min);
     checks.push(Check::new("largest t1 / bound (8)", "below 1 (dashed above solid)", worst_t1, 0.0, 1.0));
-    checks.push(Check::new("smallest t2 / bound (8)", "above 1 (dashed below solid)", worst_t2, 1.0, f64::INFINITY));
+    checks.push(Check::new(
+        "smallest t2 / bound (8)",
+        "above 1 (dashed below solid)",
+        worst_t2,
+        1.0,
+        f64::INFINITY,
+    ));
     checks.push(Check::new(
         "slope of log (8) for t2 against log λ less that of log t2",
         "same slope",
@@ -150,7 +157,11 @@ pub fn figure_3() -> Result<Produced, Failure> {
     };
     // Σ costs m² kernel values a problem: these two sweeps at a smaller width.
     let narrow = 4000;
-    along("samples", "samples n (m = 4000)", SAMPLES.iter().map(|&n| (n as f64, recipe(n, narrow, 1.0))).collect())?;
+    along(
+        "samples",
+        "samples n (m = 4000)",
+        SAMPLES.iter().map(|&n| (n as f64, recipe(n, narrow, 1.0))).collect(),
+    )?;
     let widths = [500_usize, 1000, 2000, 4000, 7000, 10_000];
     along("width", "width m", widths.iter().map(|&m| (m as f64, recipe(samples, m, 1.0))).collect())?;
     // η = 1 is stable up to ν² of about 12; below 1 the test loss starts near its threshold.
@@ -162,12 +173,42 @@ pub fn figure_3() -> Result<Produced, Failure> {
         return Err(Failure::Computation("figure 3 has four sweeps".into()));
     };
     let checks = vec![
-        Check::new("slope of log t2 against log λ", "smaller λ raises t2", slope(decay, |p| p.t2), -1.15, -0.85),
-        Check::new("slope of log t1 against log λ", "0 (t1 independent of λ)", slope(decay, |p| p.t1), -0.05, 0.05),
+        Check::new(
+            "slope of log t2 against log λ",
+            "smaller λ raises t2",
+            slope(decay, |p| p.t2),
+            -1.15,
+            -0.85,
+        ),
+        Check::new(
+            "slope of log t1 against log λ",
+            "0 (t1 independent of λ)",
+            slope(decay, |p| p.t1),
+            -0.05,
+            0.05,
+        ),
         Check::new("slope of log t1 against log n", "smaller n lowers t1", slope(count, |p| p.t1), 0.1, 3.0),
-        Check::new("slope of log t2 against log m", "width matters little", slope(wide, |p| p.t2), -0.35, 0.35),
-        Check::new("slope of log t1 against log m", "width matters little", slope(wide, |p| p.t1), -0.35, 0.35),
-        Check::new("slope of log t2 against log ν²", "ν² matters less than λ", slope(variance, |p| p.t2), -1.0, 1.0),
+        Check::new(
+            "slope of log t2 against log m",
+            "width matters little",
+            slope(wide, |p| p.t2),
+            -0.35,
+            0.35,
+        ),
+        Check::new(
+            "slope of log t1 against log m",
+            "width matters little",
+            slope(wide, |p| p.t1),
+            -0.35,
+            0.35,
+        ),
+        Check::new(
+            "slope of log t2 against log ν²",
+            "ν² matters less than λ",
+            slope(variance, |p| p.t2),
+            -1.0,
+            1.0,
+        ),
     ];
     let settings = json!({
         "features": "random ReLU, w_j ~ N(0, ν²/(dm) I_d)", "teacher": "one ReLU neuron, ‖w*‖ = 1",
@@ -177,7 +218,8 @@ pub fn figure_3() -> Result<Produced, Failure> {
         "defaults": {"samples": samples, "width": width, "init_variance": 1, "weight_decay": default_decay},
         "test_risk": "exact (arc-cosine kernel)", "runs": 1,
     });
-    let caption = "Test loss exact by the arc-cosine kernel. A missing t₂ is never: the limit is above c = 0.3.";
+    let caption =
+        "Test loss exact by the arc-cosine kernel. A missing t₂ is never: the limit is above c = 0.3.";
     let title = "Random ReLU features, ReLU-neuron teacher: grokking times (exact)";
     Ok(produced(title, sweeps, settings, checks, Some(caption)))
 }
@@ -234,7 +276,8 @@ fn median(points: &[Point]) -> Point {
 
 /// Least-squares slope of log f against log x, where both are positive and finite.
 fn slope(sweep: &Sweep, f: impl Fn(&Point) -> f64) -> f64 {
-    let pairs = sweep.points.iter().map(|p| (p.x.ln(), f(p).ln())).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let pairs =
+        sweep.points.iter().map(|p| (p.x.ln(), f(p).ln())).filter(|(x, y)| x.is_finite() && y.is_finite());
     let pairs: Vec<(f64, f64)> = pairs.collect();
     let n = pairs.len() as f64;
     let (mx, my) = (pairs.iter().map(|p| p.0).sum::<f64>() / n, pairs.iter().map(|p| p.1).sum::<f64>() / n);
@@ -261,12 +304,48 @@ fn dependencies(sweeps: &[Sweep]) -> Vec<Check> {
     let theory_t2 = 1.0 / (2.0 * 1e-4);
     vec![
         Check::new("slope of log t2 against log λ", "−1 (t2 ∝ 1/λ)", slope(decay, |p| p.t2), -1.05, -0.95),
-        Check::new("slope of log t1 against log λ", "0 (t1 independent of λ)", slope(decay, |p| p.t1), -0.05, 0.05),
-        Check::new("slope of log t1 against log n", "positive (smaller n lowers t1)", slope(samples, |p| p.t1), 0.5, 4.0),
-        Check::new("largest over smallest t1 over m, less one", "m hardly matters", spread_of(width, |p| p.t1), 0.0, 3.0),
-        Check::new("largest over smallest t2 over m, less one", "m hardly matters", spread_of(width, |p| p.t2), 0.0, 0.2),
-        Check::new("dt2/d ln ν² in units of 1/(2ηλ)", "1 (t2 ∝ ln ν²)", per_log(|p| p.t2) / theory_t2, 0.95, 1.05),
-        Check::new("dt1/d ln ν² over dt2/d ln ν²", "below 1", per_log(|p| p.t1) / per_log(|p| p.t2), 0.0, 1.0),
+        Check::new(
+            "slope of log t1 against log λ",
+            "0 (t1 independent of λ)",
+            slope(decay, |p| p.t1),
+            -0.05,
+            0.05,
+        ),
+        Check::new(
+            "slope of log t1 against log n",
+            "positive (smaller n lowers t1)",
+            slope(samples, |p| p.t1),
+            0.5,
+            4.0,
+        ),
+        Check::new(
+            "largest over smallest t1 over m, less one",
+            "m hardly matters",
+            spread_of(width, |p| p.t1),
+            0.0,
+            3.0,
+        ),
+        Check::new(
+            "largest over smallest t2 over m, less one",
+            "m hardly matters",
+            spread_of(width, |p| p.t2),
+            0.0,
+            0.2,
+        ),
+        Check::new(
+            "dt2/d ln ν² in units of 1/(2ηλ)",
+            "1 (t2 ∝ ln ν²)",
+            per_log(|p| p.t2) / theory_t2,
+            0.95,
+            1.05,
+        ),
+        Check::new(
+            "dt1/d ln ν² over dt2/d ln ν²",
+            "below 1",
+            per_log(|p| p.t1) / per_log(|p| p.t2),
+            0.0,
+            1.0,
+        ),
     ]
 }
 

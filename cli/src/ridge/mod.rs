@@ -61,7 +61,7 @@ pub struct Question {
     /// Also report the first time at which the accuracy is at least P
     #[arg(long, value_name = "P")]
     pub accuracy_threshold: Option<f64>,
-    /// The accuracy is P((N − N*)² ≤ TOL) [default: 0.01; digits: 1, which is the sign of a ±1 label]
+    /// The accuracy is P((N − N*)² ≤ TOL) [default: 0.01; digits: 1, so that an output between 0 and twice the ±1 label is right]
     #[arg(long, value_name = "TOL")]
     pub accuracy_tolerance: Option<f64>,
     /// δ of the probabilistic bounds
@@ -111,11 +111,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
 
 /// How a spectrum becomes a trajectory on one clock.
 trait Solve<T>:
-    for<'s, 'a> Fn(
-        &'s groktime::ridge::Spectrum<'a>,
-        &Settings,
-    ) -> groktime::Result<ClosedForm<'s, 'a, T>>
-    + Sync
+    for<'s, 'a> Fn(&'s groktime::ridge::Spectrum<'a>, &Settings) -> groktime::Result<ClosedForm<'s, 'a, T>> + Sync
 {
 }
 
@@ -155,7 +151,9 @@ fn single<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Statu
 fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Status, Failure> {
     let files = matches!(arguments.source.features, crate::arguments::Source::File(_));
     if files && arguments.source.init.is_some() && arguments.source.teacher.is_some() {
-        return Err(Failure::Input("--runs: features, teacher and init are all given, nothing is drawn".into()));
+        return Err(Failure::Input(
+            "--runs: features, teacher and init are all given, nothing is drawn".into(),
+        ));
     }
     if arguments.plot.is_some() {
         return Err(Failure::Input("--plot shows one problem: drop --runs".into()));

@@ -80,7 +80,10 @@ impl<T: Clock> Report<T> {
         put("train_loss_limit", json!(form.train_loss_limit()));
         put("test_loss_limit", json!(form.test_loss_limit()));
         put("test_risk", json!(form.spectrum().test_risk()));
-        put("statements", serde_json::to_value(&self.statements).map_err(|e| Failure::Computation(e.to_string()))?);
+        put(
+            "statements",
+            serde_json::to_value(&self.statements).map_err(|e| Failure::Computation(e.to_string()))?,
+        );
         Ok(Value::Object(out))
     }
 
@@ -120,8 +123,12 @@ impl<T: Clock> Report<T> {
             let _ = writeln!(text, "    first time with accuracy ≥ {p:<11} {}", crossing_text(accurate));
         }
         let observations = observed(form, times)?;
-        let shown =
-            [Observable::TrainLoss, Observable::TestLoss, Observable::TestAccuracy, Observable::ParameterNorm];
+        let shown = [
+            Observable::TrainLoss,
+            Observable::TestLoss,
+            Observable::TestAccuracy,
+            Observable::ParameterNorm,
+        ];
         let columns: Vec<_> = shown.iter().map(|&what| observations.column(what)).collect();
         let rows = times.iter().enumerate().map(|(i, t)| {
             let cells = columns.iter().map(|c| c[i].map_or("–".to_owned(), short));
@@ -155,11 +162,7 @@ fn settings<T: Clock>(arguments: &Arguments, form: &ClosedForm<'_, '_, T>, n: us
 }
 
 /// The reported times, one row each.
-pub fn write_times<T: Clock>(
-    form: &ClosedForm<'_, '_, T>,
-    times: &[T],
-    path: &Path,
-) -> Result<(), Failure> {
+pub fn write_times<T: Clock>(form: &ClosedForm<'_, '_, T>, times: &[T], path: &Path) -> Result<(), Failure> {
     let observations = observed(form, times)?;
     let heading: Vec<&str> = std::iter::once("time").chain(OBSERVABLES.iter().map(|o| o.name())).collect();
     let rows: Vec<Vec<String>> = times
@@ -191,7 +194,9 @@ impl<T: Clock> Runs<T> {
         let quantity = |values: Vec<Option<f64>>| {
             let never = values.iter().filter(|v| v.is_none()).count();
             match quantiles(values) {
-                Some(q) => json!({"never": never, "min": q[0], "q25": q[1], "median": q[2], "q75": q[3], "max": q[4]}),
+                Some(q) => {
+                    json!({"never": never, "min": q[0], "q25": q[1], "median": q[2], "q75": q[3], "max": q[4]})
+                }
                 None => json!({ "never": never }),
             }
         };

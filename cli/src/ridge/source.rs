@@ -175,14 +175,10 @@ impl SourceArguments {
                     }
                     None => drawn(Features::Gaussian),
                 },
-                FeatureLaw::Sphere => {
-                    drawn(Features::Sphere { bound: self.feature_bound.unwrap_or(1.0) })
+                FeatureLaw::Sphere => drawn(Features::Sphere { bound: self.feature_bound.unwrap_or(1.0) }),
+                FeatureLaw::Relu => {
+                    drawn(Features::Relu { input_dim: d, hidden_variance: hidden, input_variance: variance })
                 }
-                FeatureLaw::Relu => drawn(Features::Relu {
-                    input_dim: d,
-                    hidden_variance: hidden,
-                    input_variance: variance,
-                }),
                 FeatureLaw::Fourier => drawn(Features::Fourier {
                     input_dim: d,
                     frequency_variance: hidden,
@@ -201,7 +197,9 @@ impl SourceArguments {
             ("--feature-law", self.feature_law.is_some()),
         ];
         if let Some((flag, _)) = unused.iter().find(|(_, given)| *given) {
-            return Err(Failure::Input(format!("{flag} goes with features from a file: drawn ones have a known law")));
+            return Err(Failure::Input(format!(
+                "{flag} goes with features from a file: drawn ones have a known law"
+            )));
         }
         if self.feature_bound.is_some() && !matches!(features, Features::Sphere { .. }) {
             return Err(Failure::Input("--feature-bound goes with sphere features or a file".into()));
@@ -319,9 +317,8 @@ impl SourceArguments {
         if !(self.noise_std >= 0.0 && self.noise_std.is_finite()) {
             return Err(Failure::Input(format!("--noise-std is {}, expected at least 0", self.noise_std)));
         }
-        let noise = (self.noise_std != 0.0).then(|| {
-            gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3))
-        });
+        let noise = (self.noise_std != 0.0)
+            .then(|| gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3)));
         Ok(match (&self.labels, &self.teacher) {
             (Some(path), _) => {
                 let labels = read_vector(Path::new(path))?;
@@ -339,7 +336,8 @@ impl SourceArguments {
             }
             (None, Some(Source::Keyword(_))) => {
                 return Err(Failure::Input(
-                    "--teacher relu-neuron and fourier go with relu and fourier features: give --labels".into(),
+                    "--teacher relu-neuron and fourier go with relu and fourier features: give --labels"
+                        .into(),
                 ));
             }
         })
@@ -351,7 +349,9 @@ impl SourceArguments {
             None => {
                 let variance = self.init_variance.unwrap_or(1.0);
                 if !(variance > 0.0 && variance.is_finite()) {
-                    return Err(Failure::Input(format!("--init-variance is {variance}, expected a positive number")));
+                    return Err(Failure::Input(format!(
+                        "--init-variance is {variance}, expected a positive number"
+                    )));
                 }
                 Ok(gaussian_vector(m, variance, &mut generator(seed, 2)))
             }
@@ -362,7 +362,11 @@ impl SourceArguments {
     /// features of the pixels; the images not drawn for training are the test sample.
     fn digits(&self, seed: u64) -> Result<Loaded, Failure> {
         const DIGITS: &[u8] = include_bytes!("../../data/digits/digits.npy");
-        if self.teacher.is_some() || self.labels.is_some() || self.covariance.is_some() || self.test_features.is_some() {
+        if self.teacher.is_some()
+            || self.labels.is_some()
+            || self.covariance.is_some()
+            || self.test_features.is_some()
+        {
             return Err(Failure::Input(
                 "digits bring their own labels and test sample: drop --teacher, --labels, --covariance, --test-features"
                     .into(),
@@ -371,7 +375,10 @@ impl SourceArguments {
         let all = into_matrix(read_npy_bytes(DIGITS, "digits")?, Path::new("digits"))?;
         let (n, m) = (self.samples.unwrap_or(200), self.width.unwrap_or(2000));
         if n == 0 || n >= all.nrows() {
-            return Err(Failure::Input(format!("--samples {n}: digits have {} images, leave some to test", all.nrows())));
+            return Err(Failure::Input(format!(
+                "--samples {n}: digits have {} images, leave some to test",
+                all.nrows()
+            )));
         }
         // A random order: the rows sorted by independent draws.
         let keys = gaussian_vector(all.nrows(), 1.0, &mut generator(seed, 0));

@@ -43,9 +43,10 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             row.set_erratum("its proof needs ηλ ≤ 0.7968, which its hypotheses do not imply when θ* = 0");
         }
         if row.is("Thm 4.1(i)", Form::Printed) {
-            let fails = beyond.statements.iter().any(|s| {
-                s.statement.source.ends_with("Thm 4.1(i)") && s.claim_met() == Some(false)
-            });
+            let fails = beyond
+                .statements
+                .iter()
+                .any(|s| s.statement.source.ends_with("Thm 4.1(i)") && s.claim_met() == Some(false));
             row.set_note(if fails {
                 "condition on η is sharp: equality holds, 0.1% beyond it fails"
             } else {
@@ -62,23 +63,32 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let gaussian = Recipe::default();
-    let mut add = |name: String, recipe: Recipe, step_size: f64, weight_decay: f64, threshold: f64, flow, norm| {
-        let settings = Settings { step_size, weight_decay, ..Settings::default() };
-        let inputs = Inputs {
-            train_threshold: threshold,
-            test_threshold: threshold,
-            init_variance: Some(recipe.init_variance),
-            ..Inputs::default()
+    let mut add =
+        |name: String, recipe: Recipe, step_size: f64, weight_decay: f64, threshold: f64, flow, norm| {
+            let settings = Settings { step_size, weight_decay, ..Settings::default() };
+            let inputs = Inputs {
+                train_threshold: threshold,
+                test_threshold: threshold,
+                init_variance: Some(recipe.init_variance),
+                ..Inputs::default()
+            };
+            cases.push(Case { name, recipe, settings, inputs, flow, teacher_norm: norm });
         };
-        cases.push(Case { name, recipe, settings, inputs, flow, teacher_norm: norm });
-    };
     for seed in 0..10 {
         let recipe = Recipe { teacher: Teacher::Zero, width: 10_000, seed, ..gaussian };
         add(format!("figure 1, seed {seed}"), recipe, 1.0, 1e-5, 0.01, false, 1.0);
     }
     for seed in 0..4 {
         for decay in [1e-6, 1e-5, 1e-4, 1e-3] {
-            add(format!("figure 2, λ = {decay:e}"), Recipe { seed, ..gaussian }, 1.0, decay, 0.01, false, 1.0);
+            add(
+                format!("figure 2, λ = {decay:e}"),
+                Recipe { seed, ..gaussian },
+                1.0,
+                decay,
+                0.01,
+                false,
+                1.0,
+            );
             add(format!("flow, λ = {decay:e}"), Recipe { seed, ..gaussian }, 1.0, decay, 0.01, true, 1.0);
         }
         for samples in [25, 50, 200, 400] {
@@ -94,8 +104,13 @@ fn cases() -> Vec<Case> {
             add(format!("figure 2, ν² = {init_variance}"), recipe, 1.0, 1e-4, 0.01, false, 1.0);
         }
         // Bounded features: what (6), 4.6 and 4.2 need. Zero, small and unit teachers.
-        let sphere =
-            Recipe { features: Features::Sphere { bound: 1.0 }, width: 500, init_variance: 4.0, seed, ..gaussian };
+        let sphere = Recipe {
+            features: Features::Sphere { bound: 1.0 },
+            width: 500,
+            init_variance: 4.0,
+            seed,
+            ..gaussian
+        };
         for norm in [0.0, 0.05, 1.0] {
             let teacher = if norm == 0.0 { Teacher::Zero } else { Teacher::Unit };
             let recipe = Recipe { teacher, ..sphere };
@@ -137,7 +152,8 @@ fn at_the_step_limit(factor: f64) -> Result<Instance, Failure> {
     let step_size = factor * 2.0 / (mean_square + 2.0 * weight_decay);
     let spectrum = problem.spectrum(Engine::SEQUENTIAL)?;
     let form = spectrum.descent(&Settings { step_size, weight_decay, ..Settings::default() })?;
-    let statements = form.statements(&Inputs { train_threshold: 1e-3, test_threshold: 1e-3, ..Inputs::default() })?;
+    let statements =
+        form.statements(&Inputs { train_threshold: 1e-3, test_threshold: 1e-3, ..Inputs::default() })?;
     // Theorem 4.1 alone is at its edge here.
     let edge = |j: &Judged| j.statement.source.contains("Thm 4.1");
     let statements = statements.into_iter().filter(edge).collect();
@@ -202,7 +218,8 @@ fn failure_rates() -> Result<Vec<NamedRate>, Failure> {
         .map(|draw| -> Result<[bool; 4], Failure> {
             let init = gaussian_vector(width, recipe.init_variance, &mut generator(draw, 9));
             // 4.1(ii) holds at every t exactly when ‖θ_⊥(0)‖² ≥ (m−n)ν²/2: the modes decay faster.
-            let spectrum = Spectrum::new(decomposition.clone(), &Problem { init: init.clone(), ..zero.clone() })?;
+            let spectrum =
+                Spectrum::new(decomposition.clone(), &Problem { init: init.clone(), ..zero.clone() })?;
             let outside = spectrum.init_norms().1.powi(2) < floor;
             let spectrum = Spectrum::new(decomposition.clone(), &Problem { init, ..problem.clone() })?;
             let form = spectrum.descent(&settings)?;
