@@ -86,7 +86,7 @@ pub(crate) fn check_finite<D: ndarray::Dimension>(
         return Err(Error::Empty { name, shape: array.shape().to_vec() });
     }
     // The sum of x·0 is NaN exactly when an entry is not finite; it vectorises, the search below does not.
-    if array.as_slice_memory_order().is_some_and(|s| all_finite(s)) {
+    if array.as_slice_memory_order().is_some_and(all_finite) {
         return Ok(());
     }
     let dynamic = array.into_dyn();

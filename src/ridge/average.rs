@@ -62,7 +62,7 @@ impl<'s, 'a> InitAverage<'s, 'a> {
         let decomposition = &spectrum.decomposition;
         let engine = decomposition.engine();
         let v = decomposition.right_vectors()?;
-        let inside = decomposition.from_right_coordinates(teacher.coordinates.view().insert_axis(Axis(1)))?;
+        let inside = decomposition.span(teacher.coordinates.view().insert_axis(Axis(1)))?;
         let constant = inside.remove_axis(Axis(1)) - weights;
         let basis = concatenate(Axis(1), &[v.view(), constant.view().insert_axis(Axis(1))])
             .map_err(|e| Error::Numerical { method: "joining columns", detail: e.to_string() })?;

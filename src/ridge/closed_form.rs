@@ -464,8 +464,7 @@ impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
                 limit + power(r) * (settings.init_scale * spectrum.init[i] - limit)
             })
             .collect();
-        let inside =
-            spectrum.decomposition.from_right_coordinates(coordinates.view().insert_axis(Axis(1)))?;
+        let inside = spectrum.decomposition.span(coordinates.view().insert_axis(Axis(1)))?;
         let decay = settings.init_scale * power(&self.rates[spectrum.init.len()]);
         Ok(inside.remove_axis(Axis(1)) + decay * &spectrum.init_complement)
     }

@@ -88,7 +88,7 @@ impl Control {
             if let (Some(a), Some(b)) = (left.1, right.1)
                 && (a > 0.0) != (b > 0.0)
             {
-                solutions.extend(self.bisect((left.0, a), (right.0, b), &at)?);
+                solutions.extend(self.bisect((left.0, a), (right.0, b), at)?);
             }
             left = right;
         }
@@ -99,7 +99,7 @@ impl Control {
         &self,
         mut low: (f64, f64),
         mut high: (f64, f64),
-        at: impl Fn(f64) -> Result<Times<T>>,
+        at: impl Fn(f64) -> Result<Times<T>> + Copy,
     ) -> Result<Option<Solution<T>>> {
         while high.0 / low.0 - 1.0 > 1e-12 {
             let middle = (low.0 * high.0).sqrt();

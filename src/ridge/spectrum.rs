@@ -131,7 +131,7 @@ impl<'a> Decomposition<'a> {
     }
 
     /// Σ_i c_i v_i for the columns c of a k × c matrix: m × c.
-    pub(crate) fn from_right_coordinates(&self, c: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+    pub(crate) fn span(&self, c: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         match &self.vectors {
             Vectors::Left(q) => {
                 let scaled = &c * &self.inverse_roots().insert_axis(Axis(1));
@@ -175,9 +175,9 @@ impl<'a> Decomposition<'a> {
             return Ok((coordinates, Array2::zeros(x.raw_dim())));
         }
         let mut rest = x;
-        rest -= &self.from_right_coordinates(coordinates.view())?;
+        rest -= &self.span(coordinates.view())?;
         let again = self.right_coordinates(rest.view())?;
-        rest -= &self.from_right_coordinates(again.view())?;
+        rest -= &self.span(again.view())?;
         coordinates += &again;
         Ok((coordinates, rest))
     }
@@ -186,7 +186,7 @@ impl<'a> Decomposition<'a> {
     pub(crate) fn right_vectors(&self) -> Result<Array2<f64>> {
         match &self.vectors {
             Vectors::Right(v) | Vectors::Both(_, v) => Ok(v.clone()),
-            Vectors::Left(_) => self.from_right_coordinates(Array2::eye(self.eigenvalues.len()).view()),
+            Vectors::Left(_) => self.span(Array2::eye(self.eigenvalues.len()).view()),
         }
     }
 }

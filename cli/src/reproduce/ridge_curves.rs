@@ -14,6 +14,9 @@ const LOG10_E: f64 = std::f64::consts::LOG10_E;
 
 type Descent<'s, 'a> = ClosedForm<'s, 'a, u64>;
 
+/// log10 of the training and of the test loss at the times of a grid.
+type Losses = (Vec<f64>, Vec<f64>);
+
 /// Solves one instance and looks at its trajectory.
 fn with_descent<R>(
     instance: &Instance,
@@ -26,7 +29,7 @@ fn with_descent<R>(
     look(&spectrum.descent(settings)?)
 }
 
-fn log10_losses(form: &Descent<'_, '_>, times: &[u64]) -> (Vec<f64>, Vec<f64>) {
+fn log10_losses(form: &Descent<'_, '_>, times: &[u64]) -> Losses {
     let train = times.iter().map(|&t| form.ln_train_loss(t) * LOG10_E).collect();
     let test = times.iter().map(|&t| form.ln_test_loss(t).map_or(f64::NAN, |l| l * LOG10_E)).collect();
     (train, test)
@@ -77,7 +80,7 @@ pub fn figure_1() -> Result<Produced, Failure> {
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     // Median and the 10% and 90% quantiles at each time.
-    let at = |pick: &dyn Fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>, q: f64| -> Vec<f64> {
+    let at = |pick: fn(&Losses) -> &Vec<f64>, q: f64| -> Vec<f64> {
         (0..times.len())
             .map(|i| {
                 let mut values: Vec<f64> = runs.iter().map(|r| pick(&r.0)[i]).collect();
@@ -86,9 +89,9 @@ pub fn figure_1() -> Result<Produced, Failure> {
             })
             .collect()
     };
-    let (train, test) = (at(&|r| &r.0, 0.5), at(&|r| &r.1, 0.5));
-    let (train_low, train_high) = (at(&|r| &r.0, 0.1), at(&|r| &r.0, 0.9));
-    let (test_low, test_high) = (at(&|r| &r.1, 0.1), at(&|r| &r.1, 0.9));
+    let (train, test) = (at(|r| &r.0, 0.5), at(|r| &r.1, 0.5));
+    let (train_low, train_high) = (at(|r| &r.0, 0.1), at(|r| &r.0, 0.9));
+    let (test_low, test_high) = (at(|r| &r.1, 0.1), at(|r| &r.1, 0.9));
     let mut t1: Vec<f64> = runs.iter().map(|r| r.1).collect();
     let mut t2: Vec<f64> = runs.iter().map(|r| r.2).collect();
     t1.sort_by(f64::total_cmp);

@@ -167,7 +167,7 @@ impl SourceArguments {
         let drawn = |features| self.draw(features, seed).map(|i| Owned::Drawn(Box::new(i)));
         let (d, hidden, variance) = (self.input_dim, self.hidden_variance, self.input_variance);
         match &self.features {
-            Source::File(path) => self.from_files(path, seed).map(|l| Owned::Loaded(Box::new(l))),
+            Source::File(path) => self.read_files(path, seed).map(|l| Owned::Loaded(Box::new(l))),
             Source::Keyword(law) => match law {
                 FeatureLaw::Gaussian => match &self.covariance {
                     Some(covariance) => {
@@ -268,7 +268,7 @@ impl SourceArguments {
         })
     }
 
-    fn from_files(&self, path: &Path, seed: u64) -> Result<Loaded, Failure> {
+    fn read_files(&self, path: &Path, seed: u64) -> Result<Loaded, Failure> {
         let features = read_matrix(path)?;
         let (n, m) = features.dim();
         if self.samples.is_some_and(|s| s != n) || self.width.is_some_and(|w| w != m) {
