@@ -59,6 +59,7 @@ impl Square {
     }
 
     /// AB for symmetric A, B that commute.
+    #[allow(clippy::needless_range_loop)] // reads as the formula
     fn times(&self, other: &Square) -> Square {
         let k = self.0.len();
         let mut out = vec![vec![big(0.0); k]; k];
