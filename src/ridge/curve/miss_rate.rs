@@ -1,0 +1,111 @@
+//! One less the accuracy on a sample: counts of residuals beyond a tolerance.
+
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+
+use ndarray::Array2;
+
+use super::Alternating;
+use super::mode::{Mode, flips, halve, time_scale};
+use crate::crossing::{Curve, Enclosure, Point, Trend};
+use crate::linalg::EPS;
+use crate::trajectory::Clock;
+
+/// Fraction of a sample whose residual |Σ_i B_ji z_i(t)| exceeds a tolerance.
+#[derive(Clone, Debug)]
+pub(crate) struct MissRate<T> {
+    modes: Vec<Mode>,
+    /// Sample × modes.
+    residuals: Array2<f64>,
+    tolerance: f64,
+    clock: PhantomData<T>,
+}
+
+impl<T: Clock> MissRate<T> {
+    pub fn new(modes: Vec<Mode>, residuals: Array2<f64>, tolerance: f64) -> Self {
+        let modes = modes.into_iter().map(Mode::folded).collect();
+        MissRate { modes, residuals, tolerance, clock: PhantomData }
+    }
+
+    /// Counts of residuals surely beyond and possibly beyond the tolerance, for z within `radius` of `z`.
+    fn counts(&self, z: &[f64], radius: &[f64]) -> (usize, usize) {
+        let mut counts = (0, 0);
+        for row in self.residuals.outer_iter() {
+            let (mut r, mut reach) = (0.0, 0.0);
+            for ((b, z), d) in row.iter().zip(z).zip(radius) {
+                r += b * z;
+                reach += b.abs() * d;
+            }
+            counts.0 += usize::from(r.abs() - reach > self.tolerance);
+            counts.1 += usize::from(r.abs() + reach > self.tolerance);
+        }
+        counts
+    }
+}
+
+impl<T: Clock> Curve for MissRate<T> {
+    type Time = T;
+
+    fn value(&self, t: T) -> Point {
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let (mut z, mut radius) = (Vec::new(), Vec::new());
+        for m in &self.modes {
+            let x = m.power(time);
+            z.push(m.amplitude * if odd && m.flips { -x } else { x } + m.offset);
+            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
+            radius.push(m.forward_error(x, stretched) + m.amplitude.abs() * m.drift(time, x));
+        }
+        let (sure, possible) = self.counts(&z, &radius);
+        let n = self.residuals.nrows() as f64;
+        let value = 0.5 * (sure + possible) as f64 / n;
+        Point { value, rounding: 0.5 * (possible - sure) as f64 / n }
+    }
+
+    fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
+        let (a, b) = (from.as_f64(), to.map(T::as_f64));
+        let (mut z, mut radius) = (Vec::new(), Vec::new());
+        for m in &self.modes {
+            let (xa, xb) = (m.power(a), m.power_at_end(b));
+            let (start, end) = (m.amplitude * xa, m.amplitude * if m.flips { -xa } else { xb });
+            z.push(0.5 * (start + end) + m.offset);
+            let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
+            let stretched = if peak > 0.0 { -m.rate * peak } else { 0.0 };
+            radius.push(
+                0.5 * (start - end).abs()
+                    + m.forward_error(xa, stretched)
+                    + if m.amplitude == 0.0 { 0.0 } else { m.amplitude.abs() * m.largest_drift(a, b) },
+            );
+        }
+        let (sure, possible) = self.counts(&z, &radius);
+        let n = self.residuals.nrows() as f64;
+        Enclosure { lo: sure as f64 / n, hi: possible as f64 / n, trend: Trend::Unknown }
+    }
+
+    fn time_scale(&self) -> T {
+        time_scale(&self.modes)
+    }
+
+    fn settled(&self, from: T) -> bool {
+        let left = |m: &Mode| m.amplitude.abs() * m.power(from.as_f64()) <= EPS * m.offset.abs().max(1e-300);
+        self.modes.iter().all(left)
+    }
+
+    fn approach(&self, _: f64) -> Option<Ordering> {
+        None
+    }
+}
+
+impl<T: Clock> Alternating for MissRate<T> {
+    type Half = MissRate<u64>;
+    fn alternates(&self) -> bool {
+        flips(&self.modes)
+    }
+    fn half(&self, odd: bool) -> MissRate<u64> {
+        MissRate {
+            modes: halve(&self.modes, odd),
+            residuals: self.residuals.clone(),
+            tolerance: self.tolerance,
+            clock: PhantomData,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One decaying exponential, and what the curves made of them share.
+
+use std::cmp::Ordering;
+
+use crate::linalg::EPS;
+use crate::trajectory::Clock;
+
+/// One decaying exponential with an offset, and what is known of its errors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mode {
+    /// A: value at time zero less the offset.
+    pub amplitude: f64,
+    /// o: the limit.
+    pub offset: f64,
+    /// r: ln|ρ| a step, or −g a unit of flow time; −∞ when ρ = 0.
+    pub rate: f64,
+    /// Whether ρ < 0.
+    pub flips: bool,
+    /// Error of e^r (for flow: of r) relative to its upper bound e^{rate_top}.
+    pub rate_error: f64,
+    /// Upper bound on the exact rate: the error of e^{rt} is at most t·rate_error·e^{rate_top·t}, also
+    /// where ρ is so near 0 that ln|ρ| means nothing.
+    pub rate_top: f64,
+    pub amplitude_error: f64,
+    pub offset_error: f64,
+}
+
+impl Mode {
+    /// The constant 1.
+    pub const ONE: Mode = Mode {
+        amplitude: 0.0,
+        offset: 1.0,
+        rate: 0.0,
+        flips: false,
+        rate_error: 0.0,
+        rate_top: 0.0,
+        amplitude_error: 0.0,
+        offset_error: 0.0,
+    };
+
+    /// |ρ|^t = e^{rt}.
+    pub fn power(&self, t: f64) -> f64 {
+        if t == 0.0 { 1.0 } else { libm::exp(t * self.rate) }
+    }
+
+    /// Power over an interval's end that may be infinite.
+    pub fn power_at_end(&self, t: Option<f64>) -> f64 {
+        match t {
+            Some(t) => self.power(t),
+            None if self.rate > 0.0 => f64::INFINITY,
+            None if self.rate == 0.0 => 1.0,
+            None => 0.0,
+        }
+    }
+
+    /// A mode that does not move is its own limit.
+    pub fn folded(mut self) -> Mode {
+        if self.rate == 0.0 && !self.flips {
+            self.offset += self.amplitude;
+            self.offset_error += self.amplitude_error;
+            self.amplitude = 0.0;
+            self.amplitude_error = 0.0;
+        }
+        self
+    }
+
+    /// The same mode seen at even or odd steps only; its clock counts pairs of steps.
+    pub fn at_parity(&self, odd: bool) -> Mode {
+        let (factor, moved) = match odd {
+            false => (1.0, 0.0),
+            true => {
+                let rho = self.rate.exp();
+                (if self.flips { -rho } else { rho }, self.rate_error * self.rate_top.exp())
+            }
+        };
+        Mode {
+            amplitude: self.amplitude * factor,
+            offset: self.offset,
+            rate: 2.0 * self.rate,
+            flips: false,
+            rate_error: 2.0 * self.rate_error,
+            rate_top: 2.0 * self.rate_top,
+            amplitude_error: self.amplitude_error * factor.abs() + self.amplitude.abs() * moved,
+            offset_error: self.offset_error,
+        }
+        .folded()
+    }
+
+    /// Forward error of the mode's value where its power is x and |r|t·x is `stretched`.
+    pub fn forward_error(&self, x: f64, stretched: f64) -> f64 {
+        let relative = EPS * (3.0 * stretched + 4.0 * x);
+        self.amplitude.abs() * relative
+            + self.amplitude_error * x
+            + self.offset_error
+            + 2.0 * EPS * self.offset.abs()
+    }
+
+    /// Bound on what the rate's error does to the power at time t, which was computed as x.
+    pub fn drift(&self, t: f64, x: f64) -> f64 {
+        let moved = t * self.rate_error;
+        if moved == 0.0 {
+            0.0
+        } else if moved < 0.1 {
+            1.2 * moved * x
+        } else {
+            // Finite even where ρ may be beyond −1, so that 0 · drift is 0.
+            (moved * libm::exp(t * self.rate_top)).min(f64::MAX)
+        }
+    }
+
+    /// Bound on [`Mode::drift`] over [a, b].
+    pub fn largest_drift(&self, a: f64, b: Option<f64>) -> f64 {
+        if self.rate_error == 0.0 {
+            return 0.0;
+        }
+        let bound = Mode { rate: self.rate_top, ..*self };
+        1.2 * self.rate_error * bound.peak(a, b, bound.power(a), bound.power_at_end(b))
+    }
+
+    /// Largest t·e^{rt} on [a, b].
+    pub fn peak(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+        if self.rate >= 0.0 {
+            return b.map_or(f64::INFINITY, |b| b * xb);
+        }
+        let top = -1.0 / self.rate;
+        match b {
+            _ if a >= top => a * xa,
+            Some(b) if b <= top => b * xb,
+            _ => top * (-1.0_f64).exp(),
+        }
+    }
+}
+
+/// Derivative of a mode with respect to the logarithm of a parameter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tangent {
+    pub amplitude: f64,
+    /// Derivative of the amplitude as a multiple of the amplitude.
+    pub scale: f64,
+    pub rate: f64,
+    pub offset: f64,
+}
+
+/// dd/d log p of each mode at a time.
+pub(super) fn moved(modes: &[Mode], tangents: &[Tangent], time: f64) -> Vec<f64> {
+    let one = |(m, d): (&Mode, &Tangent)| {
+        let x = m.power(time);
+        let amplitude = d.amplitude + d.scale * m.amplitude;
+        if x == 0.0 { d.offset } else { (amplitude + m.amplitude * time * d.rate) * x + d.offset }
+    };
+    modes.iter().zip(tangents).map(one).collect()
+}
+
+/// max_i ln of the pieces of z, to scale them before squaring.
+pub(super) fn ln_scale(modes: &[Mode], time: f64) -> f64 {
+    let piece = |m: &Mode| {
+        let moving = m.amplitude.abs().ln() + if time == 0.0 { 0.0 } else { m.rate * time };
+        moving.max(m.offset.abs().ln())
+    };
+    modes.iter().map(piece).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// d(t)·e^{−shift} without underflow on the way.
+pub(super) fn scaled(m: &Mode, time: f64, odd: bool, shift: f64) -> f64 {
+    let exponent = if time == 0.0 { 0.0 } else { m.rate * time };
+    let moving = (m.amplitude.abs().ln() + exponent - shift).exp().copysign(m.amplitude);
+    let offset = (m.offset.abs().ln() - shift).exp().copysign(m.offset);
+    if odd && m.flips { offset - moving } else { offset + moving }
+}
+
+/// The fastest mode's decay time.
+pub(super) fn time_scale<T: Clock>(modes: &[Mode]) -> T {
+    let finite = modes.iter().map(|m| -m.rate).filter(|r| r.is_finite() && *r > 0.0);
+    let fastest = finite.fold(0.0, f64::max);
+    let scale = T::from_f64(1.0 / fastest);
+    if fastest > 0.0 && scale > T::ZERO { scale } else { T::from_f64(1.0) }
+}
+
+/// Side from which Σ pull-weighted modes reach their limit: the slowest term decides. `pull` is half the
+/// derivative of the form at rest with respect to each mode.
+pub(super) fn approach(modes: &[Mode], pull: &[f64]) -> Ordering {
+    let mut slowest = (f64::NEG_INFINITY, 0.0);
+    for (m, &p) in modes.iter().zip(pull).filter(|(m, _)| m.amplitude != 0.0) {
+        let (rate, size) =
+            if p == 0.0 { (2.0 * m.rate, m.amplitude * m.amplitude) } else { (m.rate, m.amplitude * p) };
+        if rate > slowest.0 {
+            slowest = (rate, size);
+        } else if rate == slowest.0 {
+            slowest.1 += size;
+        }
+    }
+    slowest.1.partial_cmp(&0.0).unwrap_or(Ordering::Equal)
+}
+
+pub(super) fn flips(modes: &[Mode]) -> bool {
+    modes.iter().any(|m| m.flips && m.amplitude != 0.0)
+}
+
+pub(super) fn halve(modes: &[Mode], odd: bool) -> Vec<Mode> {
+    modes.iter().map(|m| m.at_parity(odd)).collect()
+}

@@ -1,0 +1,219 @@
+//! General test losses: quadratic forms in the modes.
+
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+
+use ndarray::Array2;
+
+use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::{Alternating, settled};
+use crate::crossing::{Curve, Enclosure, Point, Trend};
+use crate::linalg::EPS;
+use crate::trajectory::Clock;
+
+/// scale·zᵀMz with z_i = d_i(t) and M positive semidefinite.
+#[derive(Clone, Debug)]
+pub(crate) struct QuadraticForm<T> {
+    modes: Vec<Mode>,
+    matrix: Array2<f64>,
+    /// √M_ii.
+    weights: Vec<f64>,
+    /// Norm, under M, of what a backward error of the decomposition can move.
+    mixing: f64,
+    /// Norm, under M, of the errors of the complement's columns: of the decaying and of the constant one.
+    tilt: [f64; 2],
+    clock: PhantomData<T>,
+}
+
+impl<T: Clock> QuadraticForm<T> {
+    /// `mixing`: the norm of the amplitudes that the decomposition can mix; `tilt`: errors of the decaying
+    /// and of the constant column, the last two; all as seen under M.
+    pub fn new(modes: Vec<Mode>, matrix: Array2<f64>, mixing: f64, tilt: [f64; 2]) -> Self {
+        let modes = modes.into_iter().map(Mode::folded).collect();
+        let weights: Vec<f64> = matrix.diag().iter().map(|&d| d.max(0.0).sqrt()).collect();
+        QuadraticForm { modes, matrix, weights, mixing, tilt, clock: PhantomData }
+    }
+
+    /// What errors of the complement's columns move at a time.
+    fn tilt(&self, time: f64) -> f64 {
+        self.tilt[0] * self.modes[self.modes.len() - 2].power(time) + self.tilt[1]
+    }
+
+    fn coefficients(&self, time: f64, odd: bool) -> Vec<f64> {
+        let value = |m: &Mode| {
+            let x = m.power(time);
+            m.amplitude * if odd && m.flips { -x } else { x } + m.offset
+        };
+        self.modes.iter().map(value).collect()
+    }
+
+    /// zᵀMw.
+    fn product(&self, z: &[f64], w: &[f64]) -> f64 {
+        let rows = self.matrix.outer_iter().zip(z).filter(|(_, zi)| **zi != 0.0);
+        rows.map(|(row, zi)| zi * row.iter().zip(w).map(|(m, w)| m * w).sum::<f64>()).sum()
+    }
+
+    fn squared_norm(&self, z: &[f64]) -> f64 {
+        self.product(z, z).max(0.0)
+    }
+
+    /// Bound on ‖z‖_M by the triangle inequality.
+    fn size(&self, z: impl Iterator<Item = f64>) -> f64 {
+        z.zip(&self.weights).map(|(z, w)| z.abs() * w).sum()
+    }
+
+    pub fn ln_value(&self, t: T) -> f64 {
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let value = self.squared_norm(&self.coefficients(time, odd));
+        if value > 1e-280 {
+            return value.ln();
+        }
+        // Columns the form does not see (no complement, zero teacher) must not set the scale.
+        let seen = |w: f64, m: &Mode| if w > 0.0 { *m } else { Mode::default() };
+        let modes: Vec<Mode> = self.modes.iter().zip(&self.weights).map(|(m, w)| seen(*w, m)).collect();
+        let shift = ln_scale(&modes, time);
+        if shift == f64::NEG_INFINITY {
+            return shift;
+        }
+        let z: Vec<f64> = modes.iter().map(|m| scaled(m, time, odd, shift)).collect();
+        2.0 * shift + self.squared_norm(&z).ln()
+    }
+
+    pub fn limits(&self) -> [f64; 2] {
+        [false, true].map(|odd| {
+            let at_rest = |m: &Mode| match m.rate == 0.0 {
+                true if odd && m.flips => m.offset - m.amplitude,
+                true => m.offset + m.amplitude,
+                false => m.offset,
+            };
+            self.squared_norm(&self.modes.iter().map(at_rest).collect::<Vec<_>>())
+        })
+    }
+
+    /// Derivative with respect to time (no flips), and the sum of its terms' sizes.
+    pub fn slope(&self, time: f64) -> (f64, f64) {
+        let z = self.coefficients(time, false);
+        let speed = |m: &Mode| {
+            let x = m.power(time);
+            if x == 0.0 { 0.0 } else { m.rate * m.amplitude * x }
+        };
+        let speeds: Vec<f64> = self.modes.iter().map(speed).collect();
+        let pulls = self.matrix.outer_iter().map(|row| row.iter().zip(&z).map(|(m, z)| m * z).sum::<f64>());
+        let size = pulls.zip(&speeds).map(|(p, s)| 2.0 * (p * s).abs()).sum();
+        (2.0 * self.product(&z, &speeds), size)
+    }
+
+    /// The value at a real time (no flips).
+    pub fn real_value(&self, time: f64) -> f64 {
+        self.squared_norm(&self.coefficients(time, false))
+    }
+
+    /// Derivative with respect to a parameter whose effect on each mode is given.
+    pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
+        2.0 * self.product(&self.coefficients(time, false), &moved(&self.modes, tangents, time))
+    }
+
+    /// Rounding of the value where ‖z‖_M is `norm` and Σ|z_i|√M_ii is `size`.
+    fn rounding(&self, norm: f64, size: f64, moved: f64) -> f64 {
+        match moved.is_finite() {
+            true => 2.0 * norm * moved + moved * moved + 16.0 * EPS * size * size,
+            false => f64::INFINITY,
+        }
+    }
+}
+
+impl<T: Clock> Curve for QuadraticForm<T> {
+    type Time = T;
+
+    fn value(&self, t: T) -> Point {
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let z = self.coefficients(time, odd);
+        let value = self.squared_norm(&z);
+        let (mut forward, mut drift) = (0.0, 0.0_f64);
+        for (m, w) in self.modes.iter().zip(&self.weights) {
+            let x = m.power(time);
+            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
+            forward += w * m.forward_error(x, stretched);
+            drift = drift.max(m.drift(time, x));
+        }
+        let moved = drift * self.mixing + self.tilt(time) + forward;
+        Point { value, rounding: self.rounding(value.sqrt(), self.size(z.iter().copied()), moved) }
+    }
+
+    fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
+        let (a, b) = (from.as_f64(), to.map(T::as_f64));
+        let k = self.modes.len();
+        let (mut centre, mut radius) = (Vec::with_capacity(k), Vec::with_capacity(k));
+        let (mut speed, mut speed_radius) = (Vec::with_capacity(k), Vec::with_capacity(k));
+        let (mut forward, mut drift) = (0.0, 0.0_f64);
+        for (m, w) in self.modes.iter().zip(&self.weights) {
+            let (xa, xb) = (m.power(a), m.power_at_end(b));
+            let (start, end) = (m.amplitude * xa, m.amplitude * if m.flips { -xa } else { xb });
+            centre.push(0.5 * (start + end) + m.offset);
+            radius.push(0.5 * (start - end).abs());
+            let moving = start != 0.0 && m.rate.is_finite();
+            speed.push(if moving { m.rate * 0.5 * (start + end) } else { 0.0 });
+            speed_radius.push(match start == 0.0 {
+                true => 0.0,
+                false if m.flips => f64::INFINITY,
+                false => -m.rate * 0.5 * (start - end).abs(),
+            });
+            let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
+            forward += w * m.forward_error(xa, if peak > 0.0 { -m.rate * peak } else { 0.0 });
+            drift = drift.max(if m.amplitude == 0.0 { 0.0 } else { m.largest_drift(a, b) });
+        }
+        let norm = self.squared_norm(&centre).sqrt();
+        let reach = self.size(radius.iter().copied());
+        let moved = drift * self.mixing + self.tilt(a) + forward;
+        let size = self.size(centre.iter().zip(&radius).map(|(c, r)| c.abs() + r));
+        let rounding = self.rounding(norm + reach, size, moved);
+        // d/dt zᵀMz = 2 zᵀM z′, each factor a centre and a radius in the norm of M.
+        let slope = self.product(&centre, &speed);
+        let speed_reach = self.size(speed_radius.iter().copied());
+        let speed_norm = self.squared_norm(&speed).sqrt();
+        let slack = reach * speed_norm + (norm + reach) * speed_reach + 1e-9 * norm * speed_norm;
+        let trend = match slope {
+            s if s + slack <= 0.0 => Trend::Falling,
+            s if s - slack >= 0.0 => Trend::Rising,
+            _ => Trend::Unknown,
+        };
+        let lowest = (norm - reach).max(0.0);
+        Enclosure {
+            lo: (lowest * lowest - rounding).max(0.0),
+            hi: (norm + reach) * (norm + reach) + rounding,
+            trend,
+        }
+    }
+
+    fn time_scale(&self) -> T {
+        time_scale(&self.modes)
+    }
+
+    fn settled(&self, from: T) -> bool {
+        settled(self, from)
+    }
+
+    fn approach(&self, threshold: f64) -> Option<Ordering> {
+        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
+        let pull: Vec<f64> =
+            self.matrix.outer_iter().map(|row| row.iter().zip(&at_rest).map(|(m, z)| m * z).sum()).collect();
+        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &pull))
+    }
+}
+
+impl<T: Clock> Alternating for QuadraticForm<T> {
+    type Half = QuadraticForm<u64>;
+    fn alternates(&self) -> bool {
+        flips(&self.modes)
+    }
+    fn half(&self, odd: bool) -> QuadraticForm<u64> {
+        QuadraticForm {
+            modes: halve(&self.modes, odd),
+            matrix: self.matrix.clone(),
+            weights: self.weights.clone(),
+            mixing: self.mixing,
+            tilt: self.tilt,
+            clock: PhantomData,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Training losses, isotropic test losses and ‖θ‖²: sums of squares of modes.
+
+use std::cmp::Ordering;
+use std::marker::PhantomData;
+
+use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::{Alternating, settled};
+use crate::crossing::{Curve, Enclosure, Point, Trend};
+use crate::linalg::EPS;
+use crate::trajectory::Clock;
+
+/// scale·(Σ d_i(t)² + constant).
+#[derive(Clone, Debug)]
+pub(crate) struct SumOfSquares<T> {
+    modes: Vec<Mode>,
+    /// Norm of all amplitudes that a backward error of the decomposition can mix.
+    mixing: f64,
+    constant: f64,
+    constant_error: f64,
+    scale: f64,
+    clock: PhantomData<T>,
+}
+
+impl<T: Clock> SumOfSquares<T> {
+    pub fn new(modes: Vec<Mode>, mixing: f64, constant: f64, constant_error: f64, scale: f64) -> Self {
+        let modes = modes.into_iter().map(Mode::folded).collect();
+        SumOfSquares { modes, mixing, constant, constant_error, scale, clock: PhantomData }
+    }
+
+    fn parts(&self, t: T) -> Point {
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let (mut sum, mut errors, mut drift) = (0.0, 0.0, 0.0_f64);
+        for m in &self.modes {
+            let x = m.power(time);
+            let signed = if odd && m.flips { -x } else { x };
+            let d = m.amplitude * signed + m.offset;
+            sum += d * d;
+            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
+            let e = m.forward_error(x, stretched);
+            errors += e * e;
+            drift = drift.max(m.drift(time, x));
+        }
+        let moved = drift * self.mixing + errors.sqrt();
+        self.finish(sum, moved)
+    }
+
+    fn finish(&self, sum: f64, moved: f64) -> Point {
+        let value = self.scale * (sum + self.constant);
+        let perturbed = self.scale * (2.0 * sum.sqrt() * moved + moved * moved + self.constant_error);
+        let rounding = if moved.is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
+        Point { value, rounding }
+    }
+
+    /// ln of the value, finite (or −∞ at an exact zero) where the value itself underflows.
+    pub fn ln_value(&self, t: T) -> f64 {
+        let value = self.parts(t).value;
+        if value > 1e-280 {
+            return value.ln();
+        }
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let shift = ln_scale(&self.modes, time).max(0.5 * self.constant.ln());
+        if shift == f64::NEG_INFINITY {
+            return shift;
+        }
+        let sum: f64 = self.modes.iter().map(|m| scaled(m, time, odd, shift).powi(2)).sum();
+        let constant = if self.constant > 0.0 { (self.constant.ln() - 2.0 * shift).exp() } else { 0.0 };
+        self.scale.ln() + 2.0 * shift + (sum + constant).ln()
+    }
+
+    /// The value as t → ∞ along even and along odd steps; they differ only when some ρ = −1.
+    pub fn limits(&self) -> [f64; 2] {
+        [false, true].map(|odd| {
+            let at_rest = |m: &Mode| match m.rate == 0.0 {
+                true if odd && m.flips => m.offset - m.amplitude,
+                true => m.offset + m.amplitude,
+                false => m.offset,
+            };
+            self.scale * (self.modes.iter().map(|m| at_rest(m).powi(2)).sum::<f64>() + self.constant)
+        })
+    }
+
+    /// Derivative with respect to time (no flips), and the sum of its terms' sizes.
+    pub fn slope(&self, time: f64) -> (f64, f64) {
+        let term = |m: &Mode| {
+            let x = m.power(time);
+            if x == 0.0 { 0.0 } else { 2.0 * m.rate * m.amplitude * x * (m.amplitude * x + m.offset) }
+        };
+        let terms = self.modes.iter().map(term);
+        terms.fold((0.0, 0.0), |(sum, size), d| (sum + self.scale * d, size + self.scale * d.abs()))
+    }
+
+    /// The value at a real time (no flips).
+    pub fn real_value(&self, time: f64) -> f64 {
+        let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
+        self.scale * (values.map(|d| d * d).sum::<f64>() + self.constant)
+    }
+
+    /// Derivative with respect to a parameter whose effect on each mode is given.
+    pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
+        let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
+        let changes = moved(&self.modes, tangents, time);
+        2.0 * self.scale * values.zip(changes).map(|(d, change)| d * change).sum::<f64>()
+    }
+}
+
+impl<T: Clock> Curve for SumOfSquares<T> {
+    type Time = T;
+
+    fn value(&self, t: T) -> Point {
+        self.parts(t)
+    }
+
+    fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
+        let (a, b) = (from.as_f64(), to.map(T::as_f64));
+        let (mut lo, mut hi, mut errors, mut drift) = (0.0, 0.0, 0.0, 0.0_f64);
+        let mut slope = SlopeBounds::default();
+        for m in &self.modes {
+            let (xa, xb) = (m.power(a), m.power_at_end(b));
+            let start = m.amplitude * xa + m.offset;
+            let end = if m.flips { -m.amplitude * xa } else { m.amplitude * xb } + m.offset;
+            let (p, q) = (start * start, end * end);
+            hi += p.max(q);
+            lo += if start * end <= 0.0 { 0.0 } else { p.min(q) };
+            let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
+            let stretched = if peak > 0.0 { -m.rate * peak } else { 0.0 };
+            let e = m.forward_error(xa, stretched);
+            errors += e * e;
+            drift = drift.max(if m.amplitude == 0.0 { 0.0 } else { m.largest_drift(a, b) });
+            slope.add_square(m, xa, xb);
+        }
+        let moved = drift * self.mixing + errors.sqrt();
+        let top = self.finish(hi, moved);
+        let bottom = self.scale * (lo + self.constant);
+        Enclosure { lo: (bottom - top.rounding).max(0.0), hi: top.value + top.rounding, trend: slope.trend() }
+    }
+
+    fn time_scale(&self) -> T {
+        time_scale(&self.modes)
+    }
+
+    fn settled(&self, from: T) -> bool {
+        settled(self, from)
+    }
+
+    fn approach(&self, threshold: f64) -> Option<Ordering> {
+        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
+        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &at_rest))
+    }
+}
+
+/// Bounds on a derivative, gathered mode by mode.
+#[derive(Default)]
+struct SlopeBounds {
+    lo: f64,
+    hi: f64,
+    size: f64,
+}
+
+impl SlopeBounds {
+    /// The range of d/dt (Ax + o)² = 2rAx(Ax + o) while x falls from xa to xb.
+    fn add_square(&mut self, m: &Mode, xa: f64, xb: f64) {
+        if m.amplitude == 0.0 || xa == 0.0 || m.rate == 0.0 && !m.flips {
+            return;
+        }
+        if m.flips || m.rate == f64::NEG_INFINITY {
+            // A flipping mode has no trend; a mode with ρ = 0 jumps from its start to its limit.
+            let falls = !m.flips && (m.amplitude + m.offset).abs() >= m.offset.abs();
+            self.lo = f64::NEG_INFINITY;
+            if !falls {
+                self.hi = f64::INFINITY;
+            }
+            return;
+        }
+        let at = |x: f64| 2.0 * m.rate * m.amplitude * x * (m.amplitude * x + m.offset);
+        let (p, q) = (at(xa), at(xb));
+        let (mut lo, mut hi) = (p.min(q), p.max(q));
+        let vertex = -0.5 * m.offset / m.amplitude;
+        if xb < vertex && vertex < xa {
+            hi = hi.max(at(vertex));
+            lo = lo.min(at(vertex));
+        }
+        self.lo += lo;
+        self.hi += hi;
+        self.size += lo.abs().max(hi.abs());
+    }
+
+    /// The sign, if it is certain with room for rounding.
+    fn trend(&self) -> Trend {
+        let room = 1e-9 * self.size;
+        if self.hi == 0.0 || self.hi + room < 0.0 {
+            Trend::Falling
+        } else if self.lo == 0.0 || self.lo - room > 0.0 {
+            Trend::Rising
+        } else {
+            Trend::Unknown
+        }
+    }
+}
+
+impl<T: Clock> Alternating for SumOfSquares<T> {
+    type Half = SumOfSquares<u64>;
+    fn alternates(&self) -> bool {
+        flips(&self.modes)
+    }
+    fn half(&self, odd: bool) -> SumOfSquares<u64> {
+        SumOfSquares {
+            modes: halve(&self.modes, odd),
+            mixing: self.mixing,
+            constant: self.constant,
+            constant_error: self.constant_error,
+            scale: self.scale,
+            clock: PhantomData,
+        }
+    }
+}
