@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
-use groktime::theorem::{Judged, Outcome, Standing, Verdict};
+use groktime::theorem::{Form, Judged, Outcome, Side, Standing, Verdict};
 use groktime::trajectory::Clock;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -157,8 +157,8 @@ pub fn statement_row(judged: &Judged) -> Vec<String> {
     let Verdict { value, measured, at_time, outcome, .. } = judged.verdict;
     let statement = &judged.statement;
     let relation = match statement.side {
-        groktime::theorem::Side::Upper => "≤",
-        groktime::theorem::Side::Lower => "≥",
+        Side::Upper => "≤",
+        Side::Lower => "≥",
     };
     let at = at_time.map_or(String::new(), |t| format!(" at {}", short(t)));
     let reason = match outcome {
@@ -169,13 +169,23 @@ pub fn statement_row(judged: &Judged) -> Vec<String> {
     };
     let probability = statement.probability.map_or(String::new(), |p| format!("{:.4}", p.stated));
     vec![
-        statement.source.trim_start_matches("2601.19791 ").to_owned(),
+        statement_name(statement.source, statement.form),
         format!("{} {relation} {}", statement.quantity, short(value)),
         format!("{}{at}", short(measured)),
         probability,
         outcome.name().to_owned(),
         reason,
     ]
+}
+
+/// A statement in a table: its number, and whether it is not as printed.
+pub fn statement_name(source: &str, form: Form) -> String {
+    let number = source.trim_start_matches("2601.19791 ");
+    match form {
+        Form::Printed => number.to_owned(),
+        Form::Corrected => format!("{number} [corrected]"),
+        Form::Derived => format!("{number} [derived]"),
+    }
 }
 
 pub const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];

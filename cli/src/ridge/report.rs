@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Arguments, OBSERVABLES, observed, span};
 use crate::output::{
     Failure, STATEMENT_HEADING, crossing_interval, crossing_text, crossing_value, exact, short,
-    statement_row, table, time_value, write_csv,
+    statement_name, statement_row, table, time_value, write_csv,
 };
 
 pub struct Report<T> {
@@ -254,8 +254,7 @@ impl<T: Clock> Runs<T> {
                 };
                 let statement = &run.statements[i].statement;
                 vec![
-                    statement.source.trim_start_matches("2601.19791 ").to_owned(),
-                    format!("{:?}", statement.form).to_lowercase(),
+                    statement_name(statement.source, statement.form),
                     count(Outcome::Holds),
                     count(Outcome::Violated),
                     count(Outcome::NotApplicable),
@@ -264,7 +263,7 @@ impl<T: Clock> Runs<T> {
             })
             .collect();
         text += "\nStatements (runs by outcome)\n";
-        text += &table(&["statement", "form", "holds", "violated", "not applicable", "not evaluated"], rows);
+        text += &table(&["statement", "holds", "violated", "not applicable", "not evaluated"], rows);
         text
     }
 

@@ -99,13 +99,8 @@ fn text(model: &str, rows: &[Row]) -> String {
     let heading = ["statement", "bounds", "applicable", "fails", "closest", "outcome", "note"];
     let cells = rows.iter().map(|r| {
         let side = if r.side == Side::Upper { "≤" } else { "≥" };
-        let form = match r.form {
-            Form::Printed => "",
-            Form::Corrected => " [corrected]",
-            Form::Derived => " [derived]",
-        };
         vec![
-            format!("{}{form}", r.source.trim_start_matches("2601.19791 ")),
+            output::statement_name(r.source, r.form),
             format!("{} {side}", r.quantity),
             format!("{}/{}", r.applicable, r.instances),
             match r.rate {

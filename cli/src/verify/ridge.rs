@@ -40,7 +40,9 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             row.set_rate(rate.rate);
         }
         if row.is("(7)", Form::Printed) {
-            row.set_erratum("its proof needs ηλ ≤ 0.7968, which its hypotheses do not imply when θ* = 0");
+            row.set_erratum(
+                "its proof needs ηλ ≤ 0.7968, which its hypotheses do not imply when ‖θ*‖ is small",
+            );
         }
         if row.is("Thm 4.1(i)", Form::Printed) {
             let fails = beyond

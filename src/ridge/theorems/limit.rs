@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use crate::linalg::EPS;
-use crate::theorem::{Claim, Hypothesis, Judged, Probability, Side, Statement};
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::Clock;
 
 impl<T: Clock> Facts<'_, '_, '_, T> {
@@ -57,6 +57,21 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             hypotheses: bounded.clone(),
         };
         let (epsilon, delta) = (self.inputs.train_threshold, self.inputs.failure_probability);
+        // Our own constants (theory/ridge.md, equation 24), at any sample size.
+        let gap = self.bound.powi(2) * self.star.powi(2) / self.n.sqrt()
+            * (4.0 + (0.5 * (1.0 / delta).ln()).sqrt());
+        let mut explicit_needs = self.bound_hypotheses();
+        explicit_needs.push(self.realizable_hypothesis());
+        explicit_needs.push(Hypothesis::below("0 < λ", 0.0, self.lambda));
+        let explicit = Statement {
+            source: "2601.19791 Thm 4.6 (L(θ*_λ), explicit constants)",
+            form: Form::Derived,
+            quantity: "test_loss_limit",
+            side: Side::Upper,
+            claim: Claim::Scalar(2.0 * limit_train + gap),
+            probability: Some(Probability { stated: 1.0 - delta, exact: None, over: "sample" }),
+            hypotheses: explicit_needs,
+        };
         let mut generalises = bounded;
         generalises.push(self.realizable_hypothesis());
         generalises.extend(self.sample_hypotheses(epsilon, delta));
@@ -69,11 +84,13 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             probability: Some(Probability { stated: 1.0 - delta, exact: None, over: "sample" }),
             hypotheses: generalises,
         };
+        let limit_test = self.form.test_loss_limit().unwrap_or(f64::NAN);
         vec![
             norm.judge(limit_norm, 1e-12 * (self.star + limit_norm)),
             train.judge(limit_train, 1e-12 * limit_train),
             converges.judge(-slowest, 1e-12 * slowest.abs() + 8.0 * EPS),
-            general.judge(self.form.test_loss_limit().unwrap_or(f64::NAN), 1e-12),
+            general.judge(limit_test, 1e-12 * limit_test),
+            explicit.judge(limit_test, 1e-12 * limit_test),
         ]
     }
 
