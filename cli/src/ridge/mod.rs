@@ -27,19 +27,19 @@ pub struct Arguments {
     #[command(flatten)]
     pub question: Question,
     /// Independent draws (seeds seed, seed+1, …) instead of one problem
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Question")]
     pub runs: u64,
     /// One JSON document on standard output
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
     /// Picture of both losses with their bounds (.svg or .png)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub plot: Option<PathBuf>,
     /// The reported times as CSV (with --runs: one row a run)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub csv: Option<PathBuf>,
     /// No table on standard output
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub quiet: bool,
 }
 

@@ -56,10 +56,10 @@ pub struct SourceArguments {
     /// Features: a file (samples × width; .npy, .npz:NAME, .csv), or gaussian | sphere | relu | fourier | digits
     #[arg(long, value_name = "FILE|LAW", default_value = "gaussian")]
     pub features: Source<FeatureLaw>,
-    /// Samples n to draw
+    /// Samples n to draw [default: 100; digits: 200]
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
-    /// Width m (number of features) to draw
+    /// Width m (number of features) to draw [default: 1000; digits: 2000]
     #[arg(long, value_name = "M")]
     pub width: Option<usize>,
     /// Input dimension d of relu and fourier features
@@ -80,7 +80,7 @@ pub struct SourceArguments {
     /// Say that the features of a file are Gaussian vectors
     #[arg(long, value_name = "LAW", value_parser = ["gaussian"])]
     pub feature_law: Option<String>,
-    /// Teacher: a file of θ*, or zero | unit | relu-neuron | fourier
+    /// Teacher: a file of θ*, or zero | unit | relu-neuron | fourier [default: unit]
     #[arg(long, value_name = "FILE|LAW")]
     pub teacher: Option<Source<TeacherLaw>>,
     /// Real labels instead of a teacher
