@@ -12,7 +12,7 @@ use groktime::data::{Covariance, Moments};
 use groktime::linalg::Engine;
 use groktime::ridge::theorems::{HALF_LOG_LIMIT, Inputs, chi_square_below};
 use groktime::ridge::{ClosedForm, Decomposition, Population, Problem, Settings, Spectrum, Target};
-use groktime::theorem::{Claim, Form, Judged, Outcome, Side};
+use groktime::theorem::{Claim, Form, Judged, Outcome, Side, Standing};
 use groktime::trajectory::Clock;
 use ndarray::{Array1, Array2, Axis, s};
 use rand::{Rng, RngExt};
@@ -1278,7 +1278,6 @@ fn inputs_out_of_range_are_errors() {
 #[test]
 fn the_limit_generalises_with_explicit_constants() {
     use groktime::ridge::{Features, Recipe};
-    use groktime::theorem::Standing;
     let (mut applicable, mut failures, mut claims_lost) = (0, 0, 0);
     for seed in 0..300 {
         let recipe = Recipe {
