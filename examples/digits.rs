@@ -40,7 +40,7 @@ fn main() -> groktime::Result<()> {
     let settings = Settings { weight_decay: 1e-6, accuracy_tolerance: 1.0, ..Default::default() };
     let descent = spectrum.descent(&settings)?;
 
-    println!("fits (training loss below 0.05) after step {:?}", descent.last_unfit(0.05)?.time());
-    println!("90% of {} new images right at step {:?}", test.nrows(), descent.first_accurate(0.9)?.time());
+    println!("fits (training loss below 0.05) after step {}", descent.last_unfit(0.05)?);
+    println!("90% of {} new images right at step {}", test.nrows(), descent.first_accurate(0.9)?);
     Ok(())
 }

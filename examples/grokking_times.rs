@@ -12,7 +12,7 @@ fn main() -> groktime::Result<()> {
     let descent = spectrum.descent(&Settings { weight_decay: 1e-4, ..Default::default() })?;
 
     let times = descent.times(0.01, 0.01)?;
-    println!("t1 = {:?}, t2 = {:?}, delay {:?}", times.train.time(), times.test.time(), times.delay());
+    println!("t1 = {}, t2 = {}", times.train, times.test);
 
     let inputs = Inputs { init_variance: Some(recipe.init_variance), ..Default::default() };
     for judged in descent.statements(&inputs)? {

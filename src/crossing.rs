@@ -91,6 +91,18 @@ impl<T: Clock> Crossing<T> {
     }
 }
 
+impl<T: Clock> std::fmt::Display for Crossing<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Crossing::FromStart => f.write_str("from the start"),
+            Crossing::At { time, lo, hi } if lo == hi => write!(f, "{time}"),
+            Crossing::At { time, lo, hi } => write!(f, "{time} (in [{lo}, {hi}])"),
+            Crossing::Never => f.write_str("never"),
+            Crossing::Undecided { from } => write!(f, "undecided from {from}"),
+        }
+    }
+}
+
 /// Which crossing is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {

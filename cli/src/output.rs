@@ -141,14 +141,11 @@ pub fn time_value<T: Clock>(t: T) -> Value {
     }
 }
 
-/// t1 or t2 for people.
+/// t1 or t2 for people: flow times shortened.
 pub fn crossing_text<T: Clock>(crossing: Crossing<T>) -> String {
     match crossing {
-        Crossing::FromStart => "from the start".into(),
-        Crossing::At { time, lo, hi } if lo == hi || T::NAME == f64::NAME => short(time.as_f64()),
-        Crossing::At { time, lo, hi } => format!("{time} (in [{lo}, {hi}])"),
-        Crossing::Never => "never".into(),
-        Crossing::Undecided { from } => format!("undecided from {from}"),
+        Crossing::At { time, .. } if T::NAME == f64::NAME => short(time.as_f64()),
+        other => other.to_string(),
     }
 }
 
