@@ -85,7 +85,6 @@ pub(crate) fn check_finite<D: ndarray::Dimension>(
     if array.is_empty() {
         return Err(Error::Empty { name, shape: array.shape().to_vec() });
     }
-    // The sum of x·0 is NaN exactly when an entry is not finite; it vectorises, the search below does not.
     if array.as_slice_memory_order().is_some_and(all_finite) {
         return Ok(());
     }
@@ -96,6 +95,7 @@ pub(crate) fn check_finite<D: ndarray::Dimension>(
     }
 }
 
+/// x·0 is NaN exactly when x is not finite, and a sum of it vectorises.
 fn all_finite(values: &[f64]) -> bool {
     values.chunks(1024).all(|c| c.iter().map(|x| x * 0.0).sum::<f64>() == 0.0)
 }

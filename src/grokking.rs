@@ -29,6 +29,17 @@ impl<T: Clock> Times<T> {
     }
 
     /// The phase of the run within a budget of time.
+    ///
+    /// ```
+    /// use groktime::crossing::Crossing;
+    /// use groktime::grokking::{Phase, Times};
+    /// let at = |time| Crossing::At { time, lo: time, hi: time };
+    /// let run = Times { train: at(100_u64), test: at(5_000) };
+    /// assert_eq!(run.phase(10_000, 1_000), Phase::Grokking);
+    /// assert_eq!(run.phase(10_000, 4_900), Phase::Comprehension);
+    /// assert_eq!(run.phase(1_000, 500), Phase::Memorization);
+    /// assert_eq!(run.phase(50, 10), Phase::Confusion);
+    /// ```
     pub fn phase(&self, budget: T, grokking_delay: T) -> Phase {
         let within = |crossing: Crossing<T>| crossing.time().filter(|t| *t <= budget);
         match (within(self.train), within(self.test)) {

@@ -197,7 +197,7 @@ pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
     let mut times = vec![T::ZERO];
     if a > 0.0 && b > a {
         let count = ((b / a).log10() * per_decade as f64).ceil().max(1.0) as usize;
-        let inner = (0..count).map(|i| T::from_f64((a * (b / a).powf(i as f64 / count as f64)).round_near()));
+        let inner = (0..count).map(|i| T::from_f64(round_near(a * (b / a).powf(i as f64 / count as f64))));
         times.extend(inner.filter(|t| *t < last));
     }
     times.push(last);
@@ -205,14 +205,8 @@ pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
     times
 }
 
-trait RoundNear {
-    /// Removes the last digits' noise, so that 10³ computed by powers is 1000 and not 999.999….
-    fn round_near(self) -> f64;
-}
-
-impl RoundNear for f64 {
-    fn round_near(self) -> f64 {
-        let whole = self.round();
-        if (self - whole).abs() <= 1e-9 * self.abs() { whole } else { self }
-    }
+/// Removes the last digits' noise, so that 10³ computed by powers is 1000 and not 999.999….
+fn round_near(x: f64) -> f64 {
+    let whole = x.round();
+    if (x - whole).abs() <= 1e-9 * x.abs() { whole } else { x }
 }

@@ -561,7 +561,7 @@ fn averages_are_those_of_explicit_matrices() {
                 let case = Averaged::draw(seed as u64, n, m, rank, dense, noisy);
                 let problem = case.problem(Array1::zeros(m));
                 let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
-                let average = InitAverage::new(&spectrum, &problem).unwrap();
+                let average = InitAverage::new(&spectrum).unwrap();
                 let form = spectrum.descent(&case.settings).unwrap();
                 for t in [0, 1, 2, 3, 10, 41, 300] {
                     for nu2 in [0.0, 1e-3, 1.0, 50.0] {
@@ -615,7 +615,7 @@ fn losses<T: Clock>(
     }
     let problem = case.problem(Array1::ones(m));
     let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
-    let average = InitAverage::new(&spectrum, &problem).unwrap();
+    let average = InitAverage::new(&spectrum).unwrap();
     let form = solve(&spectrum);
     let closed = times
         .iter()
@@ -673,7 +673,7 @@ fn averages_need_a_linear_teacher_and_a_covariance() {
     let mut problem = case.problem(Array1::ones(6));
     {
         let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
-        let average = InitAverage::new(&spectrum, &problem).unwrap();
+        let average = InitAverage::new(&spectrum).unwrap();
         let form = spectrum.flow(&case.settings).unwrap();
         assert!(average.test_loss(&form, 1.0, -1.0).is_err());
         assert!(average.train_loss(&form, 1.0, f64::NAN).is_err());
@@ -682,11 +682,11 @@ fn averages_need_a_linear_teacher_and_a_covariance() {
     }
     problem.population = Population::default();
     let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
-    assert!(matches!(InitAverage::new(&spectrum, &problem), Err(Error::Missing { .. })));
+    assert!(matches!(InitAverage::new(&spectrum), Err(Error::Missing { .. })));
     let mut labelled = case.problem(Array1::ones(6));
     labelled.target = Target::Labels(Array1::ones(3));
     let spectrum = labelled.spectrum(Engine::SEQUENTIAL).unwrap();
-    assert!(matches!(InitAverage::new(&spectrum, &labelled), Err(Error::Missing { .. })));
+    assert!(matches!(InitAverage::new(&spectrum), Err(Error::Missing { .. })));
 }
 
 // Control.

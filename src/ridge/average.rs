@@ -9,7 +9,7 @@
 
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
-use super::{ClosedForm, Problem, Spectrum, Target};
+use super::{ClosedForm, Spectrum};
 use crate::data::Covariance;
 use crate::error::{Error, Result, check};
 use crate::trajectory::Clock;
@@ -41,19 +41,16 @@ pub struct MeanStd {
 }
 
 impl<'s, 'a> InitAverage<'s, 'a> {
-    /// Prepares the averages for a problem with a linear teacher and known Σ; `problem` must be the one
-    /// the spectrum was made from.
+    /// Prepares the averages for a problem with a linear teacher and known Σ.
     ///
     /// # Errors
     /// No linear teacher or no covariance.
-    pub fn new(spectrum: &'s Spectrum<'a>, problem: &Problem<'a>) -> Result<Self> {
+    pub fn new(spectrum: &'s Spectrum<'a>) -> Result<Self> {
         let missing = Error::Missing {
             wanted: "the average over the initialisation",
             needs: "a linear teacher and the covariance of the features",
         };
-        let (Target::Teacher { weights, .. }, Some(teacher), Some(covariance)) =
-            (&problem.target, &spectrum.teacher, &spectrum.covariance)
-        else {
+        let (Some(teacher), Some(covariance)) = (&spectrum.teacher, &spectrum.covariance) else {
             return Err(missing);
         };
         if let Covariance::Isotropic { variance, .. } = covariance {
@@ -62,8 +59,7 @@ impl<'s, 'a> InitAverage<'s, 'a> {
         let decomposition = &spectrum.decomposition;
         let engine = decomposition.engine();
         let v = decomposition.right_vectors()?;
-        let inside = decomposition.span(teacher.coordinates.view().insert_axis(Axis(1)))?;
-        let constant = inside.remove_axis(Axis(1)) - weights;
+        let constant = -&teacher.outside;
         let basis = concatenate(Axis(1), &[v.view(), constant.view().insert_axis(Axis(1))])
             .map_err(|e| Error::Numerical { method: "joining columns", detail: e.to_string() })?;
         let image = covariance.apply(basis.view())?;
@@ -147,7 +143,7 @@ impl<'s, 'a> InitAverage<'s, 'a> {
         for (i, s) in spectrum.eigenvalues().iter().enumerate() {
             let (x, y, g) = (powers[i], spectrum.labels[i], form.rates[i].g);
             let spread = nu2 * s * x * x;
-            let b = -x * s * y / (n * g) - form.settings.weight_decay / g * y;
+            let b = -x * s.sqrt() * spectrum.limit(i, g) - form.settings.weight_decay / g * y;
             mean += b * b + spread;
             variance += 2.0 * spread * spread + 4.0 * spread * b * b;
         }
@@ -160,29 +156,12 @@ fn moments(mean: f64, variance: f64) -> MeanStd {
 }
 
 impl<T: Clock> ClosedForm<'_, '_, T> {
-    /// ρ_i^t of all modes and of the complement.
-    fn powers(&self, t: T) -> Array1<f64> {
-        let time = t.as_f64();
-        let power = |rate: f64| if time == 0.0 { 1.0 } else { (rate * time).exp() };
-        self.rates
-            .iter()
-            .map(|r| if r.flips && t.is_odd() { -power(r.rate) } else { power(r.rate) })
-            .collect()
-    }
-
     /// ⟨v_i, θ_t − θ*⟩ for θ₀ = 0.
     fn residual_from_zero(&self, powers: &Array1<f64>) -> Array1<f64> {
         let spectrum = self.spectrum;
-        let n = spectrum.shape().0 as f64;
-        let lambda = self.settings.weight_decay;
         let one = |i: usize| {
-            let (s, g) = (spectrum.eigenvalues()[i], self.rates[i].g);
-            let (star, noise) = match &spectrum.teacher {
-                Some(t) => (t.coordinates[i], t.noise.as_ref().map_or(0.0, |c| c[i])),
-                None => (0.0, 0.0),
-            };
-            let limit = s.sqrt() * spectrum.labels[i] / (n * g);
-            -powers[i] * limit + (s.sqrt() * noise - n * lambda * star) / (n * g)
+            let g = self.rates[i].g;
+            spectrum.bias(i, g, self.settings.weight_decay) - powers[i] * spectrum.limit(i, g)
         };
         (0..spectrum.eigenvalues().len()).map(one).collect()
     }

@@ -148,7 +148,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
         for i in 0..k {
             let (s, y, r) = (eigenvalues[i], spectrum.labels[i], rates[i]);
             let root = s.sqrt();
-            let limit = root * y / (samples * r.g);
+            let limit = spectrum.limit(i, r.g);
             let amplitude = init[i] - limit;
             // Relative errors of s and g, and errors of the projections seen from direction v_i.
             let s_error = spectrum.eigenvalue_errors()[i] / s + 4.0 * EPS;
@@ -180,11 +180,10 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                 ..mode
             });
             if let Some(teacher) = &spectrum.teacher {
-                let star = teacher.coordinates[i];
-                let noise = teacher.noise.as_ref().map_or(0.0, |c| c[i]);
+                let noise = teacher.noise_at(i);
                 let star_error = noise_unit * teacher.norm * top / root;
                 let noise_error = if noise == 0.0 { 0.0 } else { label_error };
-                let offset = (root * noise - samples * lambda * star) / (samples * r.g);
+                let offset = spectrum.bias(i, r.g, lambda);
                 excess_modes.push(Mode {
                     amplitude,
                     offset,
@@ -259,18 +258,13 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
         let test = match (&spectrum.risk, &spectrum.teacher) {
             (Risk::Isotropic(variance), Some(teacher)) => {
                 // The complement's part along θ*_⊥ and across it.
-                let along = match teacher.complement > 0.0 {
-                    true => scale * teacher.inner / teacher.complement,
-                    false => 0.0,
-                };
-                let across = scale * teacher.across;
                 let mut modes = excess_modes;
                 modes.push(Mode {
                     offset: -teacher.complement,
                     offset_error: complement.amplitude_error * teacher.norm,
-                    ..decaying(along)
+                    ..decaying(scale * teacher.along)
                 });
-                modes.push(decaying(across));
+                modes.push(decaying(scale * teacher.across));
                 TestLoss::Sum(SumOfSquares::new(modes, mixing + teacher.norm, 0.0, 0.0, *variance))
             }
             (Risk::Teacher(form), Some(teacher)) => {
@@ -426,6 +420,16 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
         Ok(Times { train: self.last_unfit(train_threshold)?, test: self.first_general(test_threshold)? })
     }
 
+    /// ρ_i^t of all modes, the complement's last.
+    pub(crate) fn powers(&self, t: T) -> Array1<f64> {
+        let time = t.as_f64();
+        let power = |r: &Rate| {
+            let size = if time == 0.0 { 1.0 } else { libm::exp(r.rate * time) };
+            if r.flips && t.is_odd() { -size } else { size }
+        };
+        self.rates.iter().map(power).collect()
+    }
+
     pub(crate) fn need_test_loss(&self) -> Result<()> {
         match self.test.is_defined() {
             true => Ok(()),
@@ -451,22 +455,16 @@ impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
     }
 
     fn state(&self, t: T) -> Result<Array1<f64>> {
-        let time = valid_time(t)?;
-        let settings = &self.settings;
-        let spectrum = self.spectrum;
-        let (n, _) = spectrum.shape();
-        let sign = |r: &Rate| if r.flips && t.is_odd() { -1.0 } else { 1.0 };
-        let power = |r: &Rate| if time == 0.0 { 1.0 } else { sign(r) * (r.rate * time).exp() };
-        let coordinates: Array1<f64> = (0..spectrum.init.len())
-            .map(|i| {
-                let r = &self.rates[i];
-                let limit = spectrum.eigenvalues()[i].sqrt() * spectrum.labels[i] / (n as f64 * r.g);
-                limit + power(r) * (settings.init_scale * spectrum.init[i] - limit)
-            })
-            .collect();
+        valid_time(t)?;
+        let (spectrum, scale, powers) = (self.spectrum, self.settings.init_scale, self.powers(t));
+        let k = spectrum.init.len();
+        let coordinate = |i: usize| {
+            let limit = spectrum.limit(i, self.rates[i].g);
+            limit + powers[i] * (scale * spectrum.init[i] - limit)
+        };
+        let coordinates: Array1<f64> = (0..k).map(coordinate).collect();
         let inside = spectrum.decomposition.span(coordinates.view().insert_axis(Axis(1)))?;
-        let decay = settings.init_scale * power(&self.rates[spectrum.init.len()]);
-        Ok(inside.remove_axis(Axis(1)) + decay * &spectrum.init_complement)
+        Ok(inside.remove_axis(Axis(1)) + scale * powers[k] * &spectrum.init_complement)
     }
 
     fn observe(&self, times: &[T], what: &[Observable]) -> Result<Table<T>> {

@@ -1,5 +1,7 @@
 //! The test loss and the accuracy as forms in the modes of a trajectory.
 
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
 use super::spectrum::Decomposition;
@@ -7,17 +9,17 @@ use super::{Problem, Sample, Target};
 use crate::error::{Error, Result};
 use crate::linalg::Engine;
 
-/// How the test loss is evaluated.
+/// How the test loss is evaluated; matrices are shared by the trajectories of a spectrum.
 pub(crate) enum Risk {
     /// Σ = vI and a linear teacher: a sum of squares.
     Isotropic(f64),
     /// zᵀMz with z the modes of θ_t − θ*, the decaying and the constant complement.
-    Teacher(Array2<f64>),
+    Teacher(Arc<Array2<f64>>),
     /// zᵀMz with z the modes of θ_t, the decaying complement, and 1.
-    Absolute(Array2<f64>),
+    Absolute(Arc<Array2<f64>>),
     /// The same, averaged over a test sample.
     HeldOut {
-        form: Array2<f64>,
+        form: Arc<Array2<f64>>,
         size: usize,
     },
     Undefined,
@@ -28,7 +30,7 @@ pub(crate) enum Accuracy {
     /// The residual is Gaussian with variance L.
     Gaussian,
     /// Residuals of a test sample, in the modes of θ_t, the decaying complement, and 1: N × (k + 2).
-    Sampled(Array2<f64>),
+    Sampled(Arc<Array2<f64>>),
     Undefined,
 }
 
@@ -54,7 +56,7 @@ pub(crate) fn build(
                 let last = basis.ncols() - 1;
                 basis.column_mut(last).mapv_inplace(|x| -x);
                 let image = covariance.apply(basis.view())?;
-                Risk::Teacher(symmetric(engine.matmul(basis.t(), image.view())?))
+                Risk::Teacher(Arc::new(symmetric(engine.matmul(basis.t(), image.view())?)))
             }
             (_, Some(moments)) => {
                 let start = complements.column(0).insert_axis(Axis(1));
@@ -62,19 +64,19 @@ pub(crate) fn build(
                 let image = covariance.apply(basis.view())?;
                 let form = symmetric(engine.matmul(basis.t(), image.view())?);
                 let pull = engine.matvec(basis.t(), moments.h.view())?;
-                Risk::Absolute(bordered(form, pull.view(), moments.kappa))
+                Risk::Absolute(Arc::new(bordered(form, pull.view(), moments.kappa)))
             }
         },
         (_, _, Some(residuals)) => {
             let size = residuals.nrows();
-            Risk::HeldOut { form: engine.gram(residuals.t()) / size as f64, size }
+            Risk::HeldOut { form: Arc::new(engine.gram(residuals.t()) / size as f64), size }
         }
         _ => Risk::Undefined,
     };
     let exact = population.gaussian == Some(true) && linear && population.covariance.is_some();
     let accuracy = match residuals {
         _ if exact => Accuracy::Gaussian,
-        Some(residuals) => Accuracy::Sampled(residuals),
+        Some(residuals) => Accuracy::Sampled(Arc::new(residuals)),
         None => Accuracy::Undefined,
     };
     Ok((risk, accuracy))

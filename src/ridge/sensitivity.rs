@@ -107,19 +107,18 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             _ => self.rate_tangent(k, p),
         };
         let scale = self.settings.init_scale;
-        let (along, across) = self.complement_parts();
+        let (along, across) = match &self.spectrum.teacher {
+            Some(teacher) => (scale * teacher.along, scale * teacher.across),
+            None => (0.0, scale * self.spectrum.init_norms().1),
+        };
         let weights = |p| (0..k).map(|i| self.weight_tangent(i, p)).collect::<Vec<_>>();
         let excess = |p| -> Vec<Tangent> {
             let Some(teacher) = &self.spectrum.teacher else { return Vec::new() };
             let lambda = self.settings.weight_decay;
-            let n = self.spectrum.shape().0 as f64;
             (0..k)
                 .map(|i| {
                     let g = self.rates[i].g;
-                    let noise = teacher.noise.as_ref().map_or(0.0, |c| c[i]);
-                    let root = self.spectrum.eigenvalues()[i].sqrt();
-                    let star = teacher.coordinates[i];
-                    let offset = (root * noise - n * lambda * star) / (n * g);
+                    let (star, offset) = (teacher.coordinates[i], self.spectrum.bias(i, g, lambda));
                     let weight = self.weight_tangent(i, p);
                     match p {
                         Parameter::WeightDecay => Tangent { offset: -lambda * (star + offset) / g, ..weight },
@@ -160,16 +159,6 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
         .map(Some)
     }
 
-    /// θ₀_⊥ along θ*_⊥ and across it.
-    fn complement_parts(&self) -> (f64, f64) {
-        let (outside, scale) = (self.spectrum.init_norms().1, self.settings.init_scale);
-        let along = match &self.spectrum.teacher {
-            Some(teacher) if teacher.complement > 0.0 => teacher.inner / teacher.complement,
-            _ => 0.0,
-        };
-        (scale * along, scale * (outside * outside - along * along).max(0.0).sqrt())
-    }
-
     /// Derivative of a mode's rate alone.
     fn rate_tangent(&self, i: usize, p: Parameter) -> Tangent {
         let (lambda, eta, g) = (self.settings.weight_decay, self.settings.step_size, self.rates[i].g);
@@ -184,9 +173,8 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
 
     /// Derivative of ⟨v_i, θ_t⟩ = a* + (θ₀ − a*)ρ^t.
     fn weight_tangent(&self, i: usize, p: Parameter) -> Tangent {
-        let n = self.spectrum.shape().0 as f64;
         let g = self.rates[i].g;
-        let limit = self.spectrum.eigenvalues()[i].sqrt() * self.spectrum.labels[i] / (n * g);
+        let limit = self.spectrum.limit(i, g);
         let rate = self.rate_tangent(i, p);
         match p {
             Parameter::WeightDecay => {

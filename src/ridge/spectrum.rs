@@ -1,6 +1,6 @@
 //! The decomposition of the features, and everything else in its coordinates: computed once, asked often.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
@@ -197,12 +197,20 @@ pub(crate) struct TeacherModes {
     pub coordinates: Array1<f64>,
     /// ⟨q_i, ξ⟩ of the label noise.
     pub noise: Option<Array1<f64>>,
-    /// ‖θ*_⊥‖ and ⟨θ₀_⊥, θ*_⊥⟩.
+    /// θ*_⊥ and its norm.
+    pub outside: Array1<f64>,
     pub complement: f64,
-    pub inner: f64,
-    /// Norm of the part of θ₀_⊥ orthogonal to θ*_⊥.
+    /// Lengths of θ₀_⊥ along θ*_⊥ (signed) and across it.
+    pub along: f64,
     pub across: f64,
     pub norm: f64,
+}
+
+impl TeacherModes {
+    /// ⟨q_i, ξ⟩, zero without noise.
+    pub fn noise_at(&self, i: usize) -> f64 {
+        self.noise.as_ref().map_or(0.0, |c| c[i])
+    }
 }
 
 /// A problem in the coordinates of its decomposition: the input of every closed form.
@@ -221,6 +229,7 @@ pub struct Spectrum<'a> {
     pub(crate) risk: Risk,
     pub(crate) accuracy: Accuracy,
     pub(crate) covariance: Option<Covariance<'a>>,
+    covariance_range: OnceLock<(f64, f64)>,
     pub(crate) gaussian: Option<bool>,
     pub(crate) feature_bound: Option<f64>,
 }
@@ -263,18 +272,20 @@ impl<'a> Spectrum<'a> {
                     Some(noise) => &clean + noise,
                     None => clean,
                 };
-                let complement = rest.column(1);
-                let inner = init_complement.dot(&complement);
+                let outside = rest.column(1).to_owned();
+                let complement = norm(outside.view());
+                let inner = init_complement.dot(&outside);
                 // As a vector: ‖θ₀_⊥‖² less a square would cancel.
                 let mut across = init_complement.clone();
                 if inner != 0.0 {
-                    across.scaled_add(-inner / complement.dot(&complement), &complement);
+                    across.scaled_add(-inner / outside.dot(&outside), &outside);
                 }
                 let teacher = TeacherModes {
                     coordinates: star,
                     noise,
-                    complement: norm(complement),
-                    inner,
+                    outside,
+                    complement,
+                    along: if complement > 0.0 { inner / complement } else { 0.0 },
                     across: norm(across.view()),
                     norm: norm(weights.view()),
                 };
@@ -299,6 +310,7 @@ impl<'a> Spectrum<'a> {
             risk,
             accuracy,
             covariance: population.covariance.clone(),
+            covariance_range: OnceLock::new(),
             gaussian: population.gaussian,
             feature_bound: population.feature_bound,
             decomposition,
@@ -348,6 +360,29 @@ impl<'a> Spectrum<'a> {
             Risk::HeldOut { size, .. } => format!("held-out({size})"),
             Risk::Isotropic(_) | Risk::Teacher(_) | Risk::Absolute(_) => "exact".into(),
         }
+    }
+
+    /// a*_i, where ⟨v_i, θ⟩ ends; g = s_i/n + λ.
+    pub(crate) fn limit(&self, i: usize, g: f64) -> f64 {
+        self.eigenvalues()[i].sqrt() * self.labels[i] / (self.shape().0 as f64 * g)
+    }
+
+    /// a*_i − ⟨v_i, θ*⟩, where ⟨v_i, θ − θ*⟩ ends, without the cancellation; 0 without a linear teacher.
+    pub(crate) fn bias(&self, i: usize, g: f64, weight_decay: f64) -> f64 {
+        let Some(teacher) = &self.teacher else { return 0.0 };
+        let (samples, root) = (self.shape().0 as f64, self.eigenvalues()[i].sqrt());
+        (root * teacher.noise_at(i) - samples * weight_decay * teacher.coordinates[i]) / (samples * g)
+    }
+
+    /// Smallest and largest eigenvalue of Σ, computed at most once; `None` when Σ is unknown or larger
+    /// than `limit` (see [`Covariance::extreme_eigenvalues`]).
+    pub(crate) fn covariance_range(&self, limit: usize) -> Result<Option<(f64, f64)>> {
+        let Some(covariance) = &self.covariance else { return Ok(None) };
+        if let Some(&range) = self.covariance_range.get() {
+            return Ok(Some(range));
+        }
+        let range = covariance.extreme_eigenvalues(limit, self.decomposition.engine())?;
+        Ok(range.map(|range| *self.covariance_range.get_or_init(|| range)))
     }
 
     pub(crate) fn eigenvalue_errors(&self) -> &[f64] {

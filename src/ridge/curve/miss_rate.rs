@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use ndarray::Array2;
 
@@ -16,13 +17,13 @@ use crate::trajectory::Clock;
 pub(crate) struct MissRate<T> {
     modes: Vec<Mode>,
     /// Sample × modes.
-    residuals: Array2<f64>,
+    residuals: Arc<Array2<f64>>,
     tolerance: f64,
     clock: PhantomData<T>,
 }
 
 impl<T: Clock> MissRate<T> {
-    pub fn new(modes: Vec<Mode>, residuals: Array2<f64>, tolerance: f64) -> Self {
+    pub fn new(modes: Vec<Mode>, residuals: Arc<Array2<f64>>, tolerance: f64) -> Self {
         let modes = modes.into_iter().map(Mode::folded).collect();
         MissRate { modes, residuals, tolerance, clock: PhantomData }
     }
@@ -51,9 +52,8 @@ impl<T: Clock> Curve for MissRate<T> {
         let (mut z, mut radius) = (Vec::new(), Vec::new());
         for m in &self.modes {
             let x = m.power(time);
-            z.push(m.amplitude * if odd && m.flips { -x } else { x } + m.offset);
-            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
-            radius.push(m.forward_error(x, stretched) + m.amplitude.abs() * m.drift(time, x));
+            z.push(m.value(x, odd));
+            radius.push(m.forward_error(time, x) + m.amplitude.abs() * m.drift(time, x));
         }
         let (sure, possible) = self.counts(&z, &radius);
         let n = self.residuals.nrows() as f64;
@@ -68,12 +68,10 @@ impl<T: Clock> Curve for MissRate<T> {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             let (start, end) = (m.amplitude * xa, m.amplitude * if m.flips { -xa } else { xb });
             z.push(0.5 * (start + end) + m.offset);
-            let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
-            let stretched = if peak > 0.0 { -m.rate * peak } else { 0.0 };
             radius.push(
                 0.5 * (start - end).abs()
-                    + m.forward_error(xa, stretched)
-                    + if m.amplitude == 0.0 { 0.0 } else { m.amplitude.abs() * m.largest_drift(a, b) },
+                    + m.largest_forward_error(a, b, xa, xb)
+                    + m.amplitude.abs() * m.largest_drift(a, b),
             );
         }
         let (sure, possible) = self.counts(&z, &radius);

@@ -86,8 +86,29 @@ impl Mode {
         .folded()
     }
 
-    /// Forward error of the mode's value where its power is x and |r|t·x is `stretched`.
-    pub fn forward_error(&self, x: f64, stretched: f64) -> f64 {
+    /// d at an even or odd time whose power is x.
+    pub fn value(&self, x: f64, odd: bool) -> f64 {
+        self.amplitude * if odd && self.flips { -x } else { x } + self.offset
+    }
+
+    /// d as t → ∞ along even or along odd steps.
+    pub fn at_rest(&self, odd: bool) -> f64 {
+        if self.rate == 0.0 { self.value(1.0, odd) } else { self.offset }
+    }
+
+    /// Bound on the forward error of d at time t, where its power was computed as x.
+    pub fn forward_error(&self, t: f64, x: f64) -> f64 {
+        self.error_of(x, if x > 0.0 && t > 0.0 { -self.rate * t * x } else { 0.0 })
+    }
+
+    /// Bound on [`Mode::forward_error`] over [a, b], the power at a being xa and at b xb.
+    pub fn largest_forward_error(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+        let peak = if self.amplitude == 0.0 { 0.0 } else { self.peak(a, b, xa, xb) };
+        self.error_of(xa, if peak > 0.0 { -self.rate * peak } else { 0.0 })
+    }
+
+    /// Forward error where the power is x and |r|t·x is `stretched`.
+    fn error_of(&self, x: f64, stretched: f64) -> f64 {
         let relative = EPS * (3.0 * stretched + 4.0 * x);
         self.amplitude.abs() * relative
             + self.amplitude_error * x
@@ -110,7 +131,7 @@ impl Mode {
 
     /// Bound on [`Mode::drift`] over [a, b].
     pub fn largest_drift(&self, a: f64, b: Option<f64>) -> f64 {
-        if self.rate_error == 0.0 {
+        if self.rate_error == 0.0 || self.amplitude == 0.0 {
             return 0.0;
         }
         let bound = Mode { rate: self.rate_top, ..*self };
@@ -118,7 +139,7 @@ impl Mode {
     }
 
     /// Largest t·e^{rt} on [a, b].
-    pub fn peak(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+    fn peak(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
         if self.rate >= 0.0 {
             return b.map_or(f64::INFINITY, |b| b * xb);
         }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use ndarray::Array2;
 
@@ -15,7 +16,7 @@ use crate::trajectory::Clock;
 #[derive(Clone, Debug)]
 pub(crate) struct QuadraticForm<T> {
     modes: Vec<Mode>,
-    matrix: Array2<f64>,
+    matrix: Arc<Array2<f64>>,
     /// √M_ii.
     weights: Vec<f64>,
     /// Norm, under M, of what a backward error of the decomposition can move.
@@ -28,7 +29,7 @@ pub(crate) struct QuadraticForm<T> {
 impl<T: Clock> QuadraticForm<T> {
     /// `mixing`: the norm of the amplitudes that the decomposition can mix; `tilt`: errors of the decaying
     /// and of the constant column, the last two; all as seen under M.
-    pub fn new(modes: Vec<Mode>, matrix: Array2<f64>, mixing: f64, tilt: [f64; 2]) -> Self {
+    pub fn new(modes: Vec<Mode>, matrix: Arc<Array2<f64>>, mixing: f64, tilt: [f64; 2]) -> Self {
         let modes = modes.into_iter().map(Mode::folded).collect();
         let weights: Vec<f64> = matrix.diag().iter().map(|&d| d.max(0.0).sqrt()).collect();
         QuadraticForm { modes, matrix, weights, mixing, tilt, clock: PhantomData }
@@ -40,11 +41,12 @@ impl<T: Clock> QuadraticForm<T> {
     }
 
     fn coefficients(&self, time: f64, odd: bool) -> Vec<f64> {
-        let value = |m: &Mode| {
-            let x = m.power(time);
-            m.amplitude * if odd && m.flips { -x } else { x } + m.offset
-        };
-        self.modes.iter().map(value).collect()
+        self.modes.iter().map(|m| m.value(m.power(time), odd)).collect()
+    }
+
+    /// The entries of Mz.
+    fn pull<'z>(&'z self, z: &'z [f64]) -> impl Iterator<Item = f64> + 'z {
+        self.matrix.outer_iter().map(move |row| row.iter().zip(z).map(|(m, z)| m * z).sum())
     }
 
     /// zᵀMw.
@@ -80,14 +82,8 @@ impl<T: Clock> QuadraticForm<T> {
     }
 
     pub fn limits(&self) -> [f64; 2] {
-        [false, true].map(|odd| {
-            let at_rest = |m: &Mode| match m.rate == 0.0 {
-                true if odd && m.flips => m.offset - m.amplitude,
-                true => m.offset + m.amplitude,
-                false => m.offset,
-            };
-            self.squared_norm(&self.modes.iter().map(at_rest).collect::<Vec<_>>())
-        })
+        [false, true]
+            .map(|odd| self.squared_norm(&self.modes.iter().map(|m| m.at_rest(odd)).collect::<Vec<_>>()))
     }
 
     /// Derivative with respect to time (no flips), and the sum of its terms' sizes.
@@ -98,8 +94,7 @@ impl<T: Clock> QuadraticForm<T> {
             if x == 0.0 { 0.0 } else { m.rate * m.amplitude * x }
         };
         let speeds: Vec<f64> = self.modes.iter().map(speed).collect();
-        let pulls = self.matrix.outer_iter().map(|row| row.iter().zip(&z).map(|(m, z)| m * z).sum::<f64>());
-        let size = pulls.zip(&speeds).map(|(p, s)| 2.0 * (p * s).abs()).sum();
+        let size = self.pull(&z).zip(&speeds).map(|(p, s)| 2.0 * (p * s).abs()).sum();
         (2.0 * self.product(&z, &speeds), size)
     }
 
@@ -132,8 +127,7 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         let (mut forward, mut drift) = (0.0, 0.0_f64);
         for (m, w) in self.modes.iter().zip(&self.weights) {
             let x = m.power(time);
-            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
-            forward += w * m.forward_error(x, stretched);
+            forward += w * m.forward_error(time, x);
             drift = drift.max(m.drift(time, x));
         }
         let moved = drift * self.mixing + self.tilt(time) + forward;
@@ -158,9 +152,8 @@ impl<T: Clock> Curve for QuadraticForm<T> {
                 false if m.flips => f64::INFINITY,
                 false => -m.rate * 0.5 * (start - end).abs(),
             });
-            let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
-            forward += w * m.forward_error(xa, if peak > 0.0 { -m.rate * peak } else { 0.0 });
-            drift = drift.max(if m.amplitude == 0.0 { 0.0 } else { m.largest_drift(a, b) });
+            forward += w * m.largest_forward_error(a, b, xa, xb);
+            drift = drift.max(m.largest_drift(a, b));
         }
         let norm = self.squared_norm(&centre).sqrt();
         let reach = self.size(radius.iter().copied());
@@ -195,8 +188,7 @@ impl<T: Clock> Curve for QuadraticForm<T> {
 
     fn approach(&self, threshold: f64) -> Option<Ordering> {
         let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
-        let pull: Vec<f64> =
-            self.matrix.outer_iter().map(|row| row.iter().zip(&at_rest).map(|(m, z)| m * z).sum()).collect();
+        let pull: Vec<f64> = self.pull(&at_rest).collect();
         (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &pull))
     }
 }

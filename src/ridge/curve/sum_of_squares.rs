@@ -27,23 +27,7 @@ impl<T: Clock> SumOfSquares<T> {
         SumOfSquares { modes, mixing, constant, constant_error, scale, clock: PhantomData }
     }
 
-    fn parts(&self, t: T) -> Point {
-        let (time, odd) = (t.as_f64(), t.is_odd());
-        let (mut sum, mut errors, mut drift) = (0.0, 0.0, 0.0_f64);
-        for m in &self.modes {
-            let x = m.power(time);
-            let signed = if odd && m.flips { -x } else { x };
-            let d = m.amplitude * signed + m.offset;
-            sum += d * d;
-            let stretched = if x > 0.0 && time > 0.0 { -m.rate * time * x } else { 0.0 };
-            let e = m.forward_error(x, stretched);
-            errors += e * e;
-            drift = drift.max(m.drift(time, x));
-        }
-        let moved = drift * self.mixing + errors.sqrt();
-        self.finish(sum, moved)
-    }
-
+    /// The value where the squares add up to `sum` and the modes may have moved so far together.
     fn finish(&self, sum: f64, moved: f64) -> Point {
         let value = self.scale * (sum + self.constant);
         let perturbed = self.scale * (2.0 * sum.sqrt() * moved + moved * moved + self.constant_error);
@@ -53,7 +37,7 @@ impl<T: Clock> SumOfSquares<T> {
 
     /// ln of the value, finite (or −∞ at an exact zero) where the value itself underflows.
     pub fn ln_value(&self, t: T) -> f64 {
-        let value = self.parts(t).value;
+        let value = self.value(t).value;
         if value > 1e-280 {
             return value.ln();
         }
@@ -70,12 +54,7 @@ impl<T: Clock> SumOfSquares<T> {
     /// The value as t → ∞ along even and along odd steps; they differ only when some ρ = −1.
     pub fn limits(&self) -> [f64; 2] {
         [false, true].map(|odd| {
-            let at_rest = |m: &Mode| match m.rate == 0.0 {
-                true if odd && m.flips => m.offset - m.amplitude,
-                true => m.offset + m.amplitude,
-                false => m.offset,
-            };
-            self.scale * (self.modes.iter().map(|m| at_rest(m).powi(2)).sum::<f64>() + self.constant)
+            self.scale * (self.modes.iter().map(|m| m.at_rest(odd).powi(2)).sum::<f64>() + self.constant)
         })
     }
 
@@ -91,13 +70,13 @@ impl<T: Clock> SumOfSquares<T> {
 
     /// The value at a real time (no flips).
     pub fn real_value(&self, time: f64) -> f64 {
-        let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
+        let values = self.modes.iter().map(|m| m.value(m.power(time), false));
         self.scale * (values.map(|d| d * d).sum::<f64>() + self.constant)
     }
 
     /// Derivative with respect to a parameter whose effect on each mode is given.
     pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
-        let values = self.modes.iter().map(|m| m.amplitude * m.power(time) + m.offset);
+        let values = self.modes.iter().map(|m| m.value(m.power(time), false));
         let changes = moved(&self.modes, tangents, time);
         2.0 * self.scale * values.zip(changes).map(|(d, change)| d * change).sum::<f64>()
     }
@@ -107,7 +86,16 @@ impl<T: Clock> Curve for SumOfSquares<T> {
     type Time = T;
 
     fn value(&self, t: T) -> Point {
-        self.parts(t)
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let (mut sum, mut errors, mut drift) = (0.0, 0.0, 0.0_f64);
+        for m in &self.modes {
+            let x = m.power(time);
+            sum += m.value(x, odd).powi(2);
+            errors += m.forward_error(time, x).powi(2);
+            drift = drift.max(m.drift(time, x));
+        }
+        let moved = drift * self.mixing + errors.sqrt();
+        self.finish(sum, moved)
     }
 
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
@@ -121,11 +109,8 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             let (p, q) = (start * start, end * end);
             hi += p.max(q);
             lo += if start * end <= 0.0 { 0.0 } else { p.min(q) };
-            let peak = if m.amplitude == 0.0 { 0.0 } else { m.peak(a, b, xa, xb) };
-            let stretched = if peak > 0.0 { -m.rate * peak } else { 0.0 };
-            let e = m.forward_error(xa, stretched);
-            errors += e * e;
-            drift = drift.max(if m.amplitude == 0.0 { 0.0 } else { m.largest_drift(a, b) });
+            errors += m.largest_forward_error(a, b, xa, xb).powi(2);
+            drift = drift.max(m.largest_drift(a, b));
             slope.add_square(m, xa, xb);
         }
         let moved = drift * self.mixing + errors.sqrt();

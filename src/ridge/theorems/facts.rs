@@ -3,7 +3,7 @@
 use super::Inputs;
 use crate::crossing::{Crossing, Point};
 use crate::error::Result;
-use crate::linalg::{EPS, Engine};
+use crate::linalg::EPS;
 use crate::ridge::ClosedForm;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Statement};
 use crate::trajectory::{Clock, log_times};
@@ -48,12 +48,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let (start, start_outside) = spectrum.init_norms();
         let (star, star_outside) = spectrum.teacher_norms().unwrap_or((f64::NAN, f64::NAN));
         let realizable = spectrum.teacher.as_ref().is_some_and(|t| t.noise.is_none());
-        let sigma = match &spectrum.covariance {
-            Some(covariance) => {
-                covariance.extreme_eigenvalues(inputs.covariance_limit, Engine::SEQUENTIAL)?
-            }
-            None => None,
-        };
+        let sigma = spectrum.covariance_range(inputs.covariance_limit)?;
         let (sigma_min, sigma_max) = sigma.unwrap_or((f64::NAN, f64::NAN));
         let eigenvalues = spectrum.eigenvalues();
         let t1 = number(form.last_unfit(inputs.train_threshold)?, -1.0);

@@ -85,16 +85,12 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         });
         // Upper side: √L ≤ √λmax(Σ)·(modes + complement), each part bounded by its slowest decay.
         let modes = self.rank;
-        let limit = self.limit_coordinates();
         let (mut moving, mut bias) = (0.0, 0.0);
-        if let Some(teacher) = &self.form.spectrum.teacher {
-            for (i, a) in limit.iter().enumerate() {
-                let noise = teacher.noise.as_ref().map_or(0.0, |c| c[i]);
-                let (s, g) = (self.form.spectrum.eigenvalues()[i], self.form.rates[i].g);
-                moving += (self.form.settings.init_scale * self.form.spectrum.init[i] - a).powi(2);
-                // ⟨v_i, θ*_λ − θ*⟩, not as the difference of two near numbers.
-                bias += ((s.sqrt() * noise / self.n - self.lambda * teacher.coordinates[i]) / g).powi(2);
-            }
+        let spectrum = self.form.spectrum;
+        for i in 0..modes {
+            let g = self.form.rates[i].g;
+            moving += (self.form.settings.init_scale * spectrum.init[i] - spectrum.limit(i, g)).powi(2);
+            bias += spectrum.bias(i, g, self.lambda).powi(2);
         }
         let (moving, rest) = (moving.sqrt(), bias.sqrt().hypot(self.star_outside));
         let slowest = self.form.rates[..modes].iter().map(|r| -r.rate).fold(f64::INFINITY, f64::min);

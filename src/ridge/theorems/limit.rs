@@ -6,19 +6,10 @@ use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Stateme
 use crate::trajectory::Clock;
 
 impl<T: Clock> Facts<'_, '_, '_, T> {
-    /// Coordinates of θ*_λ, the minimiser of the objective.
-    pub(super) fn limit_coordinates(&self) -> Vec<f64> {
-        let spectrum = self.form.spectrum;
-        let coordinate = |i: usize| {
-            let (s, y) = (spectrum.eigenvalues()[i], spectrum.labels[i]);
-            s.sqrt() * y / (self.n * self.form.rates[i].g)
-        };
-        (0..spectrum.init.len()).map(coordinate).collect()
-    }
-
     /// Theorem 4.6: where descent ends.
     pub(super) fn limit(&self) -> Vec<Judged> {
-        let limit_norm = self.limit_coordinates().iter().map(|a| a * a).sum::<f64>().sqrt();
+        let limit = |i: usize| self.form.spectrum.limit(i, self.form.rates[i].g);
+        let limit_norm = (0..self.rank).map(|i| limit(i).powi(2)).sum::<f64>().sqrt();
         let limit_train = self.form.train_loss_limit().unwrap_or(f64::NAN);
         let norm = Statement {
             source: "2601.19791 Thm 4.6 (‖θ*_λ‖)",
