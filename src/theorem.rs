@@ -22,6 +22,23 @@ pub enum Form {
 pub enum Side {
     Upper,
     Lower,
+    /// The claim is the value itself, to within what the verdict's `rounding` allows.
+    Equal,
+}
+
+impl Side {
+    /// The relation between quantity and claim.
+    ///
+    /// ```
+    /// assert_eq!(groktime::theorem::Side::Upper.symbol(), "≤");
+    /// ```
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Side::Upper => "≤",
+            Side::Lower => "≥",
+            Side::Equal => "=",
+        }
+    }
 }
 
 /// What is claimed.
@@ -31,6 +48,22 @@ pub enum Claim {
     Scalar(f64),
     /// A bound at every time of [0, until): natural logarithms, because losses underflow.
     Envelope { ln_bound: Box<dyn Fn(f64) -> f64 + Send + Sync>, until: f64 },
+    /// A power law: the slope of ln(quantity) against ln(parameter), compared with a fitted one.
+    Rate(f64),
+    /// Somewhere in the window of time [from, until] the quantity meets `value` on the claimed side.
+    Exists { value: f64, from: f64, until: f64 },
+}
+
+impl Claim {
+    /// The name used in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Claim::Scalar(_) => "scalar",
+            Claim::Envelope { .. } => "envelope",
+            Claim::Rate(_) => "rate",
+            Claim::Exists { .. } => "exists",
+        }
+    }
 }
 
 /// How a hypothesis stands.
@@ -189,11 +222,52 @@ impl Statement {
     /// Compares a scalar claim with an exact value known to within `rounding`.
     pub fn judge(self, measured: f64, rounding: f64) -> Judged {
         let value = match self.claim {
-            Claim::Scalar(value) => value,
-            Claim::Envelope { .. } => f64::NAN,
+            Claim::Scalar(value) | Claim::Rate(value) => value,
+            Claim::Envelope { .. } | Claim::Exists { .. } => f64::NAN,
         };
         let slack = self.slack(value, measured);
         self.decide(value, measured, None, slack, rounding)
+    }
+
+    /// Compares a rate with the slope fitted to the points (parameter, quantity), both positive. Two
+    /// standard errors of the fit and `room` (for the orders that the claim leaves out) are allowed.
+    ///
+    /// ```
+    /// use groktime::theorem::{Claim, Form, Outcome, Side, Statement};
+    /// let statement = Statement {
+    ///     source: "example",
+    ///     form: Form::Derived,
+    ///     quantity: "error",
+    ///     side: Side::Equal,
+    ///     claim: Claim::Rate(-2.0),
+    ///     probability: None,
+    ///     hypotheses: vec![],
+    /// };
+    /// let judged = statement.judge_rate(&[(1.0, 3.0), (10.0, 0.03), (100.0, 3e-4)], 1e-6);
+    /// assert_eq!(judged.verdict.outcome, Outcome::Holds);
+    /// ```
+    pub fn judge_rate(self, points: &[(f64, f64)], room: f64) -> Judged {
+        let logs: Vec<(f64, f64)> = points.iter().map(|&(x, y)| (x.ln(), y.ln())).collect();
+        let (slope, error) = fitted_slope(&logs);
+        self.judge(slope, 2.0 * error + room)
+    }
+
+    /// Looks for the best time in the window: `value(t)` gives the quantity at each given time.
+    pub fn judge_exists(self, times: &[f64], rounding: f64, value: impl Fn(f64) -> f64) -> Judged {
+        let Claim::Exists { value: claimed, from, until } = self.claim else {
+            return self.decide(f64::NAN, f64::NAN, None, f64::NAN, 0.0);
+        };
+        let window = times.iter().copied().filter(|t| (from..=until).contains(t));
+        let best = window
+            .map(|t| (t, value(t)))
+            .max_by(|a, b| self.slack(claimed, a.1).total_cmp(&self.slack(claimed, b.1)));
+        match best {
+            Some((t, measured)) => {
+                let slack = self.slack(claimed, measured);
+                self.decide(claimed, measured, Some(t), slack, rounding)
+            }
+            None => self.decide(claimed, f64::NAN, None, f64::NAN, rounding),
+        }
     }
 
     /// Compares an envelope with an exact curve: `ln_value(t)` gives the natural logarithm and a bound on
@@ -241,6 +315,7 @@ impl Statement {
         match self.side {
             Side::Upper => value - measured,
             Side::Lower => measured - value,
+            Side::Equal => -(value - measured).abs(),
         }
     }
 
@@ -290,6 +365,18 @@ impl Sighting {
     }
 }
 
+/// Least-squares slope of y against x, and its standard error (zero for two points).
+fn fitted_slope(points: &[(f64, f64)]) -> (f64, f64) {
+    let count = points.len() as f64;
+    let mean = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / count;
+    let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+    let spread: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
+    let slope = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / spread;
+    let left: f64 = points.iter().map(|p| (p.1 - y - slope * (p.0 - x)).powi(2)).sum();
+    let error = if points.len() > 2 { (left / (count - 2.0) / spread).sqrt() } else { 0.0 };
+    (slope, error)
+}
+
 fn finite(x: f64) -> Option<f64> {
     x.is_finite().then_some(x)
 }
@@ -318,11 +405,7 @@ impl Serialize for Judged {
         out.serialize_field("form", &s.form)?;
         out.serialize_field("quantity", s.quantity)?;
         out.serialize_field("side", &s.side)?;
-        let claim = match s.claim {
-            Claim::Scalar(_) => "scalar",
-            Claim::Envelope { .. } => "envelope",
-        };
-        out.serialize_field("claim", claim)?;
+        out.serialize_field("claim", s.claim.name())?;
         out.serialize_field("value", &finite(v.value))?;
         out.serialize_field("measured", &finite(v.measured))?;
         out.serialize_field("at_time", &v.at_time)?;

@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
-use groktime::theorem::{Form, Judged, Outcome, Side, Standing, Verdict};
+use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
 use groktime::trajectory::Clock;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -153,10 +153,7 @@ pub fn crossing_text<T: Clock>(crossing: Crossing<T>) -> String {
 pub fn statement_row(judged: &Judged) -> Vec<String> {
     let Verdict { value, measured, at_time, outcome, .. } = judged.verdict;
     let statement = &judged.statement;
-    let relation = match statement.side {
-        Side::Upper => "≤",
-        Side::Lower => "≥",
-    };
+    let relation = statement.side.symbol();
     let at = at_time.map_or(String::new(), |t| format!(" at {}", short(t)));
     let reason = match outcome {
         Outcome::NotApplicable => reasons(judged, Standing::Fails),
@@ -177,7 +174,8 @@ pub fn statement_row(judged: &Judged) -> Vec<String> {
 
 /// A statement in a table: its number, and whether it is not as printed.
 pub fn statement_name(source: &str, form: Form) -> String {
-    let number = source.trim_start_matches("2601.19791 ");
+    // The paper's identifier, the same for a whole table, is left out.
+    let number = source.split_once(' ').map_or(source, |(_, number)| number);
     match form {
         Form::Printed => number.to_owned(),
         Form::Corrected => format!("{number} [corrected]"),

@@ -1,8 +1,10 @@
 //! Data sets, teachers, feature maps, covariances; arrays in files.
 
 pub mod covariance;
+pub mod design;
 pub mod features;
 pub mod files;
 
 pub use covariance::{Covariance, Moments};
+pub use design::Design;
 pub use features::{FourierFeatures, ReluFeatures};

@@ -1,9 +1,7 @@
 //! `groktime reproduce NAME… --out DIR`: published figures, one file each: data (CSV), pictures (SVG,
 //! PNG) and what must be seen in them, checked (JSON).
 
-mod ridge_control;
-mod ridge_curves;
-mod ridge_sweeps;
+mod ridge;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,43 +38,10 @@ struct Entry {
     make: fn() -> Result<Produced, Failure>,
 }
 
-const REGISTRY: &[Entry] = &[
-    Entry {
-        name: "ridge-1",
-        what: "2601.19791 figure 1 left: train loss collapses long before test loss (50 runs, m = 10000)",
-        make: ridge_curves::figure_1,
-    },
-    Entry {
-        name: "ridge-2",
-        what: "2601.19791 figure 2: t1 and t2 against λ, n, m, ν² beside the bounds (8)",
-        make: ridge_sweeps::figure_2,
-    },
-    Entry {
-        name: "ridge-3",
-        what: "2601.19791 figure 3: the same for random ReLU features and a ReLU-neuron teacher",
-        make: ridge_sweeps::figure_3,
-    },
-    Entry {
-        name: "ridge-5",
-        what: "2601.19791 figure 5: accuracy has a plateau, the loss has none (random ReLU features)",
-        make: ridge_curves::figure_5,
-    },
-    Entry {
-        name: "ridge-6",
-        what: "2601.19791 figure 6: grokking persists under label noise",
-        make: ridge_curves::figure_6,
-    },
-    Entry {
-        name: "ridge-7",
-        what: "2601.19791 figure 7: grokking with random Fourier features",
-        make: ridge_curves::figure_7,
-    },
-    Entry {
-        name: "ridge-control",
-        what: "grokking amplified and eliminated on demand: λ and ν² for a wanted delay (not in the paper)",
-        make: ridge_control::figure,
-    },
-];
+/// The figures of all models.
+fn registry() -> impl Iterator<Item = &'static Entry> {
+    [ridge::FIGURES].into_iter().flatten()
+}
 
 /// What a figure is made of.
 struct Produced {
@@ -124,7 +89,7 @@ impl Check {
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     if arguments.list {
-        let rows = REGISTRY.iter().map(|e| vec![e.name.to_owned(), e.what.to_owned()]).collect();
+        let rows = registry().map(|e| vec![e.name.to_owned(), e.what.to_owned()]).collect();
         output::print(&output::table(&["name", "figure"], rows))?;
         return Ok(Status::Done);
     }
@@ -132,8 +97,8 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         .names
         .iter()
         .map(|name| {
-            REGISTRY.iter().find(|e| e.name == name).ok_or_else(|| {
-                let names: Vec<&str> = REGISTRY.iter().map(|e| e.name).collect();
+            registry().find(|e| e.name == name).ok_or_else(|| {
+                let names: Vec<&str> = registry().map(|e| e.name).collect();
                 Failure::Input(format!("there is no figure {name:?}; there are {}", names.join(", ")))
             })
         })

@@ -76,8 +76,8 @@ pub struct Instance {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
-    let (model, rows) = match arguments.model {
-        Model::Ridge => ("ridge", ridge::rows()?),
+    let (model, paper, rows) = match arguments.model {
+        Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
     if arguments.json {
@@ -90,15 +90,15 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             "statements": rows,
         }))?;
     } else if !arguments.quiet {
-        output::print(&text(model, &rows))?;
+        output::print(&text(model, paper, &rows))?;
     }
     Ok(if violated { Status::Violated } else { Status::Done })
 }
 
-fn text(model: &str, rows: &[Row]) -> String {
+fn text(model: &str, paper: &str, rows: &[Row]) -> String {
     let heading = ["statement", "bounds", "applicable", "fails", "closest", "outcome", "note"];
     let cells = rows.iter().map(|r| {
-        let side = if r.side == Side::Upper { "≤" } else { "≥" };
+        let side = r.side.symbol();
         vec![
             output::statement_name(r.source, r.form),
             format!("{} {side}", r.quantity),
@@ -113,7 +113,7 @@ fn text(model: &str, rows: &[Row]) -> String {
         ]
     });
     let count = |outcome| rows.iter().filter(|r| r.outcome == outcome).count();
-    let mut text = format!("Statements of the {model} model (arXiv 2601.19791) against exact trajectories\n");
+    let mut text = format!("Statements of the {model} model (arXiv {paper}) against exact trajectories\n");
     text += &output::table(&heading, cells.collect());
     text += &format!(
         "closest: smallest distance to the bound, in clock units or natural logarithms.\n\

@@ -6,9 +6,9 @@ use groktime::trajectory::log_times;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Check, Produced};
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
+use crate::reproduce::{Check, Produced};
 
 const LOG10_E: f64 = std::f64::consts::LOG10_E;
 

@@ -5,9 +5,9 @@ use groktime::ridge::{Control, Knob, Recipe, Settings};
 use groktime::trajectory::log_times;
 use serde_json::json;
 
-use super::{Check, Produced};
 use crate::output::{Failure, exact, short};
 use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
+use crate::reproduce::{Check, Produced};
 
 const LOG10_E: f64 = std::f64::consts::LOG10_E;
 

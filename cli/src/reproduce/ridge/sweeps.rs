@@ -7,9 +7,9 @@ use groktime::theorem::Standing;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Check, Produced};
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
+use crate::reproduce::{Check, Produced};
 
 /// Draws for each point of figure 2.
 const RUNS: u64 = 8;

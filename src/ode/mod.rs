@@ -1,0 +1,74 @@
+//! Integrators of ordinary differential equations y' = f(t, y): they know no model, and a model knows no
+//! integrator.
+//!
+//! A flow is a right-hand side ([`Flow`]); a stiff one adds the one linear solve that implicit steps need
+//! ([`StiffFlow`]), so that structure (a small dual system, a sparse tangent kernel, diagonal plus low
+//! rank) stays with the model.
+
+/// A right-hand side or a solve that has no value there (overflow, a singular matrix, a state outside the
+/// model's domain): the step is tried again, shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject(pub &'static str);
+
+/// What a flow asks for after an accepted step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Continue,
+    /// The flow goes on in new variables, y ← scale·(y − shift); the step history is carried over.
+    Rebase {
+        scale: f64,
+        shift: Vec<f64>,
+    },
+    /// The flow changed the state (a repaired invariant): the step history is started anew.
+    Modified,
+    /// The integration ends here.
+    Stop,
+}
+
+/// A system y' = f(t, y).
+pub trait Flow {
+    /// Number of unknowns.
+    fn dimension(&self) -> usize;
+
+    /// Writes f(t, y) into `dy`.
+    ///
+    /// # Errors
+    /// [`Reject`]: no value there.
+    fn rhs(&mut self, t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Reject>;
+
+    /// The size of each unknown for error control: an error of `rtol` times this is allowed. By default
+    /// |y_i|, but at least a tenth of the root mean square, so that the control is relative and norm-wise.
+    fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
+        let mean = y.iter().map(|y| y * y).sum::<f64>() / y.len().max(1) as f64;
+        let floor = 0.1 * mean.sqrt();
+        for (size, y) in sizes.iter_mut().zip(y) {
+            *size = y.abs().max(floor);
+        }
+    }
+
+    /// Called after each accepted step, with the state there.
+    fn accepted(&mut self, _t: f64, _y: &mut [f64]) -> Action {
+        Action::Continue
+    }
+}
+
+/// A stiff system, with the linear algebra of an implicit step: J is (about) ∂f/∂y.
+pub trait StiffFlow: Flow {
+    /// New Jacobian information at (t, y): called rarely.
+    ///
+    /// # Errors
+    /// [`Reject`]: no value there.
+    fn refresh(&mut self, t: f64, y: &[f64]) -> Result<(), Reject>;
+
+    /// Prepares I − shift·J with the Jacobian of the last [`refresh`](StiffFlow::refresh).
+    ///
+    /// # Errors
+    /// [`Reject`]: singular, or not of the structure that the solve needs.
+    fn factor(&mut self, shift: f64) -> Result<(), Reject>;
+
+    /// Replaces b by (I − shift·J)⁻¹ b.
+    ///
+    /// # Errors
+    /// [`Reject`]: an inner iteration does not converge.
+    fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject>;
+}
