@@ -56,12 +56,15 @@
 #![deny(unsafe_code)]
 pub mod crossing;
 pub mod data;
+pub mod diagonal;
 pub mod error;
 pub mod grokking;
 pub mod linalg;
+pub mod loss;
 pub mod ode;
 pub mod ridge;
 
 pub mod theorem;
 pub mod trajectory;
 pub use error::{Error, Result};
+pub use loss::Loss;

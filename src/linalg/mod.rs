@@ -200,3 +200,29 @@ pub fn check_symmetric(name: &'static str, a: ArrayView2<'_, f64>) -> Result<()>
     }
     Ok(())
 }
+
+/// Replaces b by (L Lᵀ)⁻¹ b, L lower triangular as [`Engine::cholesky`] returns it.
+///
+/// ```
+/// use groktime::linalg::{Engine, cholesky_solve};
+/// let a = ndarray::array![[4.0, 2.0], [2.0, 5.0]];
+/// let mut b = [8.0, 12.0];
+/// cholesky_solve(Engine::SEQUENTIAL.cholesky(a.view())?.view(), &mut b);
+/// assert!((b[0] - 1.0).abs() < 1e-15 && (b[1] - 2.0).abs() < 1e-15);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+pub fn cholesky_solve(l: ArrayView2<'_, f64>, b: &mut [f64]) {
+    let n = b.len();
+    // By columns, as the factor is stored.
+    for j in 0..n {
+        b[j] /= l[(j, j)];
+        let pivot = b[j];
+        for (b, l) in b[j + 1..].iter_mut().zip(l.column(j).iter().skip(j + 1)) {
+            *b -= pivot * l;
+        }
+    }
+    for j in (0..n).rev() {
+        let below: f64 = b[j + 1..].iter().zip(l.column(j).iter().skip(j + 1)).map(|(b, l)| b * l).sum();
+        b[j] = (b[j] - below) / l[(j, j)];
+    }
+}
