@@ -245,31 +245,35 @@ pub(super) fn first_step<F: Flow + ?Sized>(
     let [y, f, old_sizes, weights] = scratch;
     flow.sizes(span.start, y0, old_sizes);
 
-    // y'' from the change of f over a time in which f changes by a part, but by more than rounding.
+    // y'' from the change of f over a time in which it matters little for y, but is more than rounding.
+    let (largest_y, largest_f) = (largest(y0), largest(f0));
     let mut delta = 1e-6 * length;
-    let mut change = 0.0;
+    let mut shrunk = false;
     for _ in 0..30 {
+        if delta <= 4.0 * f64::EPSILON * span.start.abs() || delta < 1e-290 {
+            break;
+        }
         shifted(y, y0, f0, delta);
         if evaluate(flow, span.start + delta, y, f, statistics).is_err() {
+            f.fill(0.0);
             delta *= 1e-4;
+            shrunk = true;
             continue;
         }
         f.iter_mut().zip(f0).for_each(|(f, f0)| *f -= f0);
-        let size = f0.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        change = f.iter().fold(0.0_f64, |m, x| m.max(x.abs())) / size;
-        if change > 0.1 {
-            delta *= (0.01 / change).max(1e-12);
-        } else if change < 1e-7 && delta < longest {
-            delta = (delta * 1e3).min(longest);
+        let change = largest(f);
+        let matters = delta * change / largest_y.max(delta * largest_f);
+        if matters > 0.1 {
+            delta *= (0.01 / matters).sqrt().max(1e-6);
+            shrunk = true;
+        } else if change < 1e-8 * largest_f && !shrunk && delta < longest {
+            delta = (1e3 * delta).min(longest);
         } else {
             break;
         }
-        if delta <= 4.0 * f64::EPSILON * span.start.abs() || !(delta > 1e-290) {
-            break;
-        }
     }
-    if !(change > 0.0) {
-        // f = 0, or it does not change: the error control has the next word.
+    if largest(f) == 0.0 {
+        // f does not change: the error control has the next word.
         return 1e-3 * longest;
     }
 
@@ -291,6 +295,10 @@ pub(super) fn first_step<F: Flow + ?Sized>(
         }
     }
     (0.5 * h).max(4.0 * options.min_step * span.start.abs()).min(longest)
+}
+
+fn largest(v: &[f64]) -> f64 {
+    v.iter().fold(0.0_f64, |m, x| m.max(x.abs()))
 }
 
 /// y0 + h f0.
