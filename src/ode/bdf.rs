@@ -472,12 +472,7 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
 
     /// The same polynomial in the variables scale·(y − shift), theory/integrators.md (11).
     fn rebase(&mut self, scale: f64, shift: &[f64]) -> Result<()> {
-        if shift.len() != self.n || !(scale != 0.0 && scale.is_finite()) {
-            return Err(self.place().failed(format_args!(
-                "the flow asked for new variables with scale {scale} and a shift of {} entries",
-                shift.len()
-            )));
-        }
+        self.place().check_rebase(self.n, scale, shift)?;
         let (y, rest) = self.differences.split_at_mut(self.n);
         for (y, shift) in y.iter_mut().zip(shift) {
             *y = scale * (*y - shift);

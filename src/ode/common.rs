@@ -147,6 +147,17 @@ impl Place {
         Error::Numerical { method, detail: format!("at t = {t:e}, step h = {h:e}, order {order}: {because}") }
     }
 
+    /// Whether the new variables that a flow asked for make sense.
+    pub fn check_rebase(&self, n: usize, scale: f64, shift: &[f64]) -> Result<()> {
+        if shift.len() == n && scale != 0.0 && scale.is_finite() {
+            return Ok(());
+        }
+        let entries = shift.len();
+        Err(self.failed(format_args!(
+            "the flow asked for new variables with scale {scale} and a shift of {entries} entries, expected {n}"
+        )))
+    }
+
     /// The guards that keep an integration from hanging.
     pub fn guard(
         &self,

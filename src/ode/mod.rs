@@ -8,6 +8,7 @@
 //! | function | method | for |
 //! |---|---|---|
 //! | [`bdf`] | variable-order differentiation formulas, orders 1 to 5 | stiff flows |
+//! | [`dop853`] | explicit Runge-Kutta of order 8 (Dormand and Prince) | non-stiff flows, oracles |
 //!
 //! Both give a [`Solution`]: where it ended and why, what it cost, and the [`Path`], which answers y(t) at
 //! any time with an error of the order of the tolerance. The variants `_observed` call back after every
@@ -39,12 +40,14 @@ mod bdf;
 mod common;
 mod dense;
 mod event;
+mod explicit;
 mod path;
 
 pub use bdf::{bdf, bdf_observed};
 pub use common::{Ended, Options, Solution, Statistics};
 pub use dense::DenseFlow;
 pub use event::{Direction, Event, Root};
+pub use explicit::{dop853, dop853_observed};
 pub use path::{Path, Point, Step};
 
 /// A right-hand side or a solve that has no value there (overflow, a singular matrix, a state outside the
