@@ -19,6 +19,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result, check_finite, check_shape};
 
+pub(crate) use pure::{Number, add_lower_gram};
+
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
 

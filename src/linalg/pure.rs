@@ -215,6 +215,43 @@ pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
     column_major(gram, n, n)
 }
 
+/// f64 or f32.
+pub trait Number: faer::traits::ComplexField + Copy + Into<f64> {
+    const ZERO: Self;
+    fn from_f64(x: f64) -> Self;
+}
+
+impl Number for f64 {
+    const ZERO: f64 = 0.0;
+    fn from_f64(x: f64) -> f64 {
+        x
+    }
+}
+
+impl Number for f32 {
+    const ZERO: f32 = 0.0;
+    fn from_f64(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+/// Adds the lower triangle of A Aᵀ to that of `gram`, on one thread; A has n rows, and both are stored by
+/// columns.
+pub fn add_lower_gram<T: Number>(a: &[T], n: usize, gram: &mut [T]) {
+    let a = MatRef::from_column_major_slice(a, n, a.len() / n);
+    product::triangular::matmul(
+        MatMut::from_column_major_slice_mut(gram, n, n),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        a,
+        BlockStructure::Rectangular,
+        a.transpose(),
+        BlockStructure::Rectangular,
+        T::from_f64(1.0),
+        Par::Seq,
+    );
+}
+
 pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
     let (rows, columns) = (a.nrows(), b.ncols());
     let mut out = vec![0.0; rows * columns];
