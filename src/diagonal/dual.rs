@@ -11,6 +11,7 @@ use ndarray::Array2;
 
 use super::net::Net;
 use super::{Problem, Settings};
+use crate::data::design::Precision;
 use crate::linalg::{Engine, Threads, cholesky_solve};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
@@ -132,7 +133,8 @@ impl StiffFlow for DualFlow<'_> {
             self.kernel.assign(self.problem.gram(self.threads));
             self.kernel *= 0.5 * (low + high);
         } else {
-            self.kernel = design.weighted_gram(&self.slopes, self.threads);
+            // The Newton matrix alone: single precision is enough.
+            self.kernel = design.weighted_gram_in(Precision::Single, &self.slopes, self.threads);
         }
         self.rate = net.dual_rate(t);
         Ok(())

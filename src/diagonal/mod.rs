@@ -189,7 +189,7 @@ impl Problem {
 
     /// XXᵀ, computed once.
     pub fn gram(&self, threads: Threads) -> &Array2<f64> {
-        self.gram.get_or_init(|| self.design.weighted_gram(&vec![1.0; self.design.dimension()], threads))
+        self.gram.get_or_init(|| self.design.gram(threads))
     }
 
     /// Integrates the gradient flow to the horizon.

@@ -20,15 +20,19 @@ use crate::loss::Loss;
 /// Spacing of the warm starts in τ.
 const SPACING: f64 = 0.25;
 
+/// As in the dual flow: depth L ≥ 3 is counted anew once brackets have shrunk by e^{−this}.
+const EPOCH: f64 = 0.5;
+
 /// The path w(τ) on [0, τ_max], from the lazy solution (near minimum L2 norm for a large start) to the
 /// limit of minimum L1 norm, weighted by u₀^{2−L} and v₀^{2−L} at depth L ≥ 3.
 pub struct SlowFlow<'p> {
     problem: &'p Problem,
-    net: Net,
     threads: Threads,
     horizon: f64,
-    /// p at multiples of the spacing.
-    nodes: Vec<Vec<f64>>,
+    /// One net an epoch (at depth 2 there is one).
+    nets: Vec<Net>,
+    /// At multiples of the spacing: the epoch, and p counted from its start.
+    nodes: Vec<(usize, Vec<f64>)>,
 }
 
 impl<'p> SlowFlow<'p> {
@@ -58,13 +62,20 @@ impl<'p> SlowFlow<'p> {
         check("depth", f64::from(depth), |l| l >= 2.0, "an integer of at least 2")?;
         check("horizon τ", horizon, |x| x > 0.0, "a positive number")?;
         init.validate(problem.design.dimension(), depth)?;
-        let net = Net::new(init, depth, 1.0);
-        let mut slow = SlowFlow { problem, net, threads: Threads::All, horizon, nodes: Vec::new() };
+        let nets = vec![Net::new(init, depth, 1.0)];
+        let mut slow = SlowFlow { problem, threads: Threads::All, horizon, nets, nodes: Vec::new() };
         let mut p = vec![0.0; problem.labels.len()];
         for k in 0..=(horizon / SPACING) as usize {
-            slow.correct(k as f64 * SPACING, &mut p)?;
-            slow.nodes.push(p.clone());
-            let step = slow.tangent(k as f64 * SPACING, &p)?;
+            let tau = k as f64 * SPACING;
+            let net = &slow.nets[slow.nets.len() - 1];
+            slow.correct(net, tau, &mut p)?;
+            if net.age(tau) > EPOCH {
+                let next = net.rebased(tau, &slow.image(&p)).0;
+                slow.nets.push(next);
+                p.fill(0.0);
+            }
+            slow.nodes.push((slow.nets.len() - 1, p.clone()));
+            let step = slow.tangent(&slow.nets[slow.nets.len() - 1], tau, &p)?;
             p.iter_mut().zip(&step).for_each(|(p, s)| *p += SPACING * s);
         }
         Ok(slow)
@@ -75,30 +86,28 @@ impl<'p> SlowFlow<'p> {
     /// # Errors
     /// τ outside [0, horizon].
     pub fn snapshot(&self, tau: f64) -> Result<Snapshot> {
-        let z = self.image(&self.dual(tau)?);
+        let (net, p) = self.dual(tau)?;
+        let z = self.image(&p);
         let mut weights = vec![0.0; z.len()];
-        self.net.weights(tau, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.threads, tau, weights, self.net.square_norm(tau, &z)))
+        net.weights(tau, 0, &z, &mut weights);
+        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.square_norm(tau, &z)))
     }
 
-    /// The dual variable p(τ), the multiplier of Xw = y in the potential's own units.
-    ///
-    /// # Errors
-    /// τ outside [0, horizon].
-    pub fn dual(&self, tau: f64) -> Result<Vec<f64>> {
+    /// The net of the epoch of τ, and the dual variable there.
+    fn dual(&self, tau: f64) -> Result<(&Net, Vec<f64>)> {
         if tau > self.horizon {
             return Err(Error::PastHorizon { time: tau, horizon: self.horizon });
         }
         check("τ", tau, |t| t >= 0.0, "a number of at least 0")?;
         let k = ((tau / SPACING) as usize).min(self.nodes.len() - 1);
-        let mut p = self.nodes[k].clone();
-        let ahead = tau - k as f64 * SPACING;
+        let (net, mut p) = (&self.nets[self.nodes[k].0], self.nodes[k].1.clone());
+        let (node, ahead) = (k as f64 * SPACING, tau - k as f64 * SPACING);
         if ahead > 0.0 {
-            let step = self.tangent(k as f64 * SPACING, &p)?;
+            let step = self.tangent(net, node, &p)?;
             p.iter_mut().zip(&step).for_each(|(p, s)| *p += ahead * s);
-            self.correct(tau, &mut p)?;
+            self.correct(net, tau, &mut p)?;
         }
-        Ok(p)
+        Ok((net, p))
     }
 
     /// When coordinate k dies: the last τ with |w_k| ≥ `fraction`·‖w‖_∞, `None` if it is above at the
@@ -153,9 +162,9 @@ impl<'p> SlowFlow<'p> {
     }
 
     /// Cholesky factor of H = X diag(∂w/∂z) Xᵀ, with D^{−½} of its diagonal taken out.
-    fn hessian(&self, tau: f64, z: &[f64]) -> Result<(Array2<f64>, Array1<f64>)> {
+    fn hessian(&self, net: &Net, tau: f64, z: &[f64]) -> Result<(Array2<f64>, Array1<f64>)> {
         let mut slopes = vec![0.0; z.len()];
-        self.net.slopes(tau, 0, z, &mut slopes);
+        net.slopes(tau, 0, z, &mut slopes);
         let mut h = self.problem.design.weighted_gram(&slopes, self.threads);
         let scale = h.diag().mapv(|x| 1.0 / x.sqrt());
         for ((i, j), entry) in h.indexed_iter_mut() {
@@ -173,9 +182,9 @@ impl<'p> SlowFlow<'p> {
     }
 
     /// dp/dτ = L·H⁻¹y.
-    fn tangent(&self, tau: f64, p: &[f64]) -> Result<Vec<f64>> {
-        let (factor, scale) = self.hessian(tau, &self.image(p))?;
-        let depth = self.net.depth();
+    fn tangent(&self, net: &Net, tau: f64, p: &[f64]) -> Result<Vec<f64>> {
+        let (factor, scale) = self.hessian(net, tau, &self.image(p))?;
+        let depth = net.depth();
         let mut step: Vec<f64> = self.problem.labels.iter().zip(&scale).map(|(y, s)| depth * y * s).collect();
         cholesky_solve(factor.view(), &mut step);
         Ok(step.iter().zip(&scale).map(|(x, s)| x * s).collect())
@@ -183,7 +192,7 @@ impl<'p> SlowFlow<'p> {
 
     /// Newton's method for Xw(τ, Xᵀp) = y. A step changes no slope by more than a factor √e, which makes
     /// it decrease the convex dual.
-    fn correct(&self, tau: f64, p: &mut [f64]) -> Result<()> {
+    fn correct(&self, net: &Net, tau: f64, p: &mut [f64]) -> Result<()> {
         let labels = &self.problem.labels;
         let target = labels.iter().map(|y| y * y).sum::<f64>().sqrt();
         let mut z = self.image(p);
@@ -191,7 +200,7 @@ impl<'p> SlowFlow<'p> {
         let mut residual = vec![0.0; labels.len()];
         let mut best = f64::INFINITY;
         for _ in 0..500 {
-            self.net.weights(tau, 0, &z, &mut weights);
+            net.weights(tau, 0, &z, &mut weights);
             self.problem.design.apply(&weights, &mut residual, self.threads);
             residual.iter_mut().zip(labels).for_each(|(r, y)| *r = y - *r);
             let size = residual.iter().map(|r| r * r).sum::<f64>().sqrt();
@@ -200,12 +209,12 @@ impl<'p> SlowFlow<'p> {
                 return Ok(());
             }
             best = best.min(size);
-            let (factor, scale) = self.hessian(tau, &z)?;
+            let (factor, scale) = self.hessian(net, tau, &z)?;
             residual.iter_mut().zip(&scale).for_each(|(r, s)| *r *= s);
             cholesky_solve(factor.view(), &mut residual);
             residual.iter_mut().zip(&scale).for_each(|(r, s)| *r *= s);
             let dz = self.image(&residual);
-            let length = (0.5 / self.net.relative_step(&z, &dz)).min(1.0);
+            let length = (0.5 / net.relative_step(&z, &dz)).min(1.0);
             p.iter_mut().zip(&residual).for_each(|(p, d)| *p += length * d);
             z = self.image(p);
         }
