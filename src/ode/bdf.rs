@@ -14,6 +14,8 @@ const MAX_ORDER: usize = 5;
 /// Rows of the difference array: y and its differences, two past the highest order.
 const ROWS: usize = MAX_ORDER + 3;
 const MAX_ITERATIONS: usize = 4;
+/// A step is chosen so much shorter than its estimated error would allow.
+const SAFETY: f64 = 0.9;
 
 /// κ_q of theory/integrators.md (3).
 const KAPPA: [f64; ROWS] = [0.0, -0.1850, -1.0 / 9.0, -0.0823, -0.0415, 0.0, 0.0, 0.0];
@@ -109,8 +111,6 @@ struct Bdf<'a, F: ?Sized> {
     /// h/α of the last factorisation.
     shift: Option<f64>,
     jacobian: Jacobian,
-    /// Iterations that the last step took.
-    iterations: usize,
     /// Of Newton's convergence; one: unknown.
     rate: f64,
     statistics: Statistics,
@@ -149,7 +149,6 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             sizes: zeros(),
             shift: None,
             jacobian: Jacobian::Missing,
-            iterations: 1,
             rate: 1.0,
             statistics: Statistics::default(),
         }
@@ -169,18 +168,11 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         let y = &self.differences[..self.n];
         let here = self.t..span.end;
         self.h = first_step(self.flow, &here, y, &self.rhs, self.options, &mut self.statistics, scratch);
-        self.first_difference();
-        self.flow.sizes(self.t, &self.differences[..self.n], &mut self.sizes);
-        Ok(())
-    }
-
-    /// History of order one: D₁ = h f.
-    fn first_difference(&mut self) {
-        self.order = 1;
-        self.equal_steps = 0;
         for (d, f) in self.differences[self.n..2 * self.n].iter_mut().zip(&self.rhs) {
             *d = self.h * f;
         }
+        self.flow.sizes(self.t, &self.differences[..self.n], &mut self.sizes);
+        Ok(())
     }
 
     fn run(mut self, end: f64, mut recorder: Recorder<'_>) -> Result<Solution> {
@@ -211,10 +203,11 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             if self.t >= end {
                 break Ended::Horizon;
             }
+            self.flow.sizes(self.t, &self.differences[..self.n], &mut self.sizes);
             if action == Action::Modified {
-                self.restart(end)?;
+                self.order = 1;
+                self.equal_steps = 0;
             } else {
-                self.flow.sizes(self.t, &self.differences[..self.n], &mut self.sizes);
                 self.adapt();
             }
         };
@@ -232,23 +225,25 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             self.place().guard(self.options, t_new >= end, self.statistics.steps, rejections, last)?;
             self.predict(t_new);
             match self.correct(t_new) {
-                Ok(iterations) => {
+                Ok(()) => {
                     let error = error_constant(self.order) * norm(&self.correction, &self.weights);
                     if error <= 1.0 {
-                        self.accept(t_new, iterations);
+                        self.accept(t_new);
                         return Ok(self.order);
                     }
                     self.statistics.rejected += 1;
                     rejections += 1;
                     too_large += 1;
                     last = "the error of the step was too large";
-                    if too_large % 3 == 0 {
-                        // The history is of no use: it knows another right-hand side.
-                        self.restart_shorter(0.1)?;
-                    } else {
-                        let factor = safety(iterations) * error.powf(-1.0 / (self.order + 1) as f64);
-                        self.rescale(if factor.is_finite() { factor.max(0.2) } else { 0.2 });
+                    // A history that fails again and again knows another right-hand side. Its first
+                    // difference stays: h·f(t, y) would see the stiff part of the error in y.
+                    match too_large {
+                        1 => {}
+                        2 => self.order = (self.order - 1).max(1),
+                        _ => self.order = 1,
                     }
+                    let factor = SAFETY * error.powf(-1.0 / (self.order + 1) as f64);
+                    self.rescale(if factor.is_finite() { factor.clamp(0.2, 0.9) } else { 0.2 });
                 }
                 Err(Failure::Diverged) if self.jacobian == Jacobian::Old => {
                     self.statistics.newton_failures += 1;
@@ -305,8 +300,8 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         weigh(&mut self.weights, &self.sizes, self.options);
     }
 
-    /// Newton's iteration for d = c f(t, predicted + d) − ψ; gives the number of iterations.
-    fn correct(&mut self, t_new: f64) -> std::result::Result<usize, Failure> {
+    /// Newton's iteration for d = c f(t, predicted + d) − ψ.
+    fn correct(&mut self, t_new: f64) -> std::result::Result<(), Failure> {
         self.prepare(t_new)?;
         let c = self.h / alpha(self.order);
         self.correction.fill(0.0);
@@ -343,7 +338,10 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             // What is left of a geometric series, theory/integrators.md (6).
             let left = if self.rate < 1.0 { size * (self.rate / (1.0 - self.rate)).min(1.0) } else { size };
             if left <= self.options.newton_tolerance {
-                return Ok(iteration);
+                if iteration == MAX_ITERATIONS && self.jacobian == Jacobian::Old {
+                    self.jacobian = Jacobian::Missing; // it would fail soon
+                }
+                return Ok(());
             }
             let to_come = (MAX_ITERATIONS - iteration) as i32;
             if iteration > 1
@@ -388,7 +386,7 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
     }
 
     /// Moves the difference array to the end of the step, theory/integrators.md (7).
-    fn accept(&mut self, t_new: f64, iterations: usize) {
+    fn accept(&mut self, t_new: f64) {
         let (n, q) = (self.n, self.order);
         for start in (0..n).step_by(CHUNK) {
             let end = (start + CHUNK).min(n);
@@ -408,7 +406,6 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         }
         self.t = t_new;
         self.equal_steps += 1;
-        self.iterations = iterations;
         self.statistics.steps += 1;
         if self.jacobian == Jacobian::Fresh {
             self.jacobian = Jacobian::Old;
@@ -438,10 +435,7 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
                 best = (higher, q + 1);
             }
         }
-        let factor = (safety(self.iterations) * best.0).min(10.0).min(self.options.max_step / self.h);
-        if best.1 == q && (1.0..1.2).contains(&factor) {
-            return; // not worth a factorisation and a new history
-        }
+        let factor = (SAFETY * best.0).min(10.0).min(self.options.max_step / self.h);
         self.order = best.1;
         self.rescale(factor.max(0.2));
     }
@@ -481,31 +475,6 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         self.weights.iter_mut().for_each(|w| *w /= scale.abs());
         Ok(())
     }
-
-    /// The flow changed the state.
-    fn restart(&mut self, end: f64) -> Result<()> {
-        let h = self.h;
-        self.start(&(self.t..end))?;
-        if self.h > h {
-            self.h = h;
-            self.first_difference();
-        }
-        Ok(())
-    }
-
-    /// Forgets the history within a step.
-    fn restart_shorter(&mut self, factor: f64) -> Result<()> {
-        evaluate(self.flow, self.t, &self.differences[..self.n], &mut self.rhs, &mut self.statistics)
-            .map_err(|Reject(reason)| self.place().failed(reason))?;
-        self.h *= factor;
-        self.first_difference();
-        Ok(())
-    }
-}
-
-/// Below one, and smaller when Newton's iteration was slow.
-fn safety(iterations: usize) -> f64 {
-    0.9 * (2 * MAX_ITERATIONS + 1) as f64 / (2 * MAX_ITERATIONS + iterations) as f64
 }
 
 /// Lower triangular matrix T with new D_i = Σ_k T_ki D_k, theory/integrators.md (4).
