@@ -36,6 +36,7 @@
 //! | [`theorem`] | statements, hypotheses, verdicts |
 //! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
 //! | [`ode`] | integrators of stiff and non-stiff flows; they know no model |
+//! | [`limits`] | where flows start and end: convex problems, with duality gaps |
 //! | [`linalg`] | dense kernels; the only place that knows a backend |
 //! | [`error`] | the one error type |
 //!
@@ -59,6 +60,7 @@ pub mod data;
 pub mod diagonal;
 pub mod error;
 pub mod grokking;
+pub mod limits;
 pub mod linalg;
 pub mod loss;
 pub mod ode;

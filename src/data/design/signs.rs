@@ -62,13 +62,19 @@ impl Signs {
         let (n, d) = (self.samples, self.words.len() / self.stride());
         let rows = self.by_sample();
         let stride = d.div_ceil(64);
-        let row = |i: usize| &rows[i * stride..][..stride];
         let arch = Arch::new();
         let below = |i: usize| -> Vec<u32> {
+            let mut counts = vec![0; i + 1];
             arch.dispatch(
                 #[inline(always)]
-                || (0..=i).map(|j| differing_bits(row(i), row(j))).collect(),
-            )
+                || {
+                    let row = &rows[i * stride..][..stride];
+                    for (count, other) in counts.iter_mut().zip(rows.chunks_exact(stride)) {
+                        *count = differing_bits(row, other);
+                    }
+                },
+            );
+            counts
         };
         let lower: Vec<Vec<u32>> = match threads {
             Threads::One => (0..n).map(below).collect(),
@@ -99,7 +105,11 @@ impl Signs {
 
 #[inline(always)]
 fn differing_bits(a: &[u64], b: &[u64]) -> u32 {
-    a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
+    let mut count = 0;
+    for (a, b) in a.iter().zip(b) {
+        count += (a ^ b).count_ones();
+    }
+    count
 }
 
 /// Transposes 64 × 64 bits: off-diagonal squares of 32, 16, …, 1 bits change places.
