@@ -50,6 +50,9 @@ impl Spread {
     }
 }
 
+/// Brackets of coordinates that died long ago stop growing here, far from overflow.
+const DEAD: f64 = 1e250;
+
 /// The net from one epoch on.
 #[derive(Clone, Debug)]
 pub(super) struct Net {
@@ -63,8 +66,9 @@ pub(super) struct Net {
 enum Kind {
     /// Depth 2: |u₀|, |v₀|, and from them |u₀v₀| and ln|u₀/v₀|.
     Two { u: Spread, v: Spread, product: Spread, tilt: Spread },
-    /// Depth L: u_k^{2−L} and v_k^{2−L} − u_k^{2−L} at the epoch's start.
-    Deep { depth: f64, low: Spread, gap: Spread },
+    /// Depth L: u_k^{2−L}, v_k^{2−L} and their difference at the epoch's start. Either may be a billion
+    /// times the other (a coordinate that lives on one side only), or nearly equal: all three are kept.
+    Deep { depth: f64, low: Spread, high: Spread, gap: Spread },
 }
 
 impl Net {
@@ -86,7 +90,8 @@ impl Net {
                 // v^{2−L} − u^{2−L} without cancellation.
                 if u == v { 0.0 } else { libm::pow(u, exponent) * libm::expm1(exponent * libm::log(v / u)) }
             });
-            Kind::Deep { depth: f64::from(depth), low, gap }
+            let high = v.map(|v| libm::pow(v, exponent));
+            Kind::Deep { depth: f64::from(depth), low, high, gap }
         };
         Net { weight_decay, start: 0.0, kind }
     }
@@ -115,11 +120,17 @@ impl Net {
         let scale = libm::exp(self.age(t));
         let kind = match &self.kind {
             Kind::Two { .. } => self.kind.clone(),
-            Kind::Deep { depth, low, gap } => Kind::Deep {
-                depth: *depth,
-                low: Spread::Each((0..z.len()).map(|k| scale * (low.at(k) - z[k])).collect()),
-                gap: Spread::Each((0..z.len()).map(|k| scale * (gap.at(k) + 2.0 * z[k])).collect()),
-            },
+            Kind::Deep { depth, low, high, gap } => {
+                let each = |f: &dyn Fn(usize) -> f64| {
+                    Spread::Each((0..z.len()).map(|k| (scale * f(k)).clamp(-DEAD, DEAD)).collect())
+                };
+                Kind::Deep {
+                    depth: *depth,
+                    low: each(&|k| low.at(k) - z[k]),
+                    high: each(&|k| high.at(k) + z[k]),
+                    gap: each(&|k| gap.at(k) + 2.0 * z[k]),
+                }
+            }
         };
         (Net { weight_decay: self.weight_decay, start: t, kind }, scale)
     }
@@ -128,11 +139,11 @@ impl Net {
     pub(super) fn weights(&self, t: f64, first: usize, z: &[f64], w: &mut [f64]) {
         match &self.kind {
             Kind::Two { .. } => self.two(t, first, z, w, None),
-            Kind::Deep { depth, low, gap } => {
+            Kind::Deep { depth, low, high, gap } => {
                 let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);
                 for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
-                    let (p, d) = (low.at(first + j) - z, gap.at(first + j) + 2.0 * z);
-                    *w = decay * power_difference(*depth, p, d);
+                    let k = first + j;
+                    *w = decay * power_difference(*depth, low.at(k) - z, high.at(k) + z, gap.at(k) + 2.0 * z);
                 }
             }
         }
@@ -145,13 +156,13 @@ impl Net {
                 let mut w = vec![0.0; z.len()];
                 self.two(t, first, z, &mut w, Some(slopes));
             }
-            Kind::Deep { depth, low, gap } => {
+            Kind::Deep { depth, low, high, .. } => {
                 let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);
-                let q = depth / (depth - 2.0);
+                let power = depth / (depth - 2.0);
                 for (j, (slope, &z)) in slopes.iter_mut().zip(z).enumerate() {
-                    let (p, d) = (low.at(first + j) - z, gap.at(first + j) + 2.0 * z);
-                    let sum = libm::pow(p, -q - 1.0) + libm::pow(p + d, -q - 1.0);
-                    *slope = if p > 0.0 && p + d > 0.0 { q * decay * sum } else { f64::NAN };
+                    let (p, q) = (low.at(first + j) - z, high.at(first + j) + z);
+                    let sum = libm::pow(p, -power - 1.0) + libm::pow(q, -power - 1.0);
+                    *slope = if p > 0.0 && q > 0.0 { power * decay * sum } else { f64::NAN };
                 }
             }
         }
@@ -167,10 +178,9 @@ impl Net {
                 };
                 (half(u.at(k), z), half(v.at(k), -z))
             }
-            Kind::Deep { depth, low, gap } => {
-                let (p, d) = (low.at(k) - z, gap.at(k) + 2.0 * z);
+            Kind::Deep { depth, low, high, .. } => {
                 let root = |x: f64| libm::exp(decay) * libm::pow(x, -1.0 / (depth - 2.0));
-                (root(p), root(p + d))
+                (root(low.at(k) - z), root(high.at(k) + z))
             }
         }
     }
@@ -187,9 +197,8 @@ impl Net {
     pub(super) fn relative_step(&self, z: &[f64], dz: &[f64]) -> f64 {
         let step = |k: usize| match &self.kind {
             Kind::Two { .. } => dz[k].abs(),
-            Kind::Deep { depth, low, gap } => {
-                let p = low.at(k) - z[k];
-                let nearest = p.min(p + gap.at(k) + 2.0 * z[k]);
+            Kind::Deep { depth, low, high, .. } => {
+                let nearest = (low.at(k) - z[k]).min(high.at(k) + z[k]);
                 (2.0 * depth - 2.0) / (depth - 2.0) * dz[k].abs() / nearest
             }
         };
@@ -260,9 +269,8 @@ fn scale(x: &mut [f64], product: &Spread, first: usize, shrink: f64) {
     }
 }
 
-/// P^{−q} − Q^{−q} with Q = P + d and q = L/(L−2), through d: exact where P and Q nearly agree.
-fn power_difference(depth: f64, p: f64, d: f64) -> f64 {
-    let q = p + d;
+/// P^{−L/(L−2)} − Q^{−L/(L−2)} through d = Q − P: exact where P and Q nearly agree.
+fn power_difference(depth: f64, p: f64, q: f64, d: f64) -> f64 {
     if !(p > 0.0 && q > 0.0) {
         return f64::NAN;
     }
@@ -272,6 +280,7 @@ fn power_difference(depth: f64, p: f64, d: f64) -> f64 {
         d / (p * q) * (1.0 / p + 1.0 / q)
     } else {
         let half = 0.5 * depth / (depth - 2.0);
-        2.0 * libm::pow(p * q, -half) * libm::sinh(half * libm::log1p(d / p))
+        let ratio = if d.abs() < 0.5 * p { libm::log1p(d / p) } else { libm::log(q / p) };
+        2.0 * libm::pow(p * q, -half) * libm::sinh(half * ratio)
     }
 }
