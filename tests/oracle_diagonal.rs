@@ -350,8 +350,8 @@ fn end_state_is_stationary() {
         let (power, half) = (2.0 / f64::from(depth), 0.05);
         for (w, g) in w.iter().zip(&g) {
             // Coordinates with a certificate near one die slowly: their product with the slope is small.
-            let penalty = half * power * w.abs().powf(power - 1.0) * w.signum();
-            assert!((w * (g + penalty)).abs() < 1e-7, "L = {depth}: w = {w}, {g} {penalty}");
+            let product = w * g + half * power * w.abs().powf(power);
+            assert!(product.abs() < 1e-7, "L = {depth}: w = {w}, {g}, {product}");
             assert!(depth > 2 || g.abs() < half * (1.0 + 1e-3), "{g}");
         }
     }
