@@ -79,10 +79,11 @@ impl<T> Limit<T> {
         }
     }
 
-    pub fn as_ref(&self) -> Limit<&T> {
+    /// The proof that there is none.
+    pub fn infeasible(self) -> Option<Farkas> {
         match self {
-            Limit::Found(t) => Limit::Found(t),
-            Limit::Infeasible(f) => Limit::Infeasible(f.clone()),
+            Limit::Found(_) => None,
+            Limit::Infeasible(proof) => Some(proof),
         }
     }
 }
