@@ -372,7 +372,8 @@ impl<C: Curve> Search<'_, C> {
             true => (value / self.threshold).ln(),
             false => value - self.threshold,
         };
-        let (mut f_in, mut f_out) = (height(self.curve.value(inside).value), height(self.curve.value(outside).value));
+        let (mut f_in, mut f_out) =
+            (height(self.curve.value(inside).value), height(self.curve.value(outside).value));
         let mut last_kept = None;
         for round in 0.. {
             let Some(middle) = C::Time::between(inside, outside) else { break };

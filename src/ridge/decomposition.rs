@@ -82,7 +82,9 @@ impl<'a> Reduction<'a> {
     /// Eigenvalues alone.
     fn eigenvalues(&self) -> Result<Array1<f64>> {
         match &self.form {
-            Form::Gram { tridiagonal, .. } => Ok(tridiagonal.coordinates(Array2::zeros((self.small(), 0)).view())?.0),
+            Form::Gram { tridiagonal, .. } => {
+                Ok(tridiagonal.coordinates(Array2::zeros((self.small(), 0)).view())?.0)
+            }
             Form::Singular { values, .. } => Ok(values * values),
         }
     }
