@@ -65,8 +65,8 @@ pub mod linalg;
 pub mod loss;
 pub mod ode;
 pub mod ridge;
-
 pub mod theorem;
 pub mod trajectory;
+
 pub use error::{Error, Result};
 pub use loss::Loss;

@@ -55,7 +55,7 @@ pub use average::{InitAverage, MeanStd};
 pub use closed_form::{ClosedForm, Settings};
 pub use control::{Control, Knob, Solution};
 pub use decomposition::Decomposition;
-pub use recipe::{Features, Instance, Recipe, Teacher};
+pub use recipe::{Features, Instance, Recipe, SecondMoment, Teacher};
 pub use sensitivity::Sensitivity;
 pub use spectrum::Spectrum;
 
