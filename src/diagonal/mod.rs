@@ -19,13 +19,14 @@
 //! Induce Grokking", arXiv 2311.18817.
 //!
 //! ```
-//! use groktime::data::tasks::sparse_signs;
-//! use groktime::diagonal::{Init, Problem, Settings};
 //! use groktime::Loss;
+//! use groktime::data::tasks::{Law, Task};
+//! use groktime::diagonal::{Init, Problem, Settings};
 //!
 //! // 64 samples of 1000 signs, labels decided by 3 of them; ‖θ(0)‖ = 128 as in the paper's figure 1.
-//! let task = sparse_signs(64, 1000, 3, 0)?;
-//! let problem = Problem::new(task.design, task.labels, Loss::Logistic)?;
+//! let law = Law::SparseSigns { relevant: 3 };
+//! let drawn = Task { law, samples: 64, dimension: 1000, seed: 0 }.draw()?;
+//! let problem = Problem::new(drawn.design, drawn.labels.to_vec(), Loss::Logistic)?;
 //! let settings = Settings {
 //!     init: Init::with_norm(128.0, 1000),
 //!     weight_decay: 1e-3,
