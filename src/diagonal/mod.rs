@@ -45,6 +45,7 @@ mod hyperbolic;
 mod net;
 mod run;
 mod slow;
+mod transition;
 
 use std::sync::OnceLock;
 
@@ -52,6 +53,7 @@ use ndarray::Array2;
 
 pub use run::{Run, Snapshot};
 pub use slow::SlowFlow;
+pub use transition::{Alignment, Limits};
 
 use crate::data::Design;
 use crate::error::{Error, Result, check, check_shape};
