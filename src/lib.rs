@@ -56,6 +56,7 @@
 #![deny(unsafe_code)]
 pub mod crossing;
 pub mod data;
+pub mod effective;
 pub mod error;
 pub mod grokking;
 pub mod linalg;

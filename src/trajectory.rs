@@ -115,6 +115,10 @@ pub enum Observable {
     TestAccuracy,
     /// ‖θ‖₂.
     ParameterNorm,
+    /// Fraction of the structure (parallelograms) that the representation has.
+    RepresentationQuality,
+    /// exp of the entropy of the shares of variance of the principal components.
+    EffectiveDimension,
 }
 
 impl Observable {
@@ -127,6 +131,8 @@ impl Observable {
             Observable::LogTestLoss => "log_test_loss",
             Observable::TestAccuracy => "test_accuracy",
             Observable::ParameterNorm => "parameter_norm",
+            Observable::RepresentationQuality => "rqi",
+            Observable::EffectiveDimension => "effective_dimension",
         }
     }
 }
