@@ -49,7 +49,7 @@ impl<'a> Spectrum<'a> {
         let scale = 2.0 * step_size / (convention.divisor(n) * z0);
         Ok(Euler {
             spectrum: self,
-            coefficients: self.vectors.t().dot(&embeddings),
+            coefficients: self.coefficients(embeddings),
             matching: matching.validate()?,
             z0,
             pulls: self.values.mapv(|mu| mu * scale),

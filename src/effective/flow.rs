@@ -9,6 +9,7 @@ use super::spectrum::{Convention, Spectrum};
 use super::Problem;
 use crate::crossing::{Crossing, End, search};
 use crate::error::{Error, Result, check};
+use crate::linalg::EPS;
 use crate::trajectory::{Observable, Table, Trajectory};
 
 /// Which gradient the embeddings follow.
@@ -78,12 +79,37 @@ impl<'a> Spectrum<'a> {
         Ok(Flow {
             spectrum: self,
             settings,
-            coefficients: self.vectors.t().dot(&embeddings),
+            coefficients: self.coefficients(embeddings),
             rates: self.values.mapv(|mu| mu * scale),
             z0,
             full: Problem::full(self.problem.task().clone()),
             training: self.problem.clone(),
         })
+    }
+}
+
+impl Spectrum<'_> {
+    /// VᵀE, the translation (first row) apart. A mean that is a rounding error counts as zero: it would grow
+    /// without bound where all else decays.
+    pub(crate) fn coefficients(&self, embeddings: ArrayView2<'_, f64>) -> Array2<f64> {
+        let p = embeddings.nrows() as f64;
+        let mut centred = embeddings.to_owned();
+        let mut means = Array1::zeros(embeddings.ncols());
+        for (mut column, mean) in centred.columns_mut().into_iter().zip(&mut means) {
+            let size = column.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+            *mean = column.sum() / p;
+            column -= *mean;
+            if mean.abs() <= 4.0 * EPS * size * p.sqrt() {
+                *mean = 0.0;
+            }
+            // Differences that are rounding errors of the mean are no spread.
+            if column.iter().all(|x| x.abs() <= 4.0 * EPS * size) {
+                column.fill(0.0);
+            }
+        }
+        let mut coefficients = self.vectors.t().dot(&centred);
+        coefficients.row_mut(0).assign(&(means * p.sqrt()));
+        coefficients
     }
 }
 

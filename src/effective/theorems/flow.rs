@@ -82,7 +82,7 @@ impl Flow<'_, '_> {
                 "change of C/√Z0",
                 Side::Equal,
                 0.0,
-                vec![full(), Hypothesis::at_most("C(0) = 0", start, p * EPS)],
+                vec![full(), Hypothesis::at_most("C(0) = 0", start, 0.0)],
             )
             .judge(sum, p * rounding),
             scalar(
@@ -174,7 +174,7 @@ impl Flow<'_, '_> {
         let hypotheses = vec![
             Hypothesis::fact("addition modulo an odd p", Some(task.is_modular() && task.symbols() % 2 == 1)),
             Hypothesis::at_least("D = D0", problem.samples().len() as f64, task.samples() as f64),
-            Hypothesis::at_most("C(0) = 0", start, p * EPS),
+            Hypothesis::at_most("C(0) = 0", start, 0.0),
             self.gradient_is(Gradient::Full),
         ];
         let per_parallelogram = 4.0 * (p + 3.0) / (p * p - 1.0);
