@@ -82,7 +82,7 @@ impl Tangent {
     /// ```
     /// use groktime::effective::{Problem, Tangent, Task};
     /// let full = Problem::full(Task::s3());
-    /// assert_eq!(Tangent::s3().nullity(&full)?.value, 18);
+    /// assert_eq!(Tangent::s3().nullity(&full)?.value, 9); // conjugations (7) and scalings of the commutant (2)
     /// # Ok::<(), groktime::Error>(())
     /// ```
     ///

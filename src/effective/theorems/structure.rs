@@ -24,10 +24,12 @@ impl Spectrum<'_> {
     /// # Errors
     /// An integer normal form that does not fit.
     pub fn statements(&self) -> Result<Vec<Judged>> {
-        let mut judged = self.addition_statements();
-        judged.extend(self.modular_statements()?);
-        judged.extend(group_statements(self.problem)?);
-        Ok(judged)
+        let task = self.problem.task();
+        match (task.is_addition(), task.commutative()) {
+            (true, _) => Ok(self.addition_statements()),
+            (false, true) => self.modular_statements(),
+            (false, false) => group_statements(self.problem),
+        }
     }
 
     fn addition_statements(&self) -> Vec<Judged> {
@@ -48,8 +50,8 @@ impl Spectrum<'_> {
                 Form::Derived,
                 "nullity",
                 Side::Lower,
-                p as f64 - (size - seen),
-                vec![Hypothesis::fact("operation commutes", Some(task.commutative()))],
+                (p as f64 - (size - seen)).max(0.0),
+                vec![addition()],
             )
             .judge(n0, 0.0),
             scalar(
