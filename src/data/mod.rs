@@ -1,9 +1,10 @@
-//! Data sets, teachers, feature maps, covariances; arrays in files.
+//! Data sets, teachers, feature maps, tasks, covariances; arrays in files.
 
 pub mod covariance;
 pub mod design;
 pub mod features;
 pub mod files;
+pub mod tasks;
 
 pub use covariance::{Covariance, Moments};
 pub use design::Design;

@@ -81,6 +81,7 @@ pub fn largest_eigenpairs(
         MemStack::new(&mut memory),
         params,
     );
+    super::pure::clear_vector_registers();
     if info.n_converged_eigen < count {
         return Err(Error::Numerical {
             method: "Lanczos iteration",
@@ -162,15 +163,16 @@ impl EigenvalueWorkspace {
     pub fn eigenvalues(&mut self, entries: &[f64]) -> Result<&[f64]> {
         let n = self.dimension;
         check_shape("matrix", &[entries.len()], &[n * n], "n² entries")?;
-        evd::self_adjoint_evd(
+        let done = evd::self_adjoint_evd(
             MatRef::from_column_major_slice(entries, n, n),
             faer::diag::DiagMut::from_slice_mut(&mut self.values),
             None,
             Par::Seq,
             MemStack::new(&mut self.memory),
             default(),
-        )
-        .map_err(|e| Error::Numerical { method: "eigenvalues", detail: format!("{e:?}") })?;
+        );
+        super::pure::clear_vector_registers();
+        done.map_err(|e| Error::Numerical { method: "eigenvalues", detail: format!("{e:?}") })?;
         Ok(&self.values)
     }
 }

@@ -1,9 +1,10 @@
 //! The kernels in faer. Arrays cross without a copy where rows or columns are contiguous.
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::lu::partial_pivoting as lu_kernels;
 use faer::linalg::matmul::triangular::BlockStructure;
-use faer::linalg::{cholesky, evd, matmul as product, svd};
-use faer::prelude::default;
+use faer::linalg::{cholesky, evd, matmul as product, svd, triangular_solve};
+use faer::prelude::{ReborrowMut, default};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
 
@@ -19,18 +20,29 @@ fn par(threads: Threads) -> Par {
 /// Calls `f` with a faer view of the array; copies only when neither rows nor columns are contiguous.
 fn with_mat<R>(a: ArrayView2<'_, f64>, f: impl FnOnce(MatRef<'_, f64>) -> R) -> R {
     let (rows, columns) = a.dim();
-    if let Some(slice) = a.to_slice() {
-        return f(MatRef::from_row_major_slice(slice, rows, columns));
-    }
-    if let Some(slice) = a.t().to_slice() {
-        return f(MatRef::from_column_major_slice(slice, rows, columns));
-    }
-    let owned = a.as_standard_layout();
-    f(MatRef::from_row_major_slice(owned.as_slice().unwrap_or_default(), rows, columns))
+    let result = if let Some(slice) = a.to_slice() {
+        f(MatRef::from_row_major_slice(slice, rows, columns))
+    } else if let Some(slice) = a.t().to_slice() {
+        f(MatRef::from_column_major_slice(slice, rows, columns))
+    } else {
+        let owned = a.as_standard_layout();
+        f(MatRef::from_row_major_slice(owned.as_slice().unwrap_or_default(), rows, columns))
+    };
+    clear_vector_registers();
+    result
 }
 
 fn with_stack<R>(req: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> R {
-    f(MemStack::new(&mut MemBuffer::new(req)))
+    let result = f(MemStack::new(&mut MemBuffer::new(req)));
+    clear_vector_registers();
+    result
+}
+
+/// Some kernels of faer return with something in the upper halves of the vector registers, and all SSE
+/// code after them, ours included, runs four times slower (`exp`: 35 ns, not 8). A reduction ends in the
+/// instruction that clears them (`vzeroupper`), and takes 20 ns.
+pub fn clear_vector_registers() {
+    std::hint::black_box(faer::ColRef::from_slice(&[1.0; 64]).norm_l2());
 }
 
 /// A column-major array from the storage faer wrote into.
@@ -45,7 +57,7 @@ fn column_major(data: Vec<f64>, rows: usize, columns: usize) -> Array2<f64> {
 /// Power of two that brings the largest entry near one where squares of entries would overflow or
 /// underflow; otherwise one. faer does not scale by itself: its singular values of a matrix near 1e-200
 /// are wrong without an error.
-fn safe_scale<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
+pub fn safe_scale<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
     let largest = entries.fold(0.0_f64, |m, x| m.max(x.abs()));
     if largest == 0.0 || (1e-100..1e100).contains(&largest) {
         1.0
@@ -102,6 +114,25 @@ pub fn eigenvalues(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array1<f6
     });
     done.map_err(|e| Error::Numerical { method: "eigenvalues", detail: format!("{e:?}") })?;
     Ok(Array1::from_vec(values))
+}
+
+/// Reduces the lower triangle of a column-major matrix to tridiagonal form; see
+/// [`Tridiagonal`](super::Tridiagonal). Returns the reflectors' factors.
+pub fn tridiagonal(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
+    let par = par(threads);
+    // In blocks of one the factor is the squared length of v over two.
+    let mut factors = vec![0.0; n.saturating_sub(1)];
+    with_stack(evd::tridiag::tridiag_in_place_scratch::<f64>(n, par, default()), |stack| {
+        evd::tridiag::tridiag_in_place(
+            MatMut::from_column_major_slice_mut(a, n, n),
+            MatMut::from_column_major_slice_mut(&mut factors, 1, n.saturating_sub(1)),
+            par,
+            stack,
+            default(),
+        )
+    });
+    factors.iter_mut().for_each(|f| *f = f.recip());
+    factors
 }
 
 pub fn thin_svd(a: ArrayView2<'_, f64>, threads: Threads) -> Result<ThinSvd> {
@@ -175,6 +206,45 @@ pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>>
     }
 }
 
+/// Both factors in one column-major array, and the permutation: row i of P A is row `order[i]` of A.
+#[derive(Clone, Debug)]
+pub struct Lu {
+    order: Vec<usize>,
+    factors: Vec<f64>,
+}
+
+pub fn lu(a: ArrayView2<'_, f64>, threads: Threads) -> Lu {
+    let n = a.nrows();
+    let par = par(threads);
+    let mut factors: Vec<f64> = a.t().iter().copied().collect();
+    let (mut order, mut inverse) = (vec![0_usize; n], vec![0_usize; n]);
+    let req = lu_kernels::factor::lu_in_place_scratch::<usize, f64>(n, n, par, default());
+    with_stack(req, |stack| {
+        lu_kernels::factor::lu_in_place(
+            MatMut::from_column_major_slice_mut(&mut factors, n, n),
+            &mut order,
+            &mut inverse,
+            par,
+            stack,
+            default(),
+        );
+    });
+    Lu { order, factors }
+}
+
+impl Lu {
+    pub fn solve(&self, b: &mut [f64]) {
+        let n = self.order.len();
+        assert_eq!(b.len(), n, "as long as the matrix has rows");
+        let mut x: Vec<f64> = self.order.iter().map(|&i| b[i]).collect();
+        let factors = MatRef::from_column_major_slice(&self.factors, n, n);
+        let mut column = MatMut::from_column_major_slice_mut(&mut x, n, 1);
+        triangular_solve::solve_unit_lower_triangular_in_place(factors, column.rb_mut(), Par::Seq);
+        triangular_solve::solve_upper_triangular_in_place(factors, column, Par::Seq);
+        b.copy_from_slice(&x);
+    }
+}
+
 /// Lower triangle of A Aᵀ; the upper one is zero.
 pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
     let n = a.nrows();
@@ -193,6 +263,43 @@ pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
         )
     });
     column_major(gram, n, n)
+}
+
+/// f64 or f32.
+pub trait Number: faer::traits::ComplexField + Copy + Into<f64> {
+    const ZERO: Self;
+    fn from_f64(x: f64) -> Self;
+}
+
+impl Number for f64 {
+    const ZERO: f64 = 0.0;
+    fn from_f64(x: f64) -> f64 {
+        x
+    }
+}
+
+impl Number for f32 {
+    const ZERO: f32 = 0.0;
+    fn from_f64(x: f64) -> f32 {
+        x as f32
+    }
+}
+
+/// Adds the lower triangle of A Aᵀ to that of `gram`, on one thread; A has n rows, and both are stored by
+/// columns.
+pub fn add_lower_gram<T: Number>(a: &[T], n: usize, gram: &mut [T]) {
+    let a = MatRef::from_column_major_slice(a, n, a.len() / n);
+    product::triangular::matmul(
+        MatMut::from_column_major_slice_mut(gram, n, n),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        a,
+        BlockStructure::Rectangular,
+        a.transpose(),
+        BlockStructure::Rectangular,
+        T::from_f64(1.0),
+        Par::Seq,
+    );
 }
 
 pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {

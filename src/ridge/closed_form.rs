@@ -479,7 +479,8 @@ impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
                     Observable::LogTestLoss => self.ln_test_loss(t),
                     Observable::TestAccuracy => self.test_accuracy(t),
                     Observable::ParameterNorm => Some(self.parameter_norm(t)),
-                    _ => None, // observables of other models
+                    // A regression: nothing to classify, no margin, no structure.
+                    _ => None,
                 };
                 values[(i, j)] = value.unwrap_or(f64::NAN);
             }
