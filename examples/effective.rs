@@ -10,7 +10,9 @@ fn main() -> groktime::Result<()> {
     for p in [6, 10, 20] {
         let ensemble = Ensemble { task: Task::addition(p)?, trials: 2000, seed: 0 };
         let (fraction, (low, high)) = ensemble.hitting_times()?.critical_fraction(0.95)?;
-        println!("p = {p:>2}: half of all training sets have one structure at r = {fraction:.3} ({low:.3} to {high:.3})");
+        println!(
+            "p = {p:>2}: half of all training sets have one structure at r = {fraction:.3} ({low:.3} to {high:.3})"
+        );
     }
     // One training set of 45 sums of ten symbols: its rate, and when its embeddings are a line.
     let problem = Problem::random(Task::addition(10)?, 45, 0)?;

@@ -111,7 +111,9 @@ fn fewest_samples_are_reached_by_two_whole_classes() {
 fn centre_is_conserved_only_when_zero() {
     let problem = Problem::full(Task::addition(10).unwrap());
     let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
-    let e = normalised(gaussian_matrix(10, 2, 1.0, &mut generator(1, 0)).view(), Normalisation::SymbolsLessOne).unwrap();
+    let e =
+        normalised(gaussian_matrix(10, 2, 1.0, &mut generator(1, 0)).view(), Normalisation::SymbolsLessOne)
+            .unwrap();
     let outcome = |start: Array2<f64>, gradient| {
         let flow = spectrum.flow(start.view(), Settings { gradient, ..Settings::default() }).unwrap();
         let judged = flow.statements().unwrap();
@@ -127,7 +129,9 @@ fn centre_is_conserved_only_when_zero() {
     assert_eq!(outcome(e.clone(), Gradient::Full), (Holds, Holds, Holds, Holds, NotApplicable));
     assert_eq!(outcome(&e + 1.0, Gradient::Full), (KnownErratum, Holds, NotApplicable, Holds, NotApplicable));
     // The linear flow keeps C for every start and loses Z0: that hypothesis matters.
-    let flow = spectrum.flow((&e + 1.0).view(), Settings { gradient: Gradient::Linear, ..Settings::default() }).unwrap();
+    let flow = spectrum
+        .flow((&e + 1.0).view(), Settings { gradient: Gradient::Linear, ..Settings::default() })
+        .unwrap();
     let judged = flow.statements().unwrap();
     let norm = one(&judged, "App. F (Z0)", Form::Printed);
     assert_eq!((norm.statement.standing(), norm.claim_met()), (Standing::Fails, Some(false)));
@@ -142,7 +146,8 @@ fn structure_without_a_null_part_is_not_reached() {
     let problem = Problem::full(Task::addition(6).unwrap());
     let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
     let start = array![[1.0], [-0.3], [-0.7], [-0.7], [-0.3], [1.0]];
-    let flow = spectrum.flow(start.view(), Settings { matching: Match::CODE, ..Settings::default() }).unwrap();
+    let flow =
+        spectrum.flow(start.view(), Settings { matching: Match::CODE, ..Settings::default() }).unwrap();
     let judged = flow.statements().unwrap();
     let limit = one(&judged, "App. E (limit of RQI)", Form::Derived);
     assert_eq!((limit.verdict.outcome, limit.claim_met()), (Outcome::NotApplicable, Some(false)));
@@ -193,7 +198,10 @@ fn two_bodies_come_to_rest_where_the_invariant_says() {
     for _ in 0..draws(10) {
         let z = gaussian_matrix(1, 5, 1.0, &mut rng).mapv(|x| (0.5 * x).exp());
         let system = system(z[(0, 0)], z[(0, 1)], if z[(0, 2)] > 1.0 { 0.3 * z[(0, 2)] } else { 0.0 });
-        nothing_violated(&two_body_statements(&system, z[(0, 3)], z[(0, 4)], 100.0).unwrap(), "random two bodies");
+        nothing_violated(
+            &two_body_statements(&system, z[(0, 3)], z[(0, 4)], 100.0).unwrap(),
+            "random two bodies",
+        );
     }
     assert!(system(0.0, 1.0, 0.0).rest(1.0, 1.0).is_err() && system(1.0, 1.0, -1.0).rest(1.0, 1.0).is_err());
     assert!(system(1.0, 1.0, 0.0).rest(0.0, 1.0).is_err());

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 /// Exit code, standard output, standard error.
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_groktime")).args(arguments).output().expect("the program starts");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_groktime")).args(arguments).output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
@@ -108,7 +109,18 @@ fn the_authors_start_from_a_file() {
     let e: Array1<f64> = raw.iter().map(|&k| f64::from(k) / 16_777_216.0 - 0.5).collect();
     write_npy(&folder.path("E.npy"), e.view()).unwrap();
     write_npy(&folder.path("M.npy"), e.clone().insert_axis(ndarray::Axis(1)).view()).unwrap();
-    let common = ["effective", "--symbols", "10", "--full", "--convention", "sum", "--normalisation", "p-1", "--delta", "0.1"];
+    let common = [
+        "effective",
+        "--symbols",
+        "10",
+        "--full",
+        "--convention",
+        "sum",
+        "--normalisation",
+        "p-1",
+        "--delta",
+        "0.1",
+    ];
     let ask = |file: &str| {
         let path = string(&folder.path(file));
         json(&[&common[..], &["--init", &path, "--at", "0,0.1,0.2,0.3,0.4,0.5,0.6,0.8", "--json"]].concat())
@@ -167,8 +179,20 @@ fn pictures_and_tables() {
     let folder = Folder::new();
     let (svg, csv) = (string(&folder.path("f.svg")), string(&folder.path("f.csv")));
     let (code, text, _) = run(&[
-        "effective", "--symbols", "6", "--full", "--init", "gaussian", "--dimension", "2", "--plot", &svg, "--csv", &csv,
-        "--accuracy-threshold", "0.9",
+        "effective",
+        "--symbols",
+        "6",
+        "--full",
+        "--init",
+        "gaussian",
+        "--dimension",
+        "2",
+        "--plot",
+        &svg,
+        "--csv",
+        &csv,
+        "--accuracy-threshold",
+        "0.9",
     ]);
     assert_eq!(code, 0);
     assert!(text.contains("first time with RQI > 0.95") && text.contains("accuracy > 0.9"));

@@ -7,9 +7,9 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
+use super::Problem;
 use super::flow::Flow;
 use super::group::Pair;
-use super::Problem;
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::error::{Error, Result};
 use crate::linalg::EPS;
@@ -125,11 +125,17 @@ impl Modes {
                 let curvature = self.sizes.dot(&(&start * &self.rates * &self.rates));
                 let remainder = curvature.mapv(|b| 0.5 * half * half * b + error);
                 let low = self.deviation(self.decay(to).view());
-                Range { middle: self.weights.dot(&decay), slope, remainder, deviation: widen(low, high, error) }
+                Range {
+                    middle: self.weights.dot(&decay),
+                    slope,
+                    remainder,
+                    deviation: widen(low, high, error),
+                }
             }
             None => {
                 let (middle, low) = self.limit();
-                let decaying = Array1::from_shape_fn(start.len(), |i| if self.rates[i] == 0.0 { 0.0 } else { start[i] });
+                let decaying =
+                    Array1::from_shape_fn(start.len(), |i| if self.rates[i] == 0.0 { 0.0 } else { start[i] });
                 let remainder = self.sizes.dot(&decaying).mapv(|b| b + error);
                 let slope = Array1::zeros(middle.len());
                 Range { middle, slope, remainder, deviation: widen(low, high, error) }
@@ -206,7 +212,8 @@ impl Score {
             }
             (low - self.limit, high - self.limit)
         };
-        let (mut lows, mut highs) = (Vec::with_capacity(self.targets.len()), Vec::with_capacity(self.targets.len()));
+        let (mut lows, mut highs) =
+            (Vec::with_capacity(self.targets.len()), Vec::with_capacity(self.targets.len()));
         for w in self.targets.starts.windows(2) {
             let quads = &self.targets.quads[w[0] as usize..w[1] as usize];
             let (low, high) = quads

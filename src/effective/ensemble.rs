@@ -141,7 +141,8 @@ impl HittingTimes {
     /// # Errors
     /// A confidence outside (0, 1).
     pub fn critical_fraction(&self, confidence: f64) -> Result<(f64, (f64, f64))> {
-        let (low, high) = Proportion { successes: self.sorted.len() / 2, trials: self.sorted.len() }.interval(confidence)?;
+        let (low, high) = Proportion { successes: self.sorted.len() / 2, trials: self.sorted.len() }
+            .interval(confidence)?;
         let all = self.samples as f64;
         let ends = ((self.quantile(low) as f64 - 1.0) / all, self.quantile(high) as f64 / all);
         Ok((self.half() / all, ends))
@@ -215,7 +216,12 @@ struct Assembly {
 impl Assembly {
     fn new(task: &Task) -> Assembly {
         let p = task.symbols();
-        Assembly { p, counts: vec![0.0; task.classes()], sums: vec![0.0; task.classes() * p], g: vec![0.0; p * p] }
+        Assembly {
+            p,
+            counts: vec![0.0; task.classes()],
+            sums: vec![0.0; task.classes() * p],
+            g: vec![0.0; p * p],
+        }
     }
 
     /// Lower triangle of G, column by column, and N.
@@ -224,7 +230,9 @@ impl Assembly {
         self.counts.fill(0.0);
         self.sums.fill(0.0);
         self.g.fill(0.0);
-        let chosen = || bench.order[..size].iter().map(|&k| (bench.all[k as usize], bench.classes[k as usize] as usize));
+        let chosen = || {
+            bench.order[..size].iter().map(|&k| (bench.all[k as usize], bench.classes[k as usize] as usize))
+        };
         for ([i, j], s) in chosen() {
             self.counts[s] += 1.0;
             self.sums[s * p + i as usize] += 1.0;
@@ -263,7 +271,8 @@ impl Ensemble {
     ) -> Result<Vec<R>> {
         self.validate()?;
         let all = self.task.all_pairs();
-        let classes: Vec<u32> = all.iter().map(|&[i, j]| self.task.class(i as usize, j as usize) as u32).collect();
+        let classes: Vec<u32> =
+            all.iter().map(|&[i, j]| self.task.class(i as usize, j as usize) as u32).collect();
         let chunks = self.trials.div_ceil(CHUNK);
         let parts = (0..chunks).into_par_iter().map(|chunk| {
             let mut bench = Bench::new(&self.task, &all, &classes);
@@ -314,7 +323,8 @@ impl Ensemble {
                 eigen: EigenvalueWorkspace::new(bench.task.symbols()),
             });
             let (form, parallelograms) = scratch.assembly.form(bench, size);
-            let mu = if unique { scratch.eigen.eigenvalues(form)?.get(skip).copied().unwrap_or(0.0) } else { 0.0 };
+            let mu =
+                if unique { scratch.eigen.eigenvalues(form)?.get(skip).copied().unwrap_or(0.0) } else { 0.0 };
             Ok(Rate { mu, parallelograms })
         })
     }

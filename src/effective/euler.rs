@@ -2,10 +2,10 @@
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use super::Problem;
 use super::observables::{Match, normalised, shape_rqi};
 use super::parallelograms::check_embeddings;
 use super::spectrum::{Convention, Normalisation, Spectrum};
-use super::Problem;
 use crate::error::{Error, Result, check};
 use crate::trajectory::{Observable, Table, Trajectory};
 
@@ -44,7 +44,10 @@ impl<'a> Spectrum<'a> {
         check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
         let n = self.problem.parallelograms();
         if n == 0 {
-            return Err(Error::Missing { wanted: "a descent", needs: "at least one parallelogram in the training set" });
+            return Err(Error::Missing {
+                wanted: "a descent",
+                needs: "at least one parallelogram in the training set",
+            });
         }
         let scale = 2.0 * step_size / (convention.divisor(n) * z0);
         Ok(Euler {

@@ -2,11 +2,11 @@
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+use super::Problem;
 use super::crossing::{Score, Targets};
 use super::observables::{Match, effective_dimension, shape_accuracy, shape_rqi};
 use super::parallelograms::check_embeddings;
 use super::spectrum::{Convention, Spectrum};
-use super::Problem;
 use crate::crossing::{Crossing, End, search};
 use crate::error::{Error, Result, check};
 use crate::linalg::EPS;
@@ -73,7 +73,10 @@ impl<'a> Spectrum<'a> {
         check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
         let n = self.problem.parallelograms();
         if n == 0 {
-            return Err(Error::Missing { wanted: "a flow", needs: "at least one parallelogram in the training set" });
+            return Err(Error::Missing {
+                wanted: "a flow",
+                needs: "at least one parallelogram in the training set",
+            });
         }
         let scale = 2.0 / (settings.convention.divisor(n) * z0);
         Ok(Flow {
@@ -176,11 +179,13 @@ impl<'s, 'a> Flow<'s, 'a> {
     pub fn ln_loss(&self, t: f64) -> Result<f64> {
         self.check_time(t)?;
         let terms = || {
-            self.rates.iter().zip(self.coefficients.rows()).filter(|(rate, _)| **rate > 0.0).map(|(rate, row)| {
-                // ℓ0/Z0 = Σ μ a²/(N·Z0) = Σ λ a²/2.
-                let square: f64 = row.iter().map(|a| a * a).sum();
-                (0.5 * rate * square, -2.0 * rate * t)
-            })
+            self.rates.iter().zip(self.coefficients.rows()).filter(|(rate, _)| **rate > 0.0).map(
+                |(rate, row)| {
+                    // ℓ0/Z0 = Σ μ a²/(N·Z0) = Σ λ a²/2.
+                    let square: f64 = row.iter().map(|a| a * a).sum();
+                    (0.5 * rate * square, -2.0 * rate * t)
+                },
+            )
         };
         let slowest = terms().filter(|(c, _)| *c > 0.0).map(|(_, e)| e).fold(f64::NEG_INFINITY, f64::max);
         if slowest == f64::NEG_INFINITY {
@@ -343,9 +348,8 @@ impl Trajectory for Flow<'_, '_> {
         let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
         for (&t, mut row) in times.iter().zip(values.rows_mut()) {
             self.check_time(t)?;
-            let needs_shape = |w: &Observable| {
-                matches!(w, Observable::RepresentationQuality | Observable::TestAccuracy)
-            };
+            let needs_shape =
+                |w: &Observable| matches!(w, Observable::RepresentationQuality | Observable::TestAccuracy);
             let shape = what.iter().any(needs_shape).then(|| self.shape(t)).transpose()?;
             let view = || shape.as_ref().map(|s| s.view());
             for (value, what) in row.iter_mut().zip(what) {

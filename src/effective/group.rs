@@ -73,7 +73,12 @@ impl Task {
     /// No factor, a factor of zero, or a group too small or too large for a table.
     pub fn cyclic_product(orders: &[usize]) -> Result<Task> {
         let p = orders.iter().try_fold(1_usize, |p, &n| p.checked_mul(n)).unwrap_or(usize::MAX);
-        check("order of the group", p as f64, |p| (2.0..=LARGEST_TABLE as f64).contains(&p), "between 2 and 512")?;
+        check(
+            "order of the group",
+            p as f64,
+            |p| (2.0..=LARGEST_TABLE as f64).contains(&p),
+            "between 2 and 512",
+        )?;
         let sum = |i: usize, j: usize| {
             let (mut i, mut j, mut weight, mut total) = (i, j, 1, 0);
             for &n in orders.iter().rev() {
@@ -118,7 +123,12 @@ impl Task {
                 why: "one row and one column a symbol",
             });
         }
-        check("order of the group", p as f64, |p| (2.0..=LARGEST_TABLE as f64).contains(&p), "between 2 and 512")?;
+        check(
+            "order of the group",
+            p as f64,
+            |p| (2.0..=LARGEST_TABLE as f64).contains(&p),
+            "between 2 and 512",
+        )?;
         let mut entries = Vec::with_capacity(p * p);
         for &x in table {
             check(

@@ -34,8 +34,8 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
-mod crossing;
 pub mod classes;
+mod crossing;
 mod ensemble;
 mod euler;
 mod flow;
@@ -53,7 +53,9 @@ pub use ensemble::{Ensemble, HittingTimes, Ideal, Proportion, Rate};
 pub use euler::Euler;
 pub use flow::{Flow, Gradient, Settings};
 pub use group::{Pair, Task};
-pub use observables::{Match, effective_dimension, normalised, predicted_accuracy, principal_components, rqi};
+pub use observables::{
+    Match, effective_dimension, normalised, predicted_accuracy, principal_components, rqi,
+};
 pub use parallelograms::{Parallelograms, full_parallelograms};
 pub use rank::{Implied, Nullity};
 pub use smith::smith_invariants;

@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
+use super::Problem;
 use super::group::{Pair, Task};
 use super::parallelograms::{check_embeddings, full_parallelograms};
-use super::Problem;
 use super::spectrum::Normalisation;
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
@@ -154,7 +154,12 @@ pub fn predicted_accuracy(problem: &Problem, embeddings: ArrayView2<'_, f64>, ru
     Ok(shape_accuracy(problem, &full, shape.view(), rule.validate()?))
 }
 
-pub(crate) fn shape_accuracy(problem: &Problem, full: &Problem, shape: ArrayView2<'_, f64>, rule: Match) -> f64 {
+pub(crate) fn shape_accuracy(
+    problem: &Problem,
+    full: &Problem,
+    shape: ArrayView2<'_, f64>,
+    rule: Match,
+) -> f64 {
     let dimensions = shape.ncols();
     let mut right = 0;
     for (trained, all) in problem.classes().zip(full.classes()) {
@@ -172,7 +177,8 @@ pub(crate) fn shape_accuracy(problem: &Problem, full: &Problem, shape: ArrayView
                 })
                 .count();
         } else {
-            let hit = |&&a: &&Pair| trained.iter().any(|&b| a == b || rule.hits(square(shape, a, b), dimensions));
+            let hit =
+                |&&a: &&Pair| trained.iter().any(|&b| a == b || rule.hits(square(shape, a, b), dimensions));
             right += all.iter().filter(hit).count();
         }
     }

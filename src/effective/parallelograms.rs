@@ -4,8 +4,8 @@
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use super::group::{Pair, Task};
 use super::Problem;
+use super::group::{Pair, Task};
 use crate::error::{Result, check_finite, check_shape};
 use crate::linalg::Engine;
 

@@ -5,9 +5,9 @@
 //! prime for r ≤ 47. The rank over the field is therefore the rank over the rationals whenever it is at most
 //! 46, and whenever the nullity found is the smallest possible one (the field can only lose rank).
 
+use super::Problem;
 use super::group::{Pair, Task};
 use super::parallelograms::{class_sizes, full_parallelograms};
-use super::Problem;
 
 /// The prime 2⁶¹ − 1.
 const Q: u64 = (1 << 61) - 1;
@@ -105,7 +105,10 @@ impl Echelon {
                     } else if head == Q - 1 {
                         self.row[column..].iter_mut().zip(pivot).for_each(|(x, &y)| *x = add(*x, y));
                     } else {
-                        self.row[column..].iter_mut().zip(pivot).for_each(|(x, &y)| *x = sub(*x, mul(head, y)));
+                        self.row[column..]
+                            .iter_mut()
+                            .zip(pivot)
+                            .for_each(|(x, &y)| *x = sub(*x, mul(head, y)));
                     }
                 }
                 None => {

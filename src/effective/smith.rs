@@ -128,7 +128,8 @@ fn diagonal(mut rows: Vec<Row>) -> Result<Vec<u128>> {
 
 /// Where the smallest nonzero entry is.
 fn smallest(rows: &[Row]) -> Option<(usize, usize)> {
-    let entries = rows.iter().enumerate().flat_map(|(r, row)| row.iter().enumerate().map(move |(c, x)| (r, c, x)));
+    let entries =
+        rows.iter().enumerate().flat_map(|(r, row)| row.iter().enumerate().map(move |(c, x)| (r, c, x)));
     let nonzero = entries.filter(|(_, _, x)| **x != 0);
     nonzero.min_by_key(|(_, _, x)| x.unsigned_abs()).map(|(r, c, _)| (r, c))
 }

@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2, s};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::rank::Nullity;
 use super::Problem;
+use super::rank::Nullity;
 use crate::data::features::generator;
 use crate::error::{Result, check};
 use crate::linalg::{Engine, LANCZOS_FROM, SymmetricOperator, largest_eigenpairs};
@@ -111,7 +111,11 @@ impl<'a> Spectrum<'a> {
     }
 
     /// Eigenvalues of H = 2G/(N·Z0), ascending; `None` without parallelograms.
-    pub fn hessian_eigenvalues(&self, convention: Convention, normalisation: Normalisation) -> Option<Array1<f64>> {
+    pub fn hessian_eigenvalues(
+        &self,
+        convention: Convention,
+        normalisation: Normalisation,
+    ) -> Option<Array1<f64>> {
         let scale = self.scale(convention, normalisation)?;
         Some(self.values.mapv(|mu| mu * scale))
     }

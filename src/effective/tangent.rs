@@ -8,9 +8,9 @@
 
 use ndarray::{Array1, Array2};
 
+use super::Problem;
 use super::group::{PERMUTATIONS, Pair, Task};
 use super::rank::{Echelon, Nullity};
-use super::Problem;
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
 
@@ -152,7 +152,10 @@ impl Tangent {
             && (0..p * p).all(|k| composed(k / p, k % p) == self.representation[task.class(k / p, k % p)]);
         match same {
             true => Ok(()),
-            false => Err(Error::Missing { wanted: "the linearised conditions", needs: "a training set of the same group" }),
+            false => Err(Error::Missing {
+                wanted: "the linearised conditions",
+                needs: "a training set of the same group",
+            }),
         }
     }
 }

@@ -63,7 +63,12 @@ pub fn largest_eigenpairs(
     tolerance: f64,
 ) -> Result<Eigh> {
     let n = operator.dimension();
-    check("dimension of the operator", n as f64, |n| n >= LANCZOS_FROM as f64, "at least 144 (smaller: eigh)")?;
+    check(
+        "dimension of the operator",
+        n as f64,
+        |n| n >= LANCZOS_FROM as f64,
+        "at least 144 (smaller: eigh)",
+    )?;
     check("number of eigenvalues", count as f64, |c| (1.0..=12.0).contains(&c), "between 1 and 12")?;
     check_shape("start vector", &[start.len()], &[n], "one entry a row of the operator")?;
     let operator = Disturbed(operator);
@@ -151,7 +156,12 @@ pub struct EigenvalueWorkspace {
 impl EigenvalueWorkspace {
     /// For n × n matrices.
     pub fn new(dimension: usize) -> EigenvalueWorkspace {
-        let req = evd::self_adjoint_evd_scratch::<f64>(dimension, evd::ComputeEigenvectors::No, Par::Seq, default());
+        let req = evd::self_adjoint_evd_scratch::<f64>(
+            dimension,
+            evd::ComputeEigenvectors::No,
+            Par::Seq,
+            default(),
+        );
         EigenvalueWorkspace { dimension, values: vec![0.0; dimension], memory: MemBuffer::new(req) }
     }
 

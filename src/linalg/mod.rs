@@ -11,9 +11,9 @@
 
 #[cfg(feature = "lapack")]
 mod ffi;
+mod lanczos;
 #[cfg(feature = "lapack")]
 mod lapack;
-mod lanczos;
 mod pure;
 mod tridiagonal;
 

@@ -18,7 +18,9 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         return Err(Failure::Input("--init and --plot are about one training set: drop --runs".into()));
     }
     if !task.commutative() {
-        return Err(Failure::Input("--runs goes with commutative operations: ask for one set at a time".into()));
+        return Err(Failure::Input(
+            "--runs goes with commutative operations: ask for one set at a time".into(),
+        ));
     }
     let ensemble = Ensemble { task: task.clone(), trials: arguments.runs, seed: source.seed };
     let rates = ensemble.rates(size)?;
@@ -77,7 +79,8 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             short(ideal.accuracy),
         );
         let cells = [mean, quantile(0.0), quantile(0.25), quantile(0.5), quantile(0.75), quantile(1.0)];
-        let row = std::iter::once(format!("rate (Z0 = {})", z0_name(question))).chain(cells.map(short)).collect();
+        let row =
+            std::iter::once(format!("rate (Z0 = {})", z0_name(question))).chain(cells.map(short)).collect();
         text += &output::table(&["", "mean", "min", "25%", "median", "75%", "max"], vec![row]);
         output::print(&text)?;
     }

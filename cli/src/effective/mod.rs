@@ -158,9 +158,12 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
 }
 
 fn single(arguments: &Arguments) -> Result<Status, Failure> {
-    let times = arguments.question.at.as_ref().map(|at| at.times::<f64>().map_err(Failure::Input)).transpose()?;
+    let times =
+        arguments.question.at.as_ref().map(|at| at.times::<f64>().map_err(Failure::Input)).transpose()?;
     if times.is_some() && arguments.source.init.is_none() {
-        return Err(Failure::Input("--at asks for the flow of embeddings: give --init E.npy (or gaussian)".into()));
+        return Err(Failure::Input(
+            "--at asks for the flow of embeddings: give --init E.npy (or gaussian)".into(),
+        ));
     }
     let problem = arguments.source.problem()?;
     let embeddings = arguments.source.embeddings(&problem, arguments.question.normalisation())?;

@@ -9,14 +9,22 @@ use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
 
 pub fn figure(arguments: &Arguments, report: &Report<'_, '_>) -> Result<Figure, Failure> {
     let question = &arguments.question;
-    let caption = format!("Loss: {:?} over parallelograms, Z0 = {} a dimension.", question.convention, z0_name(question));
+    let caption = format!(
+        "Loss: {:?} over parallelograms, Z0 = {} a dimension.",
+        question.convention,
+        z0_name(question)
+    );
     let Some(moving) = &report.flow else { return Ok(spectrum(report, caption)) };
     let times: Vec<f64> = grid(&moving.flow, 60).into_iter().filter(|t| *t > 0.0).collect();
     let what = [Observable::LogTrainLoss, Observable::RepresentationQuality, Observable::TestAccuracy];
     let table = moving.flow.observe(&times, &what)?;
     let curve = |name: &str, what: Observable, scale: f64, color| Curve {
         name: name.into(),
-        points: times.iter().zip(table.column(what)).map(|(&t, y)| (t, y.unwrap_or(f64::NAN) * scale)).collect(),
+        points: times
+            .iter()
+            .zip(table.column(what))
+            .map(|(&t, y)| (t, y.unwrap_or(f64::NAN) * scale))
+            .collect(),
         style: Style::Solid,
         color,
         band: None,
@@ -31,12 +39,19 @@ pub fn figure(arguments: &Arguments, report: &Report<'_, '_>) -> Result<Figure, 
     let loss = curve("", Observable::LogTrainLoss, std::f64::consts::LOG10_E, Color::Vermillion);
     let top = loss.points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max) + 0.5;
     Ok(Figure {
-        title: format!("Effective flow of p = {} symbols", report.flow.as_ref().map_or(0, |m| m.flow.rates().len())),
+        title: format!(
+            "Effective flow of p = {} symbols",
+            report.flow.as_ref().map_or(0, |m| m.flow.rates().len())
+        ),
         panels: vec![
             Panel {
                 title: "loss ℓ".into(),
                 x: time(),
-                y: Axis { label: "ℓ = ℓ0/Z0".into(), scale: Scale::Log10Values, range: Some((top - 12.0, top)) },
+                y: Axis {
+                    label: "ℓ = ℓ0/Z0".into(),
+                    scale: Scale::Log10Values,
+                    range: Some((top - 12.0, top)),
+                },
                 curves: vec![loss],
                 markers: vec![],
             },

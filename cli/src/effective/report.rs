@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::Arguments;
 use crate::output::{
-    Failure, STATEMENT_HEADING, crossing_interval, crossing_text, crossing_value, exact, short, statement_row,
-    table, write_csv, write_observations,
+    Failure, STATEMENT_HEADING, crossing_interval, crossing_text, crossing_value, exact, short,
+    statement_row, table, write_csv, write_observations,
 };
 
 /// What is reported at each time.
@@ -67,12 +67,19 @@ impl<'s, 'a> Report<'s, 'a> {
             let tangent = if *task == Task::s3() { Tangent::s3() } else { Tangent::regular(task)? };
             let full = groktime::effective::Problem::full(task.clone());
             let dimension = tangent.matrices().first().map_or(1, |m| m.nrows());
-            (tangent.eigenvalues(problem)?, tangent.nullity(problem)?, tangent.nullity(&full)?.value, dimension)
+            (
+                tangent.eigenvalues(problem)?,
+                tangent.nullity(problem)?,
+                tangent.nullity(&full)?.value,
+                dimension,
+            )
         };
         let n = problem.parallelograms();
         let z0 = dimensions as f64 * question.normalisation().z0(problem.symbols());
         let scale = 2.0 / (settings.convention.divisor(n) * z0);
-        let flow = embeddings.map(|e| Moving::new(arguments, spectrum.flow(e.view(), settings)?, times)).transpose()?;
+        let flow = embeddings
+            .map(|e| Moving::new(arguments, spectrum.flow(e.view(), settings)?, times))
+            .transpose()?;
         if let Some(moving) = &flow {
             statements.extend(moving.flow.statements()?);
         }
@@ -168,7 +175,11 @@ impl<'s, 'a> Report<'s, 'a> {
             true => "as for all samples: the structure is unique".to_owned(),
             false => format!("all samples leave {least}: the structure is not unique"),
         };
-        let _ = writeln!(text, "n0   nullity                          {} ({sure}; {meaning})", self.nullity.value);
+        let _ = writeln!(
+            text,
+            "n0   nullity                          {} ({sure}; {meaning})",
+            self.nullity.value
+        );
         let name = if least == 2 { "λ3" } else { "λ " };
         let rate = self.lambda(least);
         let _ = writeln!(
@@ -178,10 +189,23 @@ impl<'s, 'a> Report<'s, 'a> {
             question.convention,
             z0_name(question),
         );
-        let times = if rate > 0.0 { (short(1.0 / rate), short(1.0 / (rate * question.step_size))) } else { ("never".into(), "never".into()) };
-        let _ = writeln!(text, "t_h  its time; in steps of η = {:<8} {}; {}", question.step_size, times.0, times.1);
+        let times = if rate > 0.0 {
+            (short(1.0 / rate), short(1.0 / (rate * question.step_size)))
+        } else {
+            ("never".into(), "never".into())
+        };
+        let _ = writeln!(
+            text,
+            "t_h  its time; in steps of η = {:<8} {}; {}",
+            question.step_size, times.0, times.1
+        );
         if let Some(implied) = &self.implied {
-            let _ = writeln!(text, "     RQI-bar, Acc-bar (ideal model)   {}, {}", short(implied.rqi), short(implied.accuracy));
+            let _ = writeln!(
+                text,
+                "     RQI-bar, Acc-bar (ideal model)   {}, {}",
+                short(implied.rqi),
+                short(implied.accuracy)
+            );
         }
         if let Some(moving) = &self.flow {
             let _ = writeln!(

@@ -75,9 +75,9 @@ impl FromStr for Group {
         if text.eq_ignore_ascii_case("s3") {
             return Ok(Group::S3);
         }
-        let orders = text.strip_prefix("cyclic:").and_then(|list| {
-            list.split(',').map(|n| n.trim().parse().ok()).collect::<Option<Vec<usize>>>()
-        });
+        let orders = text
+            .strip_prefix("cyclic:")
+            .and_then(|list| list.split(',').map(|n| n.trim().parse().ok()).collect::<Option<Vec<usize>>>());
         orders.map(Group::Cyclic).ok_or_else(|| format!("{text:?} is neither s3 nor cyclic:N,M,…"))
     }
 }
@@ -130,7 +130,8 @@ impl SourceArguments {
         let Some(init) = &self.init else { return Ok(None) };
         if !problem.task().commutative() {
             return Err(Failure::Input(
-                "--init: symbols of a non-abelian group are matrices, only their ground state is analysed".into(),
+                "--init: symbols of a non-abelian group are matrices, only their ground state is analysed"
+                    .into(),
             ));
         }
         let p = problem.symbols();
@@ -166,7 +167,10 @@ fn read_embeddings(path: &Path, p: usize) -> Result<Array2<f64>, Failure> {
     let shape = array.shape().to_vec();
     let matrix = match array.ndim() {
         1 => array.into_dimensionality::<Ix1>().ok().map(|v| v.insert_axis(Axis(1))),
-        2 => array.into_dimensionality::<Ix2>().ok().map(|m| if m.dim() == (1, p) { m.reversed_axes() } else { m }),
+        2 => array
+            .into_dimensionality::<Ix2>()
+            .ok()
+            .map(|m| if m.dim() == (1, p) { m.reversed_axes() } else { m }),
         _ => None,
     };
     match matrix {

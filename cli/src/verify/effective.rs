@@ -5,7 +5,8 @@ use groktime::data::features::{gaussian_matrix, generator};
 use groktime::effective::theorems::{class_statements, representation_statements, two_body_statements};
 use groktime::effective::two_body::TwoBody;
 use groktime::effective::{
-    Convention, Duplicates, Ensemble, Gradient, Match, Normalisation, Pair, Problem, Settings, Task, normalised,
+    Convention, Duplicates, Ensemble, Gradient, Match, Normalisation, Pair, Problem, Settings, Task,
+    normalised,
 };
 use groktime::linalg::Engine;
 use groktime::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
@@ -29,7 +30,9 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             row.set_erratum("a label that was never seen cannot be predicted, however unique the structure");
         }
         if row.is("App. F (C)", Form::Printed) {
-            row.set_erratum("drops the term that keeps Z0: ΣE is conserved only when zero, and grows otherwise");
+            row.set_erratum(
+                "drops the term that keeps Z0: ΣE is conserved only when zero, and grows otherwise",
+            );
         }
         if row.is("(Alexander)", Form::Printed) {
             row.set_erratum("parallelograms within δ can be luck");
@@ -75,7 +78,11 @@ fn cases() -> Result<Vec<Case>, Failure> {
         for seed in 0..4 {
             let task = Task::modular(p)?;
             let size = task.sample_size(0.5)?;
-            add(format!("half of the sums modulo {p}, seed {seed}"), Problem::random(task, size, seed)?, seed);
+            add(
+                format!("half of the sums modulo {p}, seed {seed}"),
+                Problem::random(task, size, seed)?,
+                seed,
+            );
         }
     }
     for seed in 0..6 {
@@ -135,7 +142,8 @@ fn representations() -> Result<Vec<Instance>, Failure> {
 
 fn systems() -> Result<Vec<Instance>, Failure> {
     let mut instances = Vec::new();
-    let pairs = [(0.1, 1.0, 0.0, 1.0, 0.5, 60.0), (1.0, 0.2, 0.0, 0.5, 1.0, 60.0), (0.3, 1.0, 0.05, 1.0, 0.8, 600.0)];
+    let pairs =
+        [(0.1, 1.0, 0.0, 1.0, 0.5, 60.0), (1.0, 0.2, 0.0, 0.5, 1.0, 60.0), (0.3, 1.0, 0.05, 1.0, 0.8, 600.0)];
     for (decoder_rate, embedding_rate, decay, a, r, time) in pairs {
         let system = TwoBody { decoder_rate, embedding_rate, decay };
         let name = format!("η_A = {decoder_rate}, η_x = {embedding_rate}, γ = {decay}");

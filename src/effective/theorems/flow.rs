@@ -48,7 +48,8 @@ impl Flow<'_, '_> {
             let state = self.state(t)?;
             let now = state.sum_axis(ndarray::Axis(0));
             norm = norm.max((state.iter().map(|x| x * x).sum::<f64>() / self.z0() - 1.0).abs());
-            let distance = |a: &ndarray::Array1<f64>| (&now - a).iter().fold(0.0_f64, |m, x| m.max(x.abs())) / size;
+            let distance =
+                |a: &ndarray::Array1<f64>| (&now - a).iter().fold(0.0_f64, |m, x| m.max(x.abs())) / size;
             sum = sum.max(distance(&centre));
             law = law.max(distance(&self.centre(t)?));
         }
@@ -62,8 +63,15 @@ impl Flow<'_, '_> {
         let full = || self.gradient_is(Gradient::Full);
         let start = self.centre(0.0)?.iter().fold(0.0_f64, |m, x| m.max(x.abs())) / size;
         Ok(vec![
-            scalar("2205.10343 App. F (Z0)", Form::Printed, "relative change of Z0", Side::Equal, 0.0, vec![full()])
-                .judge(norm, rounding),
+            scalar(
+                "2205.10343 App. F (Z0)",
+                Form::Printed,
+                "relative change of Z0",
+                Side::Equal,
+                0.0,
+                vec![full()],
+            )
+            .judge(norm, rounding),
             scalar("2205.10343 App. F (C)", Form::Printed, "change of C/√Z0", Side::Equal, 0.0, vec![full()])
                 .judge(sum, p * rounding)
                 .with_known_erratum(),
@@ -117,7 +125,13 @@ impl Flow<'_, '_> {
             hypotheses: vec![not_ground()],
         };
         // Full flow: ‖S(t)‖² ≥ ‖Π E(0)‖², so the loss is at most (Z0/‖ΠE(0)‖²) times that of the linear flow.
-        let null: f64 = self.rates.iter().zip(self.coefficients.rows()).filter(|(r, _)| **r == 0.0).map(|(_, a)| a.dot(&a)).sum();
+        let null: f64 = self
+            .rates
+            .iter()
+            .zip(self.coefficients.rows())
+            .filter(|(r, _)| **r == 0.0)
+            .map(|(_, a)| a.dot(&a))
+            .sum();
         let room = match self.settings.gradient {
             Gradient::Linear => 0.0,
             Gradient::Full => libm::log(self.z0() / null),
@@ -128,7 +142,10 @@ impl Flow<'_, '_> {
             form: Form::Derived,
             quantity: "log_train_loss",
             side: Side::Upper,
-            claim: Claim::Envelope { ln_bound: Box::new(move |t| start + room - 2.0 * slowest * t), until: f64::INFINITY },
+            claim: Claim::Envelope {
+                ln_bound: Box::new(move |t| start + room - 2.0 * slowest * t),
+                until: f64::INFINITY,
+            },
             probability: None,
             hypotheses: vec![not_ground(), Hypothesis::below("0 < ‖ΠE(0)‖²", 0.0, null)],
         };
@@ -142,7 +159,11 @@ impl Flow<'_, '_> {
         let shape = self.final_shape()?;
         let (rqi, accuracy) = (
             crate::effective::rqi(self.spectrum.problem.task(), shape.view(), self.settings.matching)?,
-            crate::effective::predicted_accuracy(self.spectrum.problem, shape.view(), self.settings.matching)?,
+            crate::effective::predicted_accuracy(
+                self.spectrum.problem,
+                shape.view(),
+                self.settings.matching,
+            )?,
         );
         let mut highest = rqi;
         for t in self.times() {
@@ -150,17 +171,43 @@ impl Flow<'_, '_> {
         }
         // A null part with spread in every dimension: otherwise the shape ends on slow modes.
         let spread = (0..self.coefficients.ncols())
-            .map(|d| (1..self.spectrum.nullity.value).map(|i| self.coefficients[(i, d)].abs()).fold(0.0_f64, f64::max))
+            .map(|d| {
+                (1..self.spectrum.nullity.value)
+                    .map(|i| self.coefficients[(i, d)].abs())
+                    .fold(0.0_f64, f64::max)
+            })
             .fold(f64::INFINITY, f64::min);
-        let kept = || vec![Hypothesis::below("rounding < null part of E(0)", 1e-9 * self.z0().sqrt(), spread)];
+        let kept =
+            || vec![Hypothesis::below("rounding < null part of E(0)", 1e-9 * self.z0().sqrt(), spread)];
         Ok(vec![
-            scalar("2205.10343 App. E (limit of RQI)", Form::Derived, "rqi at ∞", Side::Lower, implied.rqi, kept())
-                .judge(rqi, 4.0 * EPS),
-            scalar("2205.10343 App. E (limit of Acc)", Form::Derived, "accuracy at ∞", Side::Lower, implied.accuracy, kept())
-                .judge(accuracy, 4.0 * EPS),
-            scalar("2205.10343 App. E (Alexander)", Form::Printed, "largest rqi", Side::Upper, implied.rqi, vec![])
-                .judge(highest, 4.0 * EPS)
-                .with_known_erratum(),
+            scalar(
+                "2205.10343 App. E (limit of RQI)",
+                Form::Derived,
+                "rqi at ∞",
+                Side::Lower,
+                implied.rqi,
+                kept(),
+            )
+            .judge(rqi, 4.0 * EPS),
+            scalar(
+                "2205.10343 App. E (limit of Acc)",
+                Form::Derived,
+                "accuracy at ∞",
+                Side::Lower,
+                implied.accuracy,
+                kept(),
+            )
+            .judge(accuracy, 4.0 * EPS),
+            scalar(
+                "2205.10343 App. E (Alexander)",
+                Form::Printed,
+                "largest rqi",
+                Side::Upper,
+                implied.rqi,
+                vec![],
+            )
+            .judge(highest, 4.0 * EPS)
+            .with_known_erratum(),
         ])
     }
 
@@ -181,7 +228,14 @@ impl Flow<'_, '_> {
         let value = per_parallelogram * problem.parallelograms() as f64
             / self.settings.convention.divisor(problem.parallelograms());
         let last = *self.times().last().unwrap_or(&0.0);
-        Ok(scalar("2205.10343 eq. 8 (modular: constant loss)", Form::Derived, "train_loss", Side::Equal, value, hypotheses)
-            .judge(self.loss(last)?, 16.0 * p * EPS * value * (1.0 + self.rates[self.rates.len() - 1] * last)))
+        Ok(scalar(
+            "2205.10343 eq. 8 (modular: constant loss)",
+            Form::Derived,
+            "train_loss",
+            Side::Equal,
+            value,
+            hypotheses,
+        )
+        .judge(self.loss(last)?, 16.0 * p * EPS * value * (1.0 + self.rates[self.rates.len() - 1] * last)))
     }
 }

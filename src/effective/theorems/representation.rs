@@ -54,9 +54,23 @@ pub fn representation_statements(
     let fits = || Hypothesis::fact("some decoder fits the training set", Some(conflicts == 0));
     let injective = Hypothesis::fact("an injective decoder fits it", Some(conflicts == 0 && open == 0));
     Ok(vec![
-        scalar("2205.10343 Prop. 1", Form::Printed, "parallelograms of E that are none of D", Side::Equal, 0.0, vec![fits()])
-            .judge(conflicts as f64, 0.0),
-        scalar("2205.10343 Prop. 2", Form::Printed, "parallelograms of D that are none of E", Side::Equal, 0.0, vec![fits(), injective])
-            .judge(open as f64, 0.0),
+        scalar(
+            "2205.10343 Prop. 1",
+            Form::Printed,
+            "parallelograms of E that are none of D",
+            Side::Equal,
+            0.0,
+            vec![fits()],
+        )
+        .judge(conflicts as f64, 0.0),
+        scalar(
+            "2205.10343 Prop. 2",
+            Form::Printed,
+            "parallelograms of D that are none of E",
+            Side::Equal,
+            0.0,
+            vec![fits(), injective],
+        )
+        .judge(open as f64, 0.0),
     ])
 }

@@ -1,7 +1,9 @@
 //! What holds of a training set by itself: nullities, counts, spectra.
 
 use super::scalar;
-use crate::effective::{Problem, Spectrum, Tangent, even_third_eigenvalue, full_parallelograms, smith_invariants};
+use crate::effective::{
+    Problem, Spectrum, Tangent, even_third_eigenvalue, full_parallelograms, smith_invariants,
+};
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::theorem::{Form, Hypothesis, Judged, Side};
@@ -43,8 +45,15 @@ impl Spectrum<'_> {
         let seen = problem.classes().filter(|c| !c.is_empty()).count() as f64;
         let size = problem.samples().len() as f64;
         let mut judged = vec![
-            scalar("2205.10343 Sec. 3.2 (degeneracy)", Form::Printed, "nullity", Side::Lower, 2.0, vec![addition()])
-                .judge(n0, 0.0),
+            scalar(
+                "2205.10343 Sec. 3.2 (degeneracy)",
+                Form::Printed,
+                "nullity",
+                Side::Lower,
+                2.0,
+                vec![addition()],
+            )
+            .judge(n0, 0.0),
             scalar(
                 "2205.10343 Sec. 3.2 (rank)",
                 Form::Derived,
@@ -85,21 +94,36 @@ impl Spectrum<'_> {
             (k + 1.0) * k / 2.0 + 4.0 * (k + 1.0) * k * (k - 1.0) / 6.0
         };
         judged.push(
-            scalar("2205.10343 eq. 1 (count)", Form::Derived, "parallelograms", Side::Equal, count, vec![addition(), full()])
-                .judge(problem.parallelograms() as f64, 0.0),
+            scalar(
+                "2205.10343 eq. 1 (count)",
+                Form::Derived,
+                "parallelograms",
+                Side::Equal,
+                count,
+                vec![addition(), full()],
+            )
+            .judge(problem.parallelograms() as f64, 0.0),
         );
         let even = even_third_eigenvalue(p).unwrap_or(f64::NAN);
         let third = self.values.get(2).copied().unwrap_or(0.0);
         let largest = self.values.last().copied().unwrap_or(0.0);
         let rounding = p as f64 * EPS * largest;
-        let even_full = || vec![addition(), full(), Hypothesis::fact("p even, p ≥ 4", Some(p % 2 == 0 && p >= 4))];
+        let even_full =
+            || vec![addition(), full(), Hypothesis::fact("p even, p ≥ 4", Some(p % 2 == 0 && p >= 4))];
         judged.push(
             scalar("2205.10343 eq. 9 (μ3 ≤ k(k+1))", Form::Derived, "mu3", Side::Upper, even, even_full())
                 .judge(third, rounding),
         );
         judged.push(
-            scalar("2205.10343 eq. 9 (μ3 = k(k+1), numerical)", Form::Derived, "mu3", Side::Equal, even, even_full())
-                .judge(third, rounding),
+            scalar(
+                "2205.10343 eq. 9 (μ3 = k(k+1), numerical)",
+                Form::Derived,
+                "mu3",
+                Side::Equal,
+                even,
+                even_full(),
+            )
+            .judge(third, rounding),
         );
         judged
     }
@@ -109,7 +133,10 @@ impl Spectrum<'_> {
         let p = task.symbols() as f64;
         let hypotheses = || {
             vec![
-                Hypothesis::fact("addition modulo an odd p", Some(task.is_modular() && task.symbols() % 2 == 1)),
+                Hypothesis::fact(
+                    "addition modulo an odd p",
+                    Some(task.is_modular() && task.symbols() % 2 == 1),
+                ),
                 Hypothesis::at_least("D = D0", problem.samples().len() as f64, task.samples() as f64),
             ]
         };
@@ -153,7 +180,8 @@ impl Spectrum<'_> {
                 "torsion",
                 Side::Equal,
                 p,
-                [hypotheses(), vec![Hypothesis::at_most("p ≤ 60 (Smith form)", p, SMITH_LIMIT as f64)]].concat(),
+                [hypotheses(), vec![Hypothesis::at_most("p ≤ 60 (Smith form)", p, SMITH_LIMIT as f64)]]
+                    .concat(),
             )
             .judge(torsion, 0.0),
         ])
@@ -167,8 +195,15 @@ fn group_statements(problem: &Problem) -> Result<Vec<Judged>> {
     let s3 = || Hypothesis::fact("S3", Some(is_s3));
     let full = Hypothesis::at_least("D = D0", problem.samples().len() as f64, task.samples() as f64);
     let mut judged = vec![
-        scalar("2205.10343 App. H (count)", Form::Derived, "parallelograms", Side::Equal, 90.0, vec![s3(), full])
-            .judge(problem.parallelograms() as f64, 0.0),
+        scalar(
+            "2205.10343 App. H (count)",
+            Form::Derived,
+            "parallelograms",
+            Side::Equal,
+            90.0,
+            vec![s3(), full],
+        )
+        .judge(problem.parallelograms() as f64, 0.0),
     ];
     // The gauge freedoms of a representation are tangent to all its parallelograms.
     let (nullity, least) = match *task == crate::effective::Task::s3() {
@@ -181,8 +216,15 @@ fn group_statements(problem: &Problem) -> Result<Vec<Judged>> {
     };
     let hypotheses = vec![s3(), Hypothesis::at_least("|P0(D0)| ≥ 1", full_parallelograms(task) as f64, 1.0)];
     judged.push(
-        scalar("2205.10343 App. H (degeneracy)", Form::Derived, "tangent nullity", Side::Lower, least, hypotheses)
-            .judge(nullity, 0.0),
+        scalar(
+            "2205.10343 App. H (degeneracy)",
+            Form::Derived,
+            "tangent nullity",
+            Side::Lower,
+            least,
+            hypotheses,
+        )
+        .judge(nullity, 0.0),
     );
     Ok(judged)
 }

@@ -25,17 +25,46 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
     let decayed = || vec![Hypothesis::below("0 < γ", 0.0, system.decay)];
     // What is still to come after the end: the last half of the time moved this much.
     let to_come = 1e-9 + 2.0 * ((end_a - half_a).abs() + (end_r - half_r).abs());
-    let drift = (system.invariant(end_a.max(f64::MIN_POSITIVE), end_r.max(f64::MIN_POSITIVE))? - invariant).abs();
+    let drift =
+        (system.invariant(end_a.max(f64::MIN_POSITIVE), end_r.max(f64::MIN_POSITIVE))? - invariant).abs();
     let size = 1.0 + a * a / (2.0 * system.decoder_rate) + r * r / system.embedding_rate;
     Ok(vec![
-        scalar("2205.10343 App. L (invariant)", Form::Derived, "change of the invariant", Side::Equal, 0.0, vec![])
-            .judge(drift / size, 1e-9),
-        scalar("2205.10343 App. L (decoder at rest, γ = 0)", Form::Derived, "a", Side::Equal, rest.decoder, undecayed())
-            .judge(end_a, to_come),
-        scalar("2205.10343 App. L (distance at rest, γ = 0)", Form::Derived, "r", Side::Equal, rest.distance, undecayed())
-            .judge(end_r, to_come),
-        scalar("2205.10343 App. L (distance at rest, γ > 0)", Form::Derived, "r", Side::Equal, rest.distance, decayed())
-            .judge(end_r, to_come),
+        scalar(
+            "2205.10343 App. L (invariant)",
+            Form::Derived,
+            "change of the invariant",
+            Side::Equal,
+            0.0,
+            vec![],
+        )
+        .judge(drift / size, 1e-9),
+        scalar(
+            "2205.10343 App. L (decoder at rest, γ = 0)",
+            Form::Derived,
+            "a",
+            Side::Equal,
+            rest.decoder,
+            undecayed(),
+        )
+        .judge(end_a, to_come),
+        scalar(
+            "2205.10343 App. L (distance at rest, γ = 0)",
+            Form::Derived,
+            "r",
+            Side::Equal,
+            rest.distance,
+            undecayed(),
+        )
+        .judge(end_r, to_come),
+        scalar(
+            "2205.10343 App. L (distance at rest, γ > 0)",
+            Form::Derived,
+            "r",
+            Side::Equal,
+            rest.distance,
+            decayed(),
+        )
+        .judge(end_r, to_come),
     ])
 }
 
@@ -74,8 +103,15 @@ pub fn class_statements(points: ArrayView2<'_, f64>, labels: &[usize], time: f64
     let distance = (&f - &closed).iter().fold(0.0_f64, |m, x| m.max(x.abs())) / flow.z().sqrt();
     let z: f64 = closed.iter().map(|x| x * x).sum();
     Ok(vec![
-        scalar("2205.10343 App. I (closed form)", Form::Derived, "distance from the integrated flow", Side::Equal, 0.0, vec![])
-            .judge(distance, 1e-8),
+        scalar(
+            "2205.10343 App. I (closed form)",
+            Form::Derived,
+            "distance from the integrated flow",
+            Side::Equal,
+            0.0,
+            vec![],
+        )
+        .judge(distance, 1e-8),
         scalar("2205.10343 App. I (Z)", Form::Derived, "relative change of Z", Side::Equal, 0.0, vec![])
             .judge(z / flow.z() - 1.0, 1e-12),
     ])

@@ -9,14 +9,14 @@ use crate::reproduce::{Check, Produced};
 
 /// Successes of the authors' program in 10⁴ subsets, p = 10, |D| = 14..=40.
 const AUTHORS: [u32; 27] = [
-    1, 7, 51, 144, 373, 860, 1754, 2863, 4270, 5795, 7085, 8027, 8666, 9187, 9488, 9654, 9814, 9881, 9919, 9945,
-    9980, 9983, 9991, 9998, 9994, 9997, 10_000,
+    1, 7, 51, 144, 373, 860, 1754, 2863, 4270, 5795, 7085, 8027, 8666, 9187, 9488, 9654, 9814, 9881, 9919,
+    9945, 9980, 9983, 9991, 9998, 9994, 9997, 10_000,
 ];
 
 /// Subsets of the 21 sums of six symbols with a unique structure, |D| = 6..=21, all enumerated.
 const EXACT_SIX: [f64; 16] = [
-    3.0, 129.0, 1594.0, 9666.0, 34_479.0, 78_779.0, 120_698.0, 127_420.0, 94_580.0, 50_486.0, 19_951.0, 5965.0,
-    1330.0, 210.0, 21.0, 1.0,
+    3.0, 129.0, 1594.0, 9666.0, 34_479.0, 78_779.0, 120_698.0, 127_420.0, 94_580.0, 50_486.0, 19_951.0,
+    5965.0, 1330.0, 210.0, 21.0, 1.0,
 ];
 
 fn curve(name: impl Into<String>, points: Vec<(f64, f64)>, style: Style, color: Color) -> Curve {
@@ -48,7 +48,12 @@ pub fn figure_4a() -> Result<Produced, Failure> {
         for &(n, at) in &points {
             let (low, high) = at.interval(0.95)?;
             rows.push(vec![
-                p.to_string(), n.to_string(), exact(n as f64 / all as f64), exact(at.estimate()), exact(low), exact(high),
+                p.to_string(),
+                n.to_string(),
+                exact(n as f64 / all as f64),
+                exact(at.estimate()),
+                exact(low),
+                exact(high),
             ]);
         }
         let (critical, interval) = times.critical_fraction(0.95)?;
@@ -73,7 +78,8 @@ pub fn figure_4a() -> Result<Produced, Failure> {
         let line = points.iter().map(|&(n, at)| (n as f64 / all as f64, at.estimate())).collect();
         shown.push(curve(format!("p = {p}"), line, Style::Solid, color));
     }
-    let theirs = (14..).zip(&AUTHORS).map(|(n, &k): (usize, &u32)| (n as f64 / 55.0, f64::from(k) / 1e4)).collect();
+    let theirs =
+        (14..).zip(&AUTHORS).map(|(n, &k): (usize, &u32)| (n as f64 / 55.0, f64::from(k) / 1e4)).collect();
     shown.push(curve("authors' program, p = 10", theirs, Style::Points, Color::Vermillion));
     let ten = halves.iter().find(|h| h.0 == 10.0).map_or(f64::NAN, |h| h.1);
     let last = halves.last().map_or(f64::NAN, |h| h.1);
@@ -134,7 +140,8 @@ pub fn figure_5a() -> Result<Produced, Failure> {
     for size in 6..=55 {
         let rates = ensemble.rates(size)?;
         let lambda = |r: &groktime::effective::Rate| r.lambda(10, Convention::Mean, Normalisation::Symbols);
-        let (h, g) = (summary(rates.iter().map(lambda).collect()), summary(rates.iter().map(|r| r.mu).collect()));
+        let (h, g) =
+            (summary(rates.iter().map(lambda).collect()), summary(rates.iter().map(|r| r.mu).collect()));
         let r = size as f64 / 55.0;
         rows.push([vec![size.to_string(), exact(r)], h.map(exact).to_vec(), g.map(exact).to_vec()].concat());
         paper.push((r, h));
@@ -148,7 +155,12 @@ pub fn figure_5a() -> Result<Produced, Failure> {
         curves: vec![
             Curve {
                 band: Some(values.iter().map(|v| (v.1[1], v.1[3])).collect()),
-                ..curve("median, quartiles", values.iter().map(|v| (v.0, v.1[2])).collect(), Style::Solid, color)
+                ..curve(
+                    "median, quartiles",
+                    values.iter().map(|v| (v.0, v.1[2])).collect(),
+                    Style::Solid,
+                    color,
+                )
             },
             curve("mean", values.iter().map(|v| (v.0, v.1[0])).collect(), Style::Dashed, Color::Black),
         ],
@@ -166,17 +178,43 @@ pub fn figure_5a() -> Result<Produced, Failure> {
             caption: Some("20000 random training sets a size, zeros included.".into()),
         },
         heading: vec![
-            "samples", "fraction", "lambda3_mean", "lambda3_q25", "lambda3_median", "lambda3_q75", "mu3_mean", "mu3_q25",
-            "mu3_median", "mu3_q75",
+            "samples",
+            "fraction",
+            "lambda3_mean",
+            "lambda3_q25",
+            "lambda3_median",
+            "lambda3_q75",
+            "mu3_mean",
+            "mu3_q25",
+            "mu3_median",
+            "mu3_q75",
         ],
         rows,
         settings: json!({"operation": "addition without wrap", "symbols": 10, "trials": trials, "seed": 0}),
         checks: vec![
             Check::new("mean λ₃ at r = 0.31", "about 0 below 0.4", at(17)[0], 0.0, 5e-4),
-            Check::new("mean λ₃ at r = 0.51 (no number printed; another implementation's)", "0.01761", at(28)[0], 0.0172, 0.0180),
-            Check::new("mean λ₃ at r = 0.80 (another implementation's)", "0.05542", at(44)[0], 0.0548, 0.0561),
+            Check::new(
+                "mean λ₃ at r = 0.51 (no number printed; another implementation's)",
+                "0.01761",
+                at(28)[0],
+                0.0172,
+                0.0180,
+            ),
+            Check::new(
+                "mean λ₃ at r = 0.80 (another implementation's)",
+                "0.05542",
+                at(44)[0],
+                0.0548,
+                0.0561,
+            ),
             Check::new("λ₃ at r = 1, exactly 6/70", "0.0857", at(55)[0], 0.085_714, 0.085_715),
-            Check::new("mean rises with r from 0.22 on (1: yes)", "increasing", f64::from(u8::from(rises)), 1.0, 1.0),
+            Check::new(
+                "mean rises with r from 0.22 on (1: yes)",
+                "increasing",
+                f64::from(u8::from(rises)),
+                1.0,
+                1.0,
+            ),
         ],
     })
 }

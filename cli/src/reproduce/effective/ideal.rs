@@ -13,8 +13,15 @@ use crate::reproduce::{Check, Produced};
 const SIZES: [usize; 10] = [6, 11, 17, 22, 28, 33, 39, 44, 50, 55];
 /// Ideal curves of another implementation (2000 sets a size), all sizes but the last.
 const OTHERS: [(f64, f64); 9] = [
-    (0.0102, 0.1091), (0.0475, 0.2030), (0.2350, 0.3679), (0.7110, 0.6583), (0.9788, 0.8727), (0.9984, 0.9272), (1.0, 0.9605),
-    (1.0, 0.9779), (1.0, 0.9924),
+    (0.0102, 0.1091),
+    (0.0475, 0.2030),
+    (0.2350, 0.3679),
+    (0.7110, 0.6583),
+    (0.9788, 0.8727),
+    (0.9984, 0.9272),
+    (1.0, 0.9605),
+    (1.0, 0.9779),
+    (1.0, 0.9924),
 ];
 
 /// One training set, seen at one time of its flow.
@@ -43,7 +50,8 @@ pub fn figure_10() -> Result<Produced, Failure> {
         .flatten()
         .collect();
     let lucky = seen.iter().filter(|s| s.rqi > s.rqi_bar + 1e-12).count() as f64 / seen.len() as f64;
-    let lucky_accuracy = seen.iter().filter(|s| s.accuracy > s.accuracy_bar + 1e-12).count() as f64 / seen.len() as f64;
+    let lucky_accuracy =
+        seen.iter().filter(|s| s.accuracy > s.accuracy_bar + 1e-12).count() as f64 / seen.len() as f64;
     let at_end = seen.iter().filter(|s| s.time > 10.0);
     let short_of = at_end.map(|s| s.rqi_bar - s.rqi).fold(0.0, f64::max);
     // The fewest samples with which some random set of the ensemble implies all.
@@ -51,7 +59,10 @@ pub fn figure_10() -> Result<Produced, Failure> {
     let off = ideals
         .iter()
         .zip(OTHERS)
-        .map(|(i, o)| ((i.rqi - o.0).abs() / (1.5 * i.rqi_error + 8e-4)).max((i.accuracy - o.1).abs() / (1.5 * i.accuracy_error + 8e-4)))
+        .map(|(i, o)| {
+            ((i.rqi - o.0).abs() / (1.5 * i.rqi_error + 8e-4))
+                .max((i.accuracy - o.1).abs() / (1.5 * i.accuracy_error + 8e-4))
+        })
         .fold(0.0, f64::max);
     let rows = seen
         .iter()
@@ -74,7 +85,8 @@ pub fn figure_10() -> Result<Produced, Failure> {
         points: SIZES
             .iter()
             .map(|&n| {
-                let values: Vec<f64> = seen.iter().filter(|s| s.size == n && s.time == time).map(pick).collect();
+                let values: Vec<f64> =
+                    seen.iter().filter(|s| s.size == n && s.time == time).map(pick).collect();
                 (fraction(n), values.iter().sum::<f64>() / values.len() as f64)
             })
             .collect(),
@@ -83,7 +95,13 @@ pub fn figure_10() -> Result<Produced, Failure> {
         band: None,
     };
     let scatter = |pick: &dyn Fn(&Seen) -> (f64, f64)| -> Vec<Curve> {
-        let diagonal = Curve { name: "equal".into(), points: vec![(0.0, 0.0), (1.0, 1.0)], style: Style::Dashed, color: Color::Black, band: None };
+        let diagonal = Curve {
+            name: "equal".into(),
+            points: vec![(0.0, 0.0), (1.0, 1.0)],
+            style: Style::Dashed,
+            color: Color::Black,
+            band: None,
+        };
         let clouds = times.iter().map(|&(time, color)| Curve {
             name: format!("at {time} t_h"),
             points: seen.iter().filter(|s| s.time == time).map(pick).collect(),
@@ -98,7 +116,13 @@ pub fn figure_10() -> Result<Produced, Failure> {
     let with_ideal = |first: Curve, pick: &dyn Fn(&Seen) -> f64| -> Vec<Curve> {
         std::iter::once(first).chain(times.iter().map(|&(t, c)| means(t, c, pick))).collect()
     };
-    let panel = |title: &str, x: &str, y: &str, curves| Panel { title: title.into(), x: axis(x), y: axis(y), curves, markers: vec![] };
+    let panel = |title: &str, x: &str, y: &str, curves| Panel {
+        title: title.into(),
+        x: axis(x),
+        y: axis(y),
+        curves,
+        markers: vec![],
+    };
     Ok(Produced {
         figure: Figure {
             title: "Representations on their way to the ideal model, p = 10, δ = 0.01".into(),
