@@ -560,7 +560,8 @@ fn smith_invariants_are_quotients_of_minors() {
 /// The authors' draws for seed 58.
 fn raw_start() -> Array2<f64> {
     let raw = [
-        7_835_427, 5_970_464, 8_534_807, 3_169_305, 16_633_742, 6_712_213, 6_027_171, 945_908, 6_223_769, 10_975_393,
+        7_835_427, 5_970_464, 8_534_807, 3_169_305, 16_633_742, 6_712_213, 6_027_171, 945_908, 6_223_769,
+        10_975_393,
     ];
     let e = Array1::from_iter(raw.iter().map(|&k| f64::from(k) / 16_777_216.0 - 0.5));
     e.insert_axis(ndarray::Axis(1))
@@ -662,7 +663,8 @@ fn euler_steps_of_the_authors() {
     }
     // Their very start, one step of Adam (±10⁻³) later, gives the losses that they print.
     let signs = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0];
-    let moved = raw_start() + &Array1::from_iter(signs.iter().map(|s| 1e-3 * s)).insert_axis(ndarray::Axis(1));
+    let moved =
+        raw_start() + &Array1::from_iter(signs.iter().map(|s| 1e-3 * s)).insert_axis(ndarray::Axis(1));
     let theirs = normalised(moved.view(), Normalisation::SymbolsLessOne).unwrap();
     let printed = s.euler(theirs.view(), SUM, 1e-3, Match::CODE).unwrap();
     for (step, l0) in [(0, 397.766_568), (500, 32.909_102), (1000, 0.031_984_49), (2000, 3.9014e-8)] {

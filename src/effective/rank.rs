@@ -190,13 +190,6 @@ impl Task {
         // Translations are always there; a finite group has no homomorphism to R but zero.
         if self.is_addition() { 2.min(self.symbols()) } else { 1 }
     }
-
-    /// Σ_{s: seen} m_s/|D0|: the accuracy of a model that has seen a label once and knows the structure.
-    pub(crate) fn seen_accuracy(&self, problem: &Problem) -> f64 {
-        let sizes = class_sizes(self);
-        let seen: u64 = problem.classes().zip(&sizes).filter(|(c, _)| !c.is_empty()).map(|(_, m)| m).sum();
-        seen as f64 / self.samples() as f64
-    }
 }
 
 impl Problem {
@@ -242,7 +235,18 @@ impl Problem {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn implied(&self) -> Implied {
-        let basis = self.echelon().null_basis();
+        let echelon = self.echelon();
+        if self.symbols() - echelon.rank() == self.task.smallest_nullity() {
+            // All is implied where anything of the class was seen.
+            let (all, predicted) = (full_parallelograms(&self.task), self.seen_samples());
+            return self.implication(all, predicted);
+        }
+        self.implied_by_keys(&echelon)
+    }
+
+    /// The same by keys, whatever the nullity.
+    pub(crate) fn implied_by_keys(&self, echelon: &Echelon) -> Implied {
+        let basis = echelon.null_basis();
         let full = Problem::full(self.task.clone());
         let key = |&[i, j]: &Pair| -> Vec<u64> {
             basis.iter().map(|v| add(v[i as usize], v[j as usize])).collect()
@@ -261,11 +265,22 @@ impl Problem {
                 }
             }
         }
+        self.implication(parallelograms, predicted)
+    }
+
+    fn implication(&self, parallelograms: u64, predicted: usize) -> Implied {
         Implied {
             parallelograms,
             rqi: parallelograms as f64 / full_parallelograms(&self.task) as f64,
             accuracy: predicted as f64 / self.task.samples() as f64,
             predicted,
         }
+    }
+
+    /// Σ_{s: seen} m_s: samples of the full data whose class was seen.
+    pub(crate) fn seen_samples(&self) -> usize {
+        let sizes = class_sizes(&self.task);
+        let seen = self.classes().zip(&sizes).filter(|(class, _)| !class.is_empty());
+        seen.map(|(_, m)| *m as usize).sum()
     }
 }

@@ -41,7 +41,7 @@ impl Spectrum<'_> {
         let addition = || Hypothesis::fact("addition without wrap", Some(task.is_addition()));
         let unique = || vec![addition(), Hypothesis::at_most("n0 ≤ 2", n0, 2.0)];
         let full = || Hypothesis::at_least("D = D0", problem.samples().len() as f64, task.samples() as f64);
-        let implied = problem.implied();
+        let implied = problem.implied_by_keys(&problem.echelon());
         let seen = problem.classes().filter(|c| !c.is_empty()).count() as f64;
         let size = problem.samples().len() as f64;
         let mut judged = vec![
@@ -82,7 +82,7 @@ impl Spectrum<'_> {
                 Form::Corrected,
                 "acc_bar",
                 Side::Equal,
-                task.seen_accuracy(problem),
+                problem.seen_samples() as f64 / task.samples() as f64,
                 unique(),
             )
             .judge(implied.accuracy, 4.0 * EPS),

@@ -11,8 +11,10 @@ use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
 use crate::reproduce::{Check, Produced};
 
 /// The 24-bit integers k of the ten draws k/2²⁴ − ½ of seed 58.
-const SEED_58: [u32; 10] =
-    [7_835_427, 5_970_464, 8_534_807, 3_169_305, 16_633_742, 6_712_213, 6_027_171, 945_908, 6_223_769, 10_975_393];
+const SEED_58: [u32; 10] = [
+    7_835_427, 5_970_464, 8_534_807, 3_169_305, 16_633_742, 6_712_213, 6_027_171, 945_908, 6_223_769,
+    10_975_393,
+];
 /// The first step of Adam, ±10⁻³, which the authors' program makes before it copies the embeddings: the one
 /// choice of signs of 2¹⁰ that gives the losses they print.
 const FIRST_STEP: [f64; 10] = [1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, -1e-3, -1e-3, -1e-3, -1e-3];
