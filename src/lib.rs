@@ -30,6 +30,7 @@
 //! | module | what is there |
 //! |---|---|
 //! | [`ridge`] | the model: problem, spectrum, closed form, theorems, sensitivities, averages, control |
+//! | [`effective`] | effective theory of representation learning: exact ranks, grokking rates, RQI over time |
 //! | [`trajectory`] | a trajectory is a function of time: the trait, clocks, tables of observables |
 //! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
 //! | [`grokking`] | t1, t2, the delay, the four phases |
@@ -58,6 +59,7 @@
 pub mod crossing;
 pub mod data;
 pub mod diagonal;
+pub mod effective;
 pub mod error;
 pub mod grokking;
 pub mod limits;

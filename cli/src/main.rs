@@ -4,6 +4,7 @@
 //! output failed.
 
 mod arguments;
+mod effective;
 mod output;
 mod plot;
 mod reproduce;
@@ -27,6 +28,9 @@ enum Command {
     /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
     #[command(allow_negative_numbers = true)]
     Ridge(Box<ridge::Arguments>),
+    /// The effective theory of one training set (or many): exact ranks, grokking rate, RQI over time
+    #[command(allow_negative_numbers = true)]
+    Effective(Box<effective::Arguments>),
     /// All published statements of a model on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
@@ -43,6 +47,7 @@ pub enum Status {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ridge(arguments) => ridge::run(&arguments),
+        Command::Effective(arguments) => effective::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };

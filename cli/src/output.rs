@@ -9,7 +9,7 @@ use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
 use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
-use groktime::trajectory::Clock;
+use groktime::trajectory::{Clock, Table as Observations};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -76,6 +76,19 @@ pub fn write_csv(path: &Path, heading: &[&str], rows: &[Vec<String>]) -> Result<
         rows.iter().try_for_each(|row| writeln!(file, "{}", row.join(",")))
     })
     .map_err(Failure::writing)
+}
+
+/// Observables at their times, one row each.
+pub fn write_observations<T: Clock>(path: &Path, observations: &Observations<T>) -> Result<(), Failure> {
+    let names = observations.columns.iter().map(|o| o.name());
+    let heading: Vec<&str> = std::iter::once("time").chain(names).collect();
+    let rows: Vec<Vec<String>> = observations
+        .times
+        .iter()
+        .zip(observations.values.outer_iter())
+        .map(|(t, row)| std::iter::once(t.to_string()).chain(row.iter().map(|&x| exact(x))).collect())
+        .collect();
+    write_csv(path, &heading, &rows)
 }
 
 /// A table for people.

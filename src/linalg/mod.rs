@@ -11,6 +11,7 @@
 
 #[cfg(feature = "lapack")]
 mod ffi;
+mod lanczos;
 #[cfg(feature = "lapack")]
 mod lapack;
 mod pure;
@@ -22,6 +23,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result, check_finite, check_shape};
 
+pub use lanczos::{EigenvalueWorkspace, LANCZOS_FROM, SymmetricOperator, largest_eigenpairs};
 pub(crate) use pure::{Number, add_lower_gram};
 
 /// Machine epsilon of `f64`, 2⁻⁵².
@@ -119,6 +121,17 @@ impl Engine {
             #[cfg(feature = "lapack")]
             Backend::Lapack => lapack::eigh(a, self.threads),
         }
+    }
+
+    /// Eigenvalues alone, ascending, of a symmetric matrix; only the lower triangle is read. A third of the
+    /// work of [`Engine::eigh`]. Always in faer.
+    ///
+    /// # Errors
+    /// As [`Engine::eigh`].
+    pub fn eigenvalues(self, a: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
+        check_finite("matrix", a)?;
+        check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
+        pure::eigenvalues(a, self.threads)
     }
 
     /// Tridiagonal form of a symmetric matrix, in its own storage where that is column-major; only the

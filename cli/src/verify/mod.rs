@@ -4,6 +4,7 @@
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
 //! be a one-in-a-million event at the rate it allows.
 
+mod effective;
 mod ridge;
 
 use clap::{Args, ValueEnum};
@@ -28,6 +29,7 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Model {
+    Effective,
     Ridge,
 }
 
@@ -77,6 +79,7 @@ pub struct Instance {
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let (model, paper, rows) = match arguments.model {
+        Model::Effective => ("effective", "2205.10343", effective::rows()?),
         Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
