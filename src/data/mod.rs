@@ -1,5 +1,6 @@
 //! Data sets, teachers, feature maps, tasks, covariances; arrays in files.
 
+pub mod accuracy;
 pub mod covariance;
 pub mod design;
 pub mod features;

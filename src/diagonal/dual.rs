@@ -4,6 +4,9 @@
 //!    J = -\kappa\, D\,H, \quad D = \tfrac1n\operatorname{diag}(\ell''), \quad
 //!    H = X \operatorname{diag}(\partial w/\partial z)\, X^\top. $$
 //!
+//! It is integrated in s = ln(1 + t/t₀), with t₀ the time scale of the first fit: p moves over many decades
+//! of t, like ln t while margins grow, and a step can then be a fixed fraction of t.
+//!
 //! Implicit steps solve (I + cDH)x = b through the symmetric I + cD^{½}HD^{½}, which stays positive
 //! definite when entries of D underflow (fitted samples of margin losses).
 
@@ -21,8 +24,30 @@ const EPOCH: f64 = 0.5;
 /// Below this relative spread of ∂w/∂z the Gram matrix of the data stands for H.
 const UNIFORM: f64 = 1e-3;
 
+/// s = ln(1 + t/t₀).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogClock {
+    scale: f64,
+}
+
+impl LogClock {
+    pub(super) fn s(self, t: f64) -> f64 {
+        libm::log1p(t / self.scale)
+    }
+
+    pub(super) fn t(self, s: f64) -> f64 {
+        self.scale * libm::expm1(s)
+    }
+
+    /// dt/ds.
+    fn rate(self, s: f64) -> f64 {
+        self.scale * libm::exp(s)
+    }
+}
+
 pub(super) struct DualFlow<'a> {
     problem: &'a Problem,
+    pub(super) clock: LogClock,
     threads: Threads,
     /// One net an epoch; the last is current.
     pub(super) nets: Vec<Net>,
@@ -44,6 +69,7 @@ impl<'a> DualFlow<'a> {
         let (n, d) = (problem.design.samples(), problem.design.dimension());
         DualFlow {
             problem,
+            clock: LogClock { scale: 1.0 },
             threads: settings.threads,
             nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
             reference: vec![0.0; n],
@@ -57,6 +83,22 @@ impl<'a> DualFlow<'a> {
             rate: 0.0,
             shift: 0.0,
         }
+    }
+
+    /// Sets t₀ to the inverse of the trace of the Jacobian at the start.
+    ///
+    /// # Errors
+    /// [`Reject`]: the start overflows.
+    pub(super) fn set_clock(&mut self) -> Result<(), Reject> {
+        let start = vec![0.0; self.problem.labels.len()];
+        self.refresh(0.0, &start)?;
+        let roots = self.curvature_roots.iter().zip(self.kernel.diag());
+        let trace = self.rate * roots.map(|(root, k)| root * root * k).sum::<f64>();
+        // A start that is fitted already has none: then the clock of the first step does.
+        if trace.is_finite() && trace > 0.0 {
+            self.clock = LogClock { scale: 1.0 / trace };
+        }
+        Ok(())
     }
 
     fn net(&self) -> &Net {
@@ -79,9 +121,10 @@ impl Flow for DualFlow<'_> {
         self.problem.labels.len()
     }
 
-    fn rhs(&mut self, t: f64, p: &[f64], dp: &mut [f64]) -> Result<(), Reject> {
+    fn rhs(&mut self, s: f64, p: &[f64], dp: &mut [f64]) -> Result<(), Reject> {
+        let t = self.clock.t(s);
         self.forward(t, p)?;
-        let rate = self.net().dual_rate(t) / p.len() as f64;
+        let rate = self.clock.rate(s) * self.net().dual_rate(t) / p.len() as f64;
         let loss = self.problem.loss;
         for ((dp, &f), &y) in dp.iter_mut().zip(&self.outputs).zip(&self.problem.labels) {
             *dp = -rate * loss.slope(f, y);
@@ -89,7 +132,7 @@ impl Flow for DualFlow<'_> {
         if dp.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Reject("the loss overflows")) }
     }
 
-    fn sizes(&self, _t: f64, p: &[f64], sizes: &mut [f64]) {
+    fn sizes(&self, _s: f64, p: &[f64], sizes: &mut [f64]) {
         for ((size, p), reference) in sizes.iter_mut().zip(p).zip(&self.reference) {
             *size = p.abs().max(*reference);
         }
@@ -98,7 +141,8 @@ impl Flow for DualFlow<'_> {
         sizes.iter_mut().for_each(|s| *s = s.max(floor));
     }
 
-    fn accepted(&mut self, t: f64, p: &mut [f64]) -> Action {
+    fn accepted(&mut self, s: f64, p: &mut [f64]) -> Action {
+        let t = self.clock.t(s);
         if self.net().age(t) < EPOCH {
             return Action::Continue;
         }
@@ -113,7 +157,8 @@ impl Flow for DualFlow<'_> {
 }
 
 impl StiffFlow for DualFlow<'_> {
-    fn refresh(&mut self, t: f64, p: &[f64]) -> Result<(), Reject> {
+    fn refresh(&mut self, s: f64, p: &[f64]) -> Result<(), Reject> {
+        let t = self.clock.t(s);
         self.forward(t, p)?;
         let n = p.len() as f64;
         let (loss, labels) = (self.problem.loss, &self.problem.labels);
@@ -136,7 +181,7 @@ impl StiffFlow for DualFlow<'_> {
             // The Newton matrix alone: single precision is enough.
             self.kernel = design.weighted_gram_in(Precision::Single, &self.slopes, self.threads);
         }
-        self.rate = net.dual_rate(t);
+        self.rate = self.clock.rate(s) * net.dual_rate(t);
         Ok(())
     }
 
