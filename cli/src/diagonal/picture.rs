@@ -44,7 +44,7 @@ where
         Panel {
             title: "loss".into(),
             x: x(),
-            y: Axis { label: curves.problem.loss().name().into(), scale: Scale::Log10Values, range: None },
+            y: Axis { label: format!("{} loss", curves.problem.loss().name()), scale: Scale::Log10Values, range: None },
             curves: vec![
                 // The logarithm: the loss itself may underflow.
                 curve("training", Color::Blue, |r| Some(r.ln_train_loss * std::f64::consts::LOG10_E)),

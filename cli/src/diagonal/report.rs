@@ -203,7 +203,7 @@ impl Report {
             std::iter::once(short(r.time)).chain(shown.iter().map(|&j| cell(values[j]))).collect()
         };
         text += &table(&heading, rows.iter().map(row).collect());
-        if !slow {
+        if !self.statements.is_empty() {
             text += &statements_text("arXiv 2311.18817", &self.statements);
         }
         text
