@@ -44,6 +44,7 @@ mod hyperbolic;
 mod net;
 mod run;
 mod slow;
+pub mod theorems;
 
 use std::sync::OnceLock;
 
