@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use groktime::Loss;
 use groktime::data::files::write_npy;
+use groktime::diagonal::theorems::Inputs;
 use groktime::diagonal::{Run, Settings, SlowFlow, Snapshot};
 use groktime::theorem::Judged;
 use ndarray::Array2;
@@ -67,6 +68,9 @@ pub struct Question {
     /// Flow times to report (with --slow-flow: τ) [default: a logarithmic grid up to the horizon]
     #[arg(long, value_name = "T1,T2,…")]
     pub at: Option<Numbers>,
+    /// No statements: on large data they cost more than the flow
+    #[arg(long, conflicts_with = "slow_flow")]
+    pub no_statements: bool,
     /// The limit λ → 0 at fixed τ = λt (squared loss), and its distance from the flow at the given λ
     #[arg(long)]
     pub slow_flow: bool,
@@ -146,7 +150,10 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         false => {
             let run = integrate(&problem, &settings, arguments.quiet)?;
             let curves = Curves::new(&problem, &test, |t| run.snapshot(t));
-            let statements = statements(&run, arguments)?;
+            let statements = match arguments.question.no_statements {
+                true => Vec::new(),
+                false => statements(&run, arguments)?,
+            };
             write(arguments, &curves, &times, Report::of_run(&run, statements))?
         }
         true => {
@@ -177,8 +184,9 @@ fn integrate<'p>(
     Ok(run)
 }
 
-fn statements(_run: &Run<'_>, _arguments: &Arguments) -> Result<Vec<Judged>, Failure> {
-    Ok(Vec::new())
+fn statements(run: &Run<'_>, arguments: &Arguments) -> Result<Vec<Judged>, Failure> {
+    let relevant = arguments.source.relevant();
+    Ok(run.statements(&Inputs { relevant, ..Inputs::default() })?)
 }
 
 /// Everything that was asked for; files before standard output.

@@ -105,7 +105,7 @@ impl Study<'_> {
 
     /// A check of such a step, within a relative tolerance of the published one.
     fn check_passes(&self, level: f64, published: f64, tolerance: f64) -> Result<Check, Failure> {
-        let what = format!("step at which the test accuracy passes {}%", 100.0 * level);
+        let what = format!("step at which the test accuracy passes {:.0}%", 100.0 * level);
         Ok(near(what, self.passes(level)?, published, tolerance))
     }
 

@@ -13,6 +13,7 @@ use crate::reproduce::{Check, Produced};
 
 /// α of the four nets.
 const ALPHAS: [f64; 4] = [1e1, 1e2, 1e3, 1e4];
+const STYLES: [Style; 4] = [Style::Solid, Style::Solid, Style::Dashed, Style::Dotted];
 const WEIGHT_DECAY: f64 = 1e-3;
 /// The grid in λt goes to ln α + 6.
 const PAST: f64 = 6.0;
@@ -62,7 +63,8 @@ pub fn figure() -> Result<Produced, Failure> {
             columns: 2,
             caption: Some(format!(
                 "Logistic loss, depth 2, u = v = α at the start. Each tenfold α moves the transition by ln 10 = 2.303 in λt; \
-                 midpoints of the L1 margin ratio: {}. Solutions of either limit by a convex solver.",
+                 midpoints of the L1 margin ratio: {}. \
+                 The limits by convex solvers. With λ fixed the flow ends at an L1-regularised loss, short of the L1 margin.",
                 midpoints.iter().map(|m| format!("{m:.3}")).collect::<Vec<_>>().join(", ")
             )),
         },
@@ -127,7 +129,8 @@ fn panels(paths: &[Path]) -> Vec<Panel> {
                     .zip(&p.alignments)
                     .map(|(&s, a)| (x(s), value(a).unwrap_or(f64::NAN)))
                     .collect(),
-                style: Style::Solid,
+                // The shifted curves lie on each other.
+                style: if shifted { STYLES[i] } else { Style::Solid },
                 color: Color::nth(i),
                 band: None,
             }
@@ -146,14 +149,14 @@ fn panels(paths: &[Path]) -> Vec<Panel> {
             "L1 margin",
             "λt",
             "part of the largest",
-            Some((0.0, 14.0)),
+            Some((0.0, 15.3)),
             curves(false, false, |a| a.margin_l1),
         ),
         panel(
             "L2 margin",
             "λt",
             "part of the largest",
-            Some((0.0, 14.0)),
+            Some((0.0, 15.3)),
             curves(false, false, |a| a.margin_l2),
         ),
         panel(
