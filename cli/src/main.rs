@@ -4,9 +4,11 @@
 //! output failed.
 
 mod arguments;
+mod diagonal;
 mod effective;
 mod output;
 mod plot;
+mod progress;
 mod reproduce;
 mod ridge;
 mod verify;
@@ -28,6 +30,9 @@ enum Command {
     /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
     #[command(allow_negative_numbers = true)]
     Ridge(Box<ridge::Arguments>),
+    /// A diagonal linear net under gradient flow: losses, margins, accuracies at any time, statements
+    #[command(allow_negative_numbers = true)]
+    Diagonal(Box<diagonal::Arguments>),
     /// The effective theory of one training set (or many): exact ranks, grokking rate, RQI over time
     #[command(allow_negative_numbers = true)]
     Effective(Box<effective::Arguments>),
@@ -47,6 +52,7 @@ pub enum Status {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ridge(arguments) => ridge::run(&arguments),
+        Command::Diagonal(arguments) => diagonal::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),

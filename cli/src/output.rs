@@ -11,7 +11,9 @@ use groktime::data::files::write_whole;
 use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
 use groktime::trajectory::{Clock, Table as Observations};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::Status;
 
 /// What stops the program.
 #[derive(Debug)]
@@ -66,6 +68,34 @@ pub fn print(text: &str) -> Result<(), Failure> {
             Err(Failure::Computation(format!("standard output: {e}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// The keys that every JSON document starts with.
+pub fn document(model: &str) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("schema".into(), json!(1));
+    out.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    out.insert("model".into(), json!(model));
+    out
+}
+
+/// Statements in JSON.
+pub fn statements_value(statements: &[Judged]) -> Result<Value, Failure> {
+    serde_json::to_value(statements).map_err(|e| Failure::Computation(e.to_string()))
+}
+
+/// The table of statements.
+pub fn statements_text(paper: &str, statements: &[Judged]) -> String {
+    let rows = statements.iter().map(statement_row).collect();
+    format!("\nStatements ({paper})\n{}", table(&STATEMENT_HEADING, rows))
+}
+
+/// How a command ends that judged statements.
+pub fn status(statements: &[Judged]) -> Status {
+    match statements.iter().any(|s| s.verdict.outcome == Outcome::Violated) {
+        true => Status::Violated,
+        false => Status::Done,
     }
 }
 
@@ -196,7 +226,7 @@ pub fn statement_name(source: &str, form: Form) -> String {
     }
 }
 
-pub const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
+const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
 
 /// The hypotheses that stand in a given way, with what they have and need.
 fn reasons(judged: &Judged, standing: Standing) -> String {

@@ -6,6 +6,7 @@ pub mod design;
 pub mod features;
 pub mod files;
 pub mod tasks;
+pub mod test_loss;
 
 pub use covariance::{Covariance, Moments};
 pub use design::Design;

@@ -45,6 +45,7 @@ mod hyperbolic;
 mod net;
 mod run;
 mod slow;
+pub mod theorems;
 mod transition;
 
 use std::sync::OnceLock;

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use groktime::effective::{Convention, Gradient, Match, Normalisation, Settings};
 use groktime::linalg::Engine;
-use groktime::theorem::Outcome;
 
 use self::report::Report;
 use self::source::SourceArguments;
@@ -180,6 +179,5 @@ fn single(arguments: &Arguments) -> Result<Status, Failure> {
     } else if !arguments.quiet {
         output::print(&report.text(arguments))?;
     }
-    let violated = report.statements.iter().any(|s| s.verdict.outcome == Outcome::Violated);
-    Ok(if violated { Status::Violated } else { Status::Done })
+    Ok(output::status(&report.statements))
 }

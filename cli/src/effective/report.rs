@@ -8,12 +8,12 @@ use groktime::effective::{Flow, Implied, Nullity, Spectrum, Tangent, Task, full_
 use groktime::theorem::Judged;
 use groktime::trajectory::{Observable, Table, Trajectory, log_times};
 use ndarray::{Array1, Array2};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Arguments;
 use crate::output::{
-    Failure, STATEMENT_HEADING, crossing_interval, crossing_text, crossing_value, exact, short,
-    statement_row, table, write_csv, write_observations,
+    Failure, crossing_interval, crossing_text, crossing_value, document, exact, short, statements_text,
+    statements_value, table, write_csv, write_observations,
 };
 
 /// What is reported at each time.
@@ -106,11 +106,8 @@ impl<'s, 'a> Report<'s, 'a> {
         let numbers = |a: &Array1<f64>| json!(a.to_vec());
         let time = |rate: f64| if rate > 0.0 { json!(1.0 / rate) } else { Value::Null };
         let (lambda3, rate) = (self.lambda(2), self.lambda(self.least));
-        let mut out = Map::new();
+        let mut out = document("effective");
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
-        put("schema", json!(1));
-        put("version", json!(env!("CARGO_PKG_VERSION")));
-        put("model", json!("effective"));
         put("clock", json!("flow"));
         put("settings", settings(arguments));
         put("symbols", json!(task.symbols()));
@@ -147,8 +144,7 @@ impl<'s, 'a> Report<'s, 'a> {
             }
             put("rqi_limit", json!(moving.final_rqi));
         }
-        let statements = serde_json::to_value(&self.statements);
-        put("statements", statements.map_err(|e| Failure::Computation(e.to_string()))?);
+        put("statements", statements_value(&self.statements)?);
         Ok(Value::Object(out))
     }
 
@@ -221,9 +217,7 @@ impl<'s, 'a> Report<'s, 'a> {
             text.push('\n');
             text += &moving.text();
         }
-        text += "\nStatements (arXiv 2205.10343)\n";
-        text += &table(&STATEMENT_HEADING, self.statements.iter().map(statement_row).collect());
-        text
+        text + &statements_text("arXiv 2205.10343", &self.statements)
     }
 
     /// The reported times, or the eigenvalues.
