@@ -35,6 +35,7 @@
 //! | [`grokking`] | t1, t2, the delay, the four phases |
 //! | [`theorem`] | statements, hypotheses, verdicts |
 //! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
+//! | [`limits`] | where flows start and end, by convex solvers that know no flow |
 //! | [`ode`] | integrators of stiff and non-stiff flows; they know no model |
 //! | [`linalg`] | dense kernels; the only place that knows a backend |
 //! | [`error`] | the one error type |
@@ -58,6 +59,7 @@ pub mod crossing;
 pub mod data;
 pub mod error;
 pub mod grokking;
+pub mod limits;
 pub mod linalg;
 pub mod ode;
 pub mod ridge;

@@ -1,10 +1,13 @@
-//! Data sets, teachers, feature maps, covariances; arrays in files.
+//! Data sets, teachers, feature maps, covariances; partly observed matrices; arrays in files.
 
 pub mod covariance;
 pub mod design;
 pub mod features;
 pub mod files;
+pub mod matrices;
+pub mod observations;
 
 pub use covariance::{Covariance, Moments};
 pub use design::Design;
 pub use features::{FourierFeatures, ReluFeatures};
+pub use observations::Observations;
