@@ -70,6 +70,22 @@ pub struct ThinSvd {
     pub right: Array2<f64>,
 }
 
+/// Factors of a square matrix for solving systems with it: P A = L U by partial pivoting.
+#[derive(Clone, Debug)]
+pub struct Lu {
+    factors: pure::Lu,
+}
+
+impl Lu {
+    /// Replaces b by A⁻¹ b. A singular A leaves entries that are not finite.
+    ///
+    /// # Panics
+    /// b is not as long as A has rows.
+    pub fn solve(&self, b: &mut [f64]) {
+        self.factors.solve(b);
+    }
+}
+
 impl Engine {
     /// Default backend on one thread.
     pub const SEQUENTIAL: Engine = Engine { backend: Backend::Faer, threads: Threads::One };
@@ -144,6 +160,24 @@ impl Engine {
         check_finite("Cholesky factor", l)?;
         check_shape("Cholesky factor", l.shape(), &[l.nrows(), l.nrows()], "it is square")?;
         Ok(pure::inverse_of_cholesky(l, self.threads))
+    }
+
+    /// LU factors of a square matrix, with partial pivoting (always by the default backend).
+    ///
+    /// # Errors
+    /// Not square, empty or not finite; singular is not an error here, see [`Lu::solve`].
+    ///
+    /// ```
+    /// use groktime::linalg::Engine;
+    /// let mut b = [3.0, 4.0];
+    /// Engine::SEQUENTIAL.lu(ndarray::array![[0.0, 1.0], [2.0, 0.0]].view())?.solve(&mut b);
+    /// assert_eq!(b, [2.0, 3.0]);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    pub fn lu(self, a: ArrayView2<'_, f64>) -> Result<Lu> {
+        check_finite("matrix", a)?;
+        check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a square matrix")?;
+        Ok(Lu { factors: pure::lu(a, self.threads) })
     }
 
     /// Gram matrix A Aᵀ of the rows (pass `a.t()` for the columns). Both triangles are filled.

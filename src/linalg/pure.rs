@@ -1,9 +1,10 @@
 //! The kernels in faer. Arrays cross without a copy where rows or columns are contiguous.
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::lu::partial_pivoting as lu_kernels;
 use faer::linalg::matmul::triangular::BlockStructure;
-use faer::linalg::{cholesky, evd, matmul as product, svd};
-use faer::prelude::default;
+use faer::linalg::{cholesky, evd, matmul as product, svd, triangular_solve};
+use faer::prelude::{ReborrowMut, default};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
 
@@ -173,6 +174,45 @@ pub fn inverse_of_cholesky(l: ArrayView2<'_, f64>, threads: Threads) -> Array2<f
         }
     }
     column_major(inverse, n, n)
+}
+
+/// Both factors in one column-major array, and the permutation: row i of P A is row `order[i]` of A.
+#[derive(Clone, Debug)]
+pub struct Lu {
+    order: Vec<usize>,
+    factors: Vec<f64>,
+}
+
+pub fn lu(a: ArrayView2<'_, f64>, threads: Threads) -> Lu {
+    let n = a.nrows();
+    let par = par(threads);
+    let mut factors: Vec<f64> = a.t().iter().copied().collect();
+    let (mut order, mut inverse) = (vec![0_usize; n], vec![0_usize; n]);
+    let req = lu_kernels::factor::lu_in_place_scratch::<usize, f64>(n, n, par, default());
+    with_stack(req, |stack| {
+        lu_kernels::factor::lu_in_place(
+            MatMut::from_column_major_slice_mut(&mut factors, n, n),
+            &mut order,
+            &mut inverse,
+            par,
+            stack,
+            default(),
+        );
+    });
+    Lu { order, factors }
+}
+
+impl Lu {
+    pub fn solve(&self, b: &mut [f64]) {
+        let n = self.order.len();
+        assert_eq!(b.len(), n, "as long as the matrix has rows");
+        let mut x: Vec<f64> = self.order.iter().map(|&i| b[i]).collect();
+        let factors = MatRef::from_column_major_slice(&self.factors, n, n);
+        let mut column = MatMut::from_column_major_slice_mut(&mut x, n, 1);
+        triangular_solve::solve_unit_lower_triangular_in_place(factors, column.rb_mut(), Par::Seq);
+        triangular_solve::solve_upper_triangular_in_place(factors, column, Par::Seq);
+        b.copy_from_slice(&x);
+    }
 }
 
 /// Lower triangle of A Aᵀ; the upper one is zero.

@@ -4,6 +4,51 @@
 //! A flow is a right-hand side ([`Flow`]); a stiff one adds the one linear solve that implicit steps need
 //! ([`StiffFlow`]), so that structure (a small dual system, a sparse tangent kernel, diagonal plus low
 //! rank) stays with the model.
+//!
+//! | function | method | for |
+//! |---|---|---|
+//! | [`bdf`] | variable-order differentiation formulas, orders 1 to 5 | stiff flows |
+//! | [`dop853`] | explicit Runge-Kutta of order 8 (Dormand and Prince) | non-stiff flows, oracles |
+//!
+//! Both give a [`Solution`]: where it ended and why, what it cost, and the [`Path`], which answers y(t) at
+//! any time with an error of the order of the tolerance. The variants `_observed` call back after every
+//! accepted [`Step`]: that is where a large model records what it wants instead of the whole path, where
+//! progress is shown, and how an integration is interrupted. An [`Event`] finds the time at which a function
+//! of the state changes sign, on a path or step by step.
+//!
+//! The formulas are in `theory/integrators.md`, whose equation numbers the comments cite.
+//!
+//! ```
+//! use groktime::ode::{DenseFlow, Options, bdf};
+//!
+//! // y' = −10⁶ (y − cos t) − sin t: without the fast decay, y = cos t.
+//! let mut flow = DenseFlow::new(
+//!     1,
+//!     |t, y, dy| dy[0] = -1e6 * (y[0] - t.cos()) - t.sin(),
+//!     |_, _, mut jacobian| jacobian[(0, 0)] = -1e6,
+//! );
+//! let options = Options { atol: 1e-8, ..Options::default() }; // y passes through zero
+//! let solution = bdf(&mut flow, 0.0..10.0, &[1.0], &options)?;
+//! let mut y = [0.0];
+//! solution.path.eval(7.3, &mut y)?;
+//! assert!((y[0] - 7.3_f64.cos()).abs() < 1e-7);
+//! assert!(solution.statistics.steps < 400);
+//! # Ok::<(), groktime::Error>(())
+//! ```
+
+mod bdf;
+mod common;
+mod dense;
+mod event;
+mod explicit;
+mod path;
+
+pub use bdf::{bdf, bdf_observed};
+pub use common::{Ended, Options, Solution, Statistics};
+pub use dense::DenseFlow;
+pub use event::{Direction, Event, Root};
+pub use explicit::{dop853, dop853_observed};
+pub use path::{Path, Point, Step};
 
 /// A right-hand side or a solve that has no value there (overflow, a singular matrix, a state outside the
 /// model's domain): the step is tried again, shorter.
