@@ -30,6 +30,7 @@
 //! | module | what is there |
 //! |---|---|
 //! | [`ridge`] | the model: problem, spectrum, closed form, theorems, sensitivities, averages, control |
+//! | [`completion`] | matrix completion by UUᵀ − VVᵀ: flow, slow flow, theorems |
 //! | [`trajectory`] | a trajectory is a function of time: the trait, clocks, tables of observables |
 //! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
 //! | [`grokking`] | t1, t2, the delay, the four phases |
@@ -55,6 +56,7 @@
 //! `lapack` adds [`linalg`]'s second backend, OpenBLAS (needs `libopenblas-dev`). The default needs cargo
 //! alone.
 #![deny(unsafe_code)]
+pub mod completion;
 pub mod crossing;
 pub mod data;
 pub mod error;

@@ -115,6 +115,10 @@ pub enum Observable {
     TestAccuracy,
     /// ‖θ‖₂.
     ParameterNorm,
+    /// Sum of the singular values of the effective weights.
+    NuclearNorm,
+    /// Rank of the effective weights; the model says above which size.
+    Rank,
 }
 
 impl Observable {
@@ -127,6 +131,8 @@ impl Observable {
             Observable::LogTestLoss => "log_test_loss",
             Observable::TestAccuracy => "test_accuracy",
             Observable::ParameterNorm => "parameter_norm",
+            Observable::NuclearNorm => "nuclear_norm",
+            Observable::Rank => "rank",
         }
     }
 }

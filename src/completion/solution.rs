@@ -1,0 +1,347 @@
+//! The solved flow: W at any time, and what one asks of it.
+
+use std::ops::ControlFlow;
+
+use ndarray::Array2;
+
+use super::flow::CompletionFlow;
+use super::symmetric::packed_length;
+use super::{Invariant, Problem, RTOL, Record, Settings};
+use crate::error::{Error, Result, check};
+use crate::linalg::Engine;
+use crate::ode::{Ended, Options, Statistics, bdf_observed};
+use crate::trajectory::{Observable, Table, Trajectory};
+
+/// Matrices through which the path is interpolated: a polynomial of degree seven.
+const WINDOW: usize = 8;
+
+/// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
+///
+/// Between the steps of the integrator the path is interpolated by polynomials through the nearest eight
+/// steps. Solved with [`Record::At`] it answers at those times only.
+#[derive(Clone, Debug)]
+pub struct Solution {
+    observations: crate::data::Observations,
+    /// Where the observed pairs are in a packed matrix, and their values.
+    observed: Vec<(usize, f64, f64)>,
+    /// Position, weight, value of each unordered test entry; less the observed value where the pair is.
+    test: Vec<(usize, f64, f64)>,
+    test_count: f64,
+    weight_decay: f64,
+    invariant: Invariant,
+    rank_tolerance: f64,
+    horizon: f64,
+    continuous: bool,
+    times: Vec<f64>,
+    /// A node after another: the packed matrix (residuals at the observed pairs), then the trace of A.
+    nodes: Vec<f64>,
+    diagnostics: Diagnostics,
+}
+
+/// What the solution cost, and how well the invariant held.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Diagnostics {
+    pub statistics: Statistics,
+    /// Largest relative drift of the invariant that was seen (‖A² − W² − 4c²I‖ on a probe, relative to A²).
+    pub invariant_drift: f64,
+    /// How often A was set to √(W² + 4c²I).
+    pub repairs: usize,
+}
+
+impl Problem {
+    /// Integrates the flow from time 0 to the horizon.
+    ///
+    /// # Errors
+    /// Settings out of range; [`Error::Numerical`] where the integration fails or the invariant is lost.
+    pub fn flow(&self, settings: &Settings) -> Result<Solution> {
+        self.flow_observed(settings, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`Problem::flow`] that reports the time after each step; `Break` ends it with an error.
+    ///
+    /// # Errors
+    /// As [`Problem::flow`]; [`Error::Numerical`] when interrupted.
+    pub fn flow_observed(
+        &self,
+        settings: &Settings,
+        progress: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Solution> {
+        self.integrate(settings, RTOL, progress)
+    }
+
+    pub(super) fn integrate(
+        &self,
+        settings: &Settings,
+        range: std::ops::RangeInclusive<f64>,
+        mut progress: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Solution> {
+        settings.check(range)?;
+        let start = self.start()?;
+        let (decay, rtol) = (settings.weight_decay, settings.rtol);
+        let mut flow = CompletionFlow::new(self, &start, decay, rtol, settings.threads);
+        let y0 = flow.state(&start);
+        let mut solution = Solution::new(self, &flow, settings, start.invariant);
+        let requested = match &settings.record {
+            Record::Path => None,
+            Record::At(times) => {
+                let mut times = times.clone();
+                times.sort_by(f64::total_cmp);
+                times.dedup();
+                Some(times)
+            }
+        };
+        let mut pending = requested.as_deref().unwrap_or_default();
+        if let [0.0, rest @ ..] = pending {
+            solution.push(0.0, &y0);
+            pending = rest;
+        } else if solution.continuous {
+            solution.push(0.0, &y0);
+        }
+        let options = Options { rtol, record: false, ..Options::default() };
+        let mut between = vec![0.0; if pending.is_empty() { 0 } else { y0.len() }];
+        let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
+            if solution.continuous {
+                solution.push(step.t, step.y());
+            }
+            while let [t, rest @ ..] = pending
+                && *t <= step.t
+            {
+                step.interpolate(*t, &mut between);
+                solution.push(*t, &between);
+                pending = rest;
+            }
+            progress(step.t)
+        })?;
+        if flow.failed() || done.ended == Ended::Interrupted {
+            let reason = match done.ended {
+                Ended::Interrupted => "interrupted",
+                _ => "the invariant ‖A‖² − ‖W‖² of the flow was lost: ask for a smaller rtol",
+            };
+            let detail = format!("at t = {:e}: {reason}", done.t);
+            return Err(Error::Numerical { method: "completion flow", detail });
+        }
+        flow.final_check(done.t, &done.y)?;
+        solution.diagnostics = Diagnostics {
+            statistics: done.statistics,
+            invariant_drift: flow.watch.drift,
+            repairs: flow.watch.repairs,
+        };
+        Ok(solution)
+    }
+}
+
+impl Solution {
+    pub(super) fn new(problem: &Problem, flow: &CompletionFlow, settings: &Settings, invariant: Invariant) -> Self {
+        let observations = problem.observations.clone();
+        let n = observations.count() as f64;
+        let pairs = observations.pairs();
+        let observed: Vec<_> = flow
+            .pattern
+            .packed
+            .iter()
+            .zip(pairs)
+            .map(|(&at, p)| (at, p.value, p.multiplicity as f64 / n))
+            .collect();
+        let (test, test_count) = test_entries(problem);
+        Solution {
+            observed,
+            test,
+            test_count,
+            observations,
+            weight_decay: settings.weight_decay,
+            invariant,
+            rank_tolerance: settings.rank_tolerance,
+            horizon: settings.horizon,
+            continuous: settings.record == Record::Path,
+            times: Vec::new(),
+            nodes: Vec::new(),
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    /// Adds the state `y` of a flow.
+    pub(super) fn push(&mut self, t: f64, y: &[f64]) {
+        let d = self.observations.dimension();
+        let length = packed_length(d);
+        let (w, a) = y.split_at(length);
+        let mut trace = 0.0;
+        let mut at = 0;
+        for i in 0..d {
+            trace += a[at + i];
+            at += i + 1;
+        }
+        self.times.push(t);
+        self.nodes.extend_from_slice(w);
+        self.nodes.push(trace);
+    }
+
+    pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
+        self.diagnostics = diagnostics;
+    }
+
+    /// Costs and the drift of the invariant.
+    pub fn diagnostics(&self) -> Diagnostics {
+        self.diagnostics
+    }
+
+    /// What the flow conserves.
+    pub fn invariant(&self) -> Invariant {
+        self.invariant
+    }
+
+    /// λ (1 for a slow flow, whose clock is λt).
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    /// The times at which the path was recorded: the steps of the integrator, or those asked for.
+    pub fn times(&self) -> &[f64] {
+        &self.times
+    }
+
+    fn node_length(&self) -> usize {
+        packed_length(self.observations.dimension()) + 1
+    }
+
+    fn node(&self, k: usize) -> &[f64] {
+        let length = self.node_length();
+        &self.nodes[k * length..(k + 1) * length]
+    }
+
+    /// Packed matrix and trace of A at a time.
+    fn at(&self, t: f64) -> Result<Vec<f64>> {
+        check("time", t, |t| t >= 0.0, "at least 0")?;
+        if t > self.horizon {
+            return Err(Error::PastHorizon { time: t, horizon: self.horizon });
+        }
+        let after = self.times.partition_point(|&s| s < t);
+        if self.times.get(after) == Some(&t) {
+            return Ok(self.node(after).to_vec());
+        }
+        if !self.continuous {
+            return Err(Error::Missing {
+                wanted: "a time that was not recorded",
+                needs: "Record::Path, or this time in Record::At",
+            });
+        }
+        let window = WINDOW.min(self.times.len());
+        let first = after.saturating_sub(window / 2).min(self.times.len() - window);
+        let times = &self.times[first..first + window];
+        let mut out = vec![0.0; self.node_length()];
+        for (k, &own) in times.iter().enumerate() {
+            let others = times.iter().enumerate().filter(|(l, _)| *l != k);
+            let weight: f64 = others.map(|(_, &other)| (t - other) / (own - other)).product();
+            for (out, x) in out.iter_mut().zip(self.node(first + k)) {
+                *out += weight * x;
+            }
+        }
+        Ok(out)
+    }
+
+    /// W_p − y_p at the observed pairs, with all digits.
+    ///
+    /// # Errors
+    /// As [`Trajectory::state`].
+    pub fn residuals(&self, t: f64) -> Result<Vec<f64>> {
+        let packed = self.at(t)?;
+        Ok(self.observed.iter().map(|o| packed[o.0]).collect())
+    }
+
+    /// a² = α²e^{−2λt}, or the size of VᵀU from a general start: eigenvalues of W well below it are not
+    /// resolved by the network yet.
+    pub fn scale(&self, t: f64) -> f64 {
+        self.invariant.size(self.weight_decay * t)
+    }
+
+    fn matrix_of(&self, packed: &[f64]) -> Array2<f64> {
+        let d = self.observations.dimension();
+        let mut w = super::symmetric::to_matrix(packed, d);
+        for (pair, o) in self.observations.pairs().iter().zip(&self.observed) {
+            let entry = packed[o.0] + o.1;
+            w[(pair.row, pair.column)] = entry;
+            w[(pair.column, pair.row)] = entry;
+        }
+        w
+    }
+
+    fn train_loss(&self, packed: &[f64]) -> f64 {
+        self.observed.iter().map(|&(at, _, weight)| weight * packed[at] * packed[at]).sum()
+    }
+
+    fn test_loss(&self, packed: &[f64]) -> f64 {
+        let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (packed[at] - x).powi(2)).sum();
+        sum / self.test_count // NaN without test entries
+    }
+
+    /// Number of |eigenvalues| above max(20a², tolerance × the largest).
+    fn rank(&self, t: f64, eigenvalues: &[f64]) -> usize {
+        let largest = eigenvalues.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let cutoff = (20.0 * self.scale(t)).max(self.rank_tolerance * largest);
+        eigenvalues.iter().filter(|v| v.abs() > cutoff).count()
+    }
+}
+
+/// The ordered entries outside Ω whose truth is known, merged to (position in a packed matrix, how many, value
+/// less the observed value of that pair); and how many there are.
+fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
+    let Some(x) = &problem.truth else { return (Vec::new(), 0.0) };
+    let mask = problem.observations.mask();
+    let mut observed = std::collections::HashMap::new();
+    for p in problem.observations.pairs() {
+        observed.insert((p.row, p.column), p.value);
+    }
+    let mut test = Vec::new();
+    let mut count = 0.0;
+    for i in 0..x.nrows() {
+        for j in 0..=i {
+            let known = |at: (usize, usize)| !mask[at] && !x[at].is_nan();
+            let weight = f64::from(u8::from(known((i, j)))) + f64::from(u8::from(i != j && known((j, i))));
+            if weight > 0.0 {
+                let value = if known((i, j)) { x[(i, j)] } else { x[(j, i)] };
+                let seen = observed.get(&(i, j)).copied().unwrap_or(0.0);
+                test.push((super::symmetric::packed_index(i, j), weight, value - seen));
+                count += weight;
+            }
+        }
+    }
+    (test, count)
+}
+
+impl Trajectory for Solution {
+    type Time = f64;
+    /// W.
+    type State = Array2<f64>;
+
+    fn horizon(&self) -> Option<f64> {
+        Some(self.horizon)
+    }
+
+    fn state(&self, t: f64) -> Result<Array2<f64>> {
+        Ok(self.matrix_of(&self.at(t)?))
+    }
+
+    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
+        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
+        let spectral = what.iter().any(|w| matches!(w, Observable::NuclearNorm | Observable::Rank));
+        for (&t, mut row) in times.iter().zip(values.rows_mut()) {
+            let packed = self.at(t)?;
+            let eigenvalues = match spectral {
+                true => Engine::SEQUENTIAL.eigh(self.matrix_of(&packed).view())?.values.to_vec(),
+                false => Vec::new(),
+            };
+            for (out, what) in row.iter_mut().zip(what) {
+                *out = match what {
+                    Observable::TrainLoss => self.train_loss(&packed),
+                    Observable::LogTrainLoss => self.train_loss(&packed).ln(),
+                    Observable::TestLoss => self.test_loss(&packed),
+                    Observable::LogTestLoss => self.test_loss(&packed).ln(),
+                    Observable::ParameterNorm => packed[packed.len() - 1].sqrt(),
+                    Observable::NuclearNorm => eigenvalues.iter().map(|v| v.abs()).sum(),
+                    Observable::Rank => self.rank(t, &eigenvalues) as f64,
+                    Observable::TestAccuracy => f64::NAN,
+                };
+            }
+        }
+        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+    }
+}
