@@ -11,7 +11,9 @@ use crate::ode::Reject;
 /// Below so many multiplications a product runs on one thread.
 const WORTH_SHARING: usize = 1 << 20;
 /// Columns of a product that are accumulated together.
-const BLOCK: usize = 16;
+const BLOCK: usize = 32;
+/// Rows of a product that one thread takes at a time.
+const SHARED_ROWS: usize = 16;
 
 /// The observed pairs as the pattern of a sparse symmetric matrix S.
 #[derive(Clone, Debug)]
@@ -63,42 +65,59 @@ impl Pattern {
     /// out = S·A for two matrices A at once: full, padded squares. `s` holds the value of S at each pair.
     pub fn products(&self, s: &[f64], a: [&[f64]; 2], out: [&mut [f64]; 2]) {
         let stride = stride(self.dimension);
-        let row = |i: usize, [out0, out1]: [&mut [f64]; 2]| {
-            let range = self.start[i]..self.start[i + 1];
-            for first in (0..stride).step_by(BLOCK) {
-                let width = BLOCK.min(stride - first);
-                let (mut sum0, mut sum1) = ([0.0; BLOCK], [0.0; BLOCK]);
-                for k in range.clone() {
-                    let value = s[self.pair[k] as usize];
-                    let from = self.column[k] as usize * stride + first;
-                    if width == BLOCK {
-                        add_block::<BLOCK>(&mut sum0, value, &a[0][from..]);
-                        add_block::<BLOCK>(&mut sum1, value, &a[1][from..]);
-                    } else {
-                        add_block::<LANES>(&mut sum0, value, &a[0][from..]);
-                        add_block::<LANES>(&mut sum1, value, &a[1][from..]);
-                    }
-                }
-                out0[first..first + width].copy_from_slice(&sum0[..width]);
-                out1[first..first + width].copy_from_slice(&sum1[..width]);
-            }
+        let arch = pulp::Arch::new();
+        let rows = |first: usize, out0: &mut [f64], out1: &mut [f64]| {
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    self.rows(first, s, a[0], out0, stride);
+                    self.rows(first, s, a[1], out1, stride);
+                },
+            );
         };
         let [out0, out1] = out;
         if self.shared(2 * self.column.len() * stride) {
-            let rows = out0.par_chunks_mut(stride).zip(out1.par_chunks_mut(stride)).enumerate();
-            rows.for_each(|(i, (out0, out1))| row(i, [out0, out1]));
+            let chunk = SHARED_ROWS * stride;
+            let chunks = out0.par_chunks_mut(chunk).zip(out1.par_chunks_mut(chunk)).enumerate();
+            chunks.for_each(|(c, (out0, out1))| rows(c * SHARED_ROWS, out0, out1));
         } else {
-            let rows = out0.chunks_mut(stride).zip(out1.chunks_mut(stride)).enumerate();
-            rows.for_each(|(i, (out0, out1))| row(i, [out0, out1]));
+            rows(0, out0, out1);
         }
     }
-}
 
-/// sum += value·row, over the first N entries.
-#[inline(always)]
-fn add_block<const N: usize>(sum: &mut [f64; BLOCK], value: f64, row: &[f64]) {
-    for (sum, a) in sum[..N].iter_mut().zip(&row[..N]) {
-        *sum += value * a;
+    /// Rows of S·A from the row `first` on: blocks of columns in registers.
+    #[inline(always)]
+    fn rows(&self, first: usize, s: &[f64], a: &[f64], out: &mut [f64], stride: usize) {
+        for (i, out) in out.chunks_exact_mut(stride).enumerate() {
+            let range = self.start[first + i]..self.start[first + i + 1];
+            let (columns, pairs) = (&self.column[range.clone()], &self.pair[range]);
+            let mut blocks = out.chunks_exact_mut(BLOCK);
+            let mut at = 0;
+            for block in &mut blocks {
+                let mut sum = [0.0; BLOCK];
+                for (&k, &p) in columns.iter().zip(pairs) {
+                    let value = s[p as usize];
+                    let from = k as usize * stride + at;
+                    for (sum, a) in sum.iter_mut().zip(&a[from..from + BLOCK]) {
+                        *sum += value * a;
+                    }
+                }
+                block.copy_from_slice(&sum);
+                at += BLOCK;
+            }
+            for block in blocks.into_remainder().chunks_exact_mut(LANES) {
+                let mut sum = [0.0; LANES];
+                for (&k, &p) in columns.iter().zip(pairs) {
+                    let value = s[p as usize];
+                    let from = k as usize * stride + at;
+                    for (sum, a) in sum.iter_mut().zip(&a[from..from + LANES]) {
+                        *sum += value * a;
+                    }
+                }
+                block.copy_from_slice(&sum);
+                at += LANES;
+            }
+        }
     }
 }
 
