@@ -61,7 +61,8 @@ impl Options {
             check("first_step", h, |x| x > 0.0, "a number > 0")?;
         }
         // Infinite is allowed here.
-        check("max_step", self.max_step.min(f64::MAX), |x| x > 0.0, "a number > 0")?;
+        let longest = if self.max_step == f64::INFINITY { f64::MAX } else { self.max_step };
+        check("max_step", longest, |x| x > 0.0, "a number > 0")?;
         check("min_step", self.min_step, |x| (f64::EPSILON..1.0).contains(&x), "a number in [2⁻⁵², 1)")?;
         check("newton_tolerance", self.newton_tolerance, |x| x > 0.0 && x < 1.0, "a number in (0, 1)")?;
         check("start", span.start, |_| true, "a finite time")?;

@@ -3,40 +3,21 @@
 //! Shampine and Reichelt, *The MATLAB ODE Suite*, SIAM J. Sci. Comput. 18 (1997), with the frozen Jacobian
 //! and the convergence test of CVODE (Hindmarsh et al., ACM TOMS 31, 2005).
 
+mod differences;
+#[cfg(test)]
+mod tests;
+
 use std::ops::{ControlFlow, Range};
 
 use super::common::{Place, Recorder, evaluate, first_step, norm, weigh};
-use super::path::{CHUNK, Interpolant, Path, Step};
+use super::path::{Interpolant, Path, Step};
 use super::{Action, Ended, Options, Reject, Solution, Statistics, StiffFlow};
 use crate::error::Result;
+use differences::{Differences, alpha, error_constant};
 
-const MAX_ORDER: usize = 5;
-/// Rows of the difference array: y and its differences, two past the highest order.
-const ROWS: usize = MAX_ORDER + 3;
 const MAX_ITERATIONS: usize = 4;
-
-/// κ_q of theory/integrators.md (3).
-const KAPPA: [f64; ROWS] = [0.0, -0.1850, -1.0 / 9.0, -0.0823, -0.0415, 0.0, 0.0, 0.0];
-/// γ_q = Σ 1/k.
-const GAMMA: [f64; ROWS] = {
-    let mut gamma = [0.0; ROWS];
-    let mut k = 1;
-    while k < ROWS {
-        gamma[k] = gamma[k - 1] + 1.0 / k as f64;
-        k += 1;
-    }
-    gamma
-};
-
-/// (1 − κ_q) γ_q.
-fn alpha(order: usize) -> f64 {
-    (1.0 - KAPPA[order]) * GAMMA[order]
-}
-
-/// The error of a step is this times the correction of the predictor, theory/integrators.md (5).
-fn error_constant(order: usize) -> f64 {
-    KAPPA[order] * GAMMA[order] + 1.0 / (order + 1) as f64
-}
+/// A step is chosen so much shorter than its estimated error would allow.
+const SAFETY: f64 = 0.9;
 
 /// Integrates a stiff flow from `y0` at the start of the span to its end.
 ///
@@ -91,8 +72,8 @@ struct Bdf<'a, F: ?Sized> {
     order: usize,
     /// Steps since h or the order changed.
     equal_steps: usize,
-    /// y and its backward differences with spacing h, one row after another.
-    differences: Vec<f64>,
+    /// With spacing h.
+    differences: Differences,
     predicted: Vec<f64>,
     /// y at the end of the step, during Newton's iteration.
     y: Vec<f64>,
@@ -109,8 +90,6 @@ struct Bdf<'a, F: ?Sized> {
     /// h/α of the last factorisation.
     shift: Option<f64>,
     jacobian: Jacobian,
-    /// Iterations that the last step took.
-    iterations: usize,
     /// Of Newton's convergence; one: unknown.
     rate: f64,
     statistics: Statistics,
@@ -127,8 +106,6 @@ enum Jacobian {
 impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
     fn new(flow: &'a mut F, span: &Range<f64>, y0: &[f64], options: &'a Options) -> Self {
         let n = y0.len();
-        let mut differences = vec![0.0; ROWS * n];
-        differences[..n].copy_from_slice(y0);
         let zeros = || vec![0.0; n];
         Bdf {
             flow,
@@ -138,7 +115,7 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             h: 0.0,
             order: 1,
             equal_steps: 0,
-            differences,
+            differences: Differences::new(y0),
             predicted: zeros(),
             y: zeros(),
             correction: zeros(),
@@ -149,7 +126,6 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             sizes: zeros(),
             shift: None,
             jacobian: Jacobian::Missing,
-            iterations: 1,
             rate: 1.0,
             statistics: Statistics::default(),
         }
@@ -161,26 +137,17 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
 
     /// Order one from the present state, with the step that its derivatives ask for.
     fn start(&mut self, span: &Range<f64>) -> Result<()> {
-        let y = &self.differences[..self.n];
+        let y = self.differences.state();
         evaluate(self.flow, self.t, y, &mut self.rhs, &mut self.statistics)
             .map_err(|Reject(reason)| self.place().failed(format_args!("{reason} at the start")))?;
         let scratch =
             [&mut self.predicted[..], &mut self.update, &mut self.psi, &mut self.weights].map(|v| &mut v[..]);
-        let y = &self.differences[..self.n];
+        let y = self.differences.state();
         let here = self.t..span.end;
         self.h = first_step(self.flow, &here, y, &self.rhs, self.options, &mut self.statistics, scratch);
-        self.first_difference();
-        self.flow.sizes(self.t, &self.differences[..self.n], &mut self.sizes);
+        self.differences.set_first(self.h, &self.rhs);
+        self.flow.sizes(self.t, self.differences.state(), &mut self.sizes);
         Ok(())
-    }
-
-    /// History of order one: D₁ = h f.
-    fn first_difference(&mut self) {
-        self.order = 1;
-        self.equal_steps = 0;
-        for (d, f) in self.differences[self.n..2 * self.n].iter_mut().zip(&self.rhs) {
-            *d = self.h * f;
-        }
     }
 
     fn run(mut self, end: f64, mut recorder: Recorder<'_>) -> Result<Solution> {
@@ -195,12 +162,12 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
                 order,
                 interpolant: Interpolant::Differences,
                 dimension: self.n,
-                columns: &self.differences[..(order + 1) * self.n],
+                columns: self.differences.columns(order),
             };
             if recorder.step(&step).is_break() {
                 break Ended::Interrupted;
             }
-            let action = self.flow.accepted(self.t, &mut self.differences[..self.n]);
+            let action = self.flow.accepted(self.t, self.differences.state_mut());
             if let Action::Rebase { scale, shift } = &action {
                 self.rebase(*scale, shift)?;
                 epoch += 1;
@@ -211,14 +178,15 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             if self.t >= end {
                 break Ended::Horizon;
             }
+            self.flow.sizes(self.t, self.differences.state(), &mut self.sizes);
             if action == Action::Modified {
-                self.restart(end)?;
+                self.order = 1;
+                self.equal_steps = 0;
             } else {
-                self.flow.sizes(self.t, &self.differences[..self.n], &mut self.sizes);
                 self.adapt();
             }
         };
-        let y = self.differences[..self.n].to_vec();
+        let y = self.differences.state().to_vec();
         Ok(Solution { path: recorder.path, t: self.t, y, epoch, ended, statistics: self.statistics })
     }
 
@@ -232,23 +200,17 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             self.place().guard(self.options, t_new >= end, self.statistics.steps, rejections, last)?;
             self.predict(t_new);
             match self.correct(t_new) {
-                Ok(iterations) => {
+                Ok(()) => {
                     let error = error_constant(self.order) * norm(&self.correction, &self.weights);
                     if error <= 1.0 {
-                        self.accept(t_new, iterations);
+                        self.accept(t_new);
                         return Ok(self.order);
                     }
                     self.statistics.rejected += 1;
                     rejections += 1;
                     too_large += 1;
                     last = "the error of the step was too large";
-                    if too_large % 3 == 0 {
-                        // The history is of no use: it knows another right-hand side.
-                        self.restart_shorter(0.1)?;
-                    } else {
-                        let factor = safety(iterations) * error.powf(-1.0 / (self.order + 1) as f64);
-                        self.rescale(if factor.is_finite() { factor.max(0.2) } else { 0.2 });
-                    }
+                    self.shorten(error, too_large);
                 }
                 Err(Failure::Diverged) if self.jacobian == Jacobian::Old => {
                     self.statistics.newton_failures += 1;
@@ -267,6 +229,23 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         }
     }
 
+    /// After a step whose error was too large: a shorter one, of an order lower if that can be longer.
+    fn shorten(&mut self, error: f64, failures: usize) {
+        let q = self.order;
+        let mut best = step_factor(error, q);
+        if q > 1 {
+            self.update.copy_from_slice(&self.correction);
+            self.update.iter_mut().zip(self.differences.row(q)).for_each(|(u, d)| *u += d);
+            let lower = step_factor(error_constant(q - 1) * norm(&self.update, &self.weights), q - 1);
+            if lower > best {
+                (best, self.order) = (lower, q - 1);
+            }
+        }
+        // A second failure: the estimates do not hold here.
+        let most = if failures > 1 { 0.5 } else { 0.9 };
+        self.rescale(if best.is_finite() { best.clamp(0.1, most) } else { 0.1 });
+    }
+
     /// Fits the step to what is left of the span; gives the time at its end.
     fn approach(&mut self, end: f64) -> f64 {
         let left = end - self.t;
@@ -283,30 +262,15 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         self.t + self.h
     }
 
-    /// The polynomial of the history, and ψ, theory/integrators.md (2).
+    /// The start of Newton's iteration, and the errors that the step is allowed.
     fn predict(&mut self, t_new: f64) {
-        let n = self.n;
-        let scale = 1.0 / alpha(self.order);
-        for start in (0..n).step_by(CHUNK) {
-            let end = (start + CHUNK).min(n);
-            let (predicted, psi) = (&mut self.predicted[start..end], &mut self.psi[start..end]);
-            predicted.copy_from_slice(&self.differences[start..end]);
-            psi.fill(0.0);
-            for k in 1..=self.order {
-                let gamma = scale * GAMMA[k];
-                let row = &self.differences[k * n + start..k * n + end];
-                for ((p, s), d) in predicted.iter_mut().zip(&mut *psi).zip(row) {
-                    *p += d;
-                    *s += gamma * d;
-                }
-            }
-        }
+        self.differences.predict(self.order, &mut self.predicted, &mut self.psi);
         self.flow.sizes(t_new, &self.predicted, &mut self.weights);
         weigh(&mut self.weights, &self.sizes, self.options);
     }
 
-    /// Newton's iteration for d = c f(t, predicted + d) − ψ; gives the number of iterations.
-    fn correct(&mut self, t_new: f64) -> std::result::Result<usize, Failure> {
+    /// Newton's iteration for d = c f(t, predicted + d) − ψ.
+    fn correct(&mut self, t_new: f64) -> std::result::Result<(), Failure> {
         self.prepare(t_new)?;
         let c = self.h / alpha(self.order);
         self.correction.fill(0.0);
@@ -343,7 +307,10 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
             // What is left of a geometric series, theory/integrators.md (6).
             let left = if self.rate < 1.0 { size * (self.rate / (1.0 - self.rate)).min(1.0) } else { size };
             if left <= self.options.newton_tolerance {
-                return Ok(iteration);
+                if iteration == MAX_ITERATIONS && self.jacobian == Jacobian::Old {
+                    self.jacobian = Jacobian::Missing; // it would fail soon
+                }
+                return Ok(());
             }
             let to_come = (MAX_ITERATIONS - iteration) as i32;
             if iteration > 1
@@ -387,28 +354,10 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         }
     }
 
-    /// Moves the difference array to the end of the step, theory/integrators.md (7).
-    fn accept(&mut self, t_new: f64, iterations: usize) {
-        let (n, q) = (self.n, self.order);
-        for start in (0..n).step_by(CHUNK) {
-            let end = (start + CHUNK).min(n);
-            let (low, high) = self.differences.split_at_mut((q + 2) * n);
-            let next = &mut low[(q + 1) * n + start..(q + 1) * n + end];
-            let second = &mut high[start..end];
-            for ((next, second), d) in next.iter_mut().zip(second).zip(&self.correction[start..end]) {
-                *second = d - *next;
-                *next = *d;
-            }
-            for k in (0..=q).rev() {
-                let (low, high) = self.differences.split_at_mut((k + 1) * n);
-                for (x, d) in low[k * n + start..k * n + end].iter_mut().zip(&high[start..end]) {
-                    *x += d;
-                }
-            }
-        }
+    fn accept(&mut self, t_new: f64) {
+        self.differences.advance(self.order, &self.correction);
         self.t = t_new;
         self.equal_steps += 1;
-        self.iterations = iterations;
         self.statistics.steps += 1;
         if self.jacobian == Jacobian::Fresh {
             self.jacobian = Jacobian::Old;
@@ -417,13 +366,12 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
 
     /// Chooses the order and the step for what follows, theory/integrators.md (8).
     fn adapt(&mut self) {
-        let (n, q) = (self.n, self.order);
+        let q = self.order;
         if self.equal_steps < q + 1 {
             return;
         }
-        let row = |k: usize| norm(&self.differences[k * n..(k + 1) * n], &self.weights);
         let factor = |order: usize, k: usize| {
-            (error_constant(order) * row(k)).max(1e-30).powf(-1.0 / (order + 1) as f64)
+            step_factor(error_constant(order) * norm(self.differences.row(k), &self.weights), order)
         };
         let mut best = (factor(q, q + 1), q);
         if q > 1 {
@@ -438,94 +386,27 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
                 best = (higher, q + 1);
             }
         }
-        let factor = (safety(self.iterations) * best.0).min(10.0).min(self.options.max_step / self.h);
-        if best.1 == q && (1.0..1.2).contains(&factor) {
-            return; // not worth a factorisation and a new history
-        }
+        let factor = best.0.min(10.0).min(self.options.max_step / self.h);
         self.order = best.1;
         self.rescale(factor.max(0.2));
     }
 
-    /// Changes the spacing of the difference array to factor·h, theory/integrators.md (4).
     fn rescale(&mut self, factor: f64) {
-        let (n, q) = (self.n, self.order);
-        let transform = change(q, factor);
-        let mut old = [[0.0; CHUNK]; MAX_ORDER + 1];
-        for start in (0..n).step_by(CHUNK) {
-            let end = (start + CHUNK).min(n);
-            for (k, old) in old.iter_mut().enumerate().take(q + 1).skip(1) {
-                old[..end - start].copy_from_slice(&self.differences[k * n + start..k * n + end]);
-            }
-            for i in 1..=q {
-                let row = &mut self.differences[i * n + start..i * n + end];
-                row.fill(0.0);
-                for k in i..=q {
-                    for (x, old) in row.iter_mut().zip(&old[k]) {
-                        *x += transform[k][i] * old;
-                    }
-                }
-            }
-        }
+        self.differences.rescale(self.order, factor);
         self.h *= factor;
         self.equal_steps = 0;
     }
 
-    /// The same polynomial in the variables scale·(y − shift), theory/integrators.md (11).
+    /// The flow goes on in the variables scale·(y − shift).
     fn rebase(&mut self, scale: f64, shift: &[f64]) -> Result<()> {
         self.place().check_rebase(self.n, scale, shift)?;
-        let (y, rest) = self.differences.split_at_mut(self.n);
-        for (y, shift) in y.iter_mut().zip(shift) {
-            *y = scale * (*y - shift);
-        }
-        rest.iter_mut().for_each(|d| *d *= scale);
+        self.differences.rebase(scale, shift);
         self.weights.iter_mut().for_each(|w| *w /= scale.abs());
         Ok(())
     }
-
-    /// The flow changed the state.
-    fn restart(&mut self, end: f64) -> Result<()> {
-        let h = self.h;
-        self.start(&(self.t..end))?;
-        if self.h > h {
-            self.h = h;
-            self.first_difference();
-        }
-        Ok(())
-    }
-
-    /// Forgets the history within a step.
-    fn restart_shorter(&mut self, factor: f64) -> Result<()> {
-        evaluate(self.flow, self.t, &self.differences[..self.n], &mut self.rhs, &mut self.statistics)
-            .map_err(|Reject(reason)| self.place().failed(reason))?;
-        self.h *= factor;
-        self.first_difference();
-        Ok(())
-    }
 }
 
-/// Below one, and smaller when Newton's iteration was slow.
-fn safety(iterations: usize) -> f64 {
-    0.9 * (2 * MAX_ITERATIONS + 1) as f64 / (2 * MAX_ITERATIONS + iterations) as f64
-}
-
-/// Lower triangular matrix T with new D_i = Σ_k T_ki D_k, theory/integrators.md (4).
-fn change(order: usize, factor: f64) -> [[f64; MAX_ORDER + 1]; MAX_ORDER + 1] {
-    let basis = |factor: f64| {
-        let mut r = [[0.0; MAX_ORDER + 1]; MAX_ORDER + 1];
-        r[0] = [1.0; MAX_ORDER + 1];
-        for i in 1..=order {
-            for j in 1..=order {
-                r[i][j] = r[i - 1][j] * ((i - 1) as f64 - factor * j as f64) / i as f64;
-            }
-        }
-        r
-    };
-    let (r, u) = (basis(factor), basis(1.0));
-    let mut product = [[0.0; MAX_ORDER + 1]; MAX_ORDER + 1];
-    for k in 1..=order {
-        for i in 1..=order {
-            product[k][i] = (1..=order).map(|j| r[k][j] * u[j][i]).sum();
-        }
-    }
-    product
+/// By how much a step of this error and order should change, theory/integrators.md (8).
+fn step_factor(error: f64, order: usize) -> f64 {
+    SAFETY * error.max(1e-30).powf(-1.0 / (order + 1) as f64)
 }
