@@ -21,7 +21,7 @@ const WATCH_EVERY: usize = 8;
 /// The flow as the integrator sees it.
 pub(super) struct CompletionFlow {
     pub pattern: Pattern,
-    kernel: Kernel,
+    pub kernel: Kernel,
     /// y and S_p/(W_p − y_p) of each pair.
     pub values: Vec<f64>,
     pub weights: Vec<f64>,
@@ -111,6 +111,31 @@ impl CompletionFlow {
             w[at] -= value;
         }
         y
+    }
+
+    /// Takes W, A and the tangent kernel from a state.
+    pub fn read(&mut self, y: &[f64]) {
+        let Workspace { w, a, .. } = &mut self.work;
+        squares(&self.pattern, &self.values, y, w, a);
+        self.kernel.refresh(a);
+    }
+
+    /// −{S, A} − 2λW and −{S, W} − 2λA at the state last read, with S_p = w_p x_p.
+    pub fn slope(&mut self, x: &[f64], y: &[f64], dy: &mut [f64]) {
+        let d = self.dimension_of_matrix();
+        let Workspace { w, a, products: [sa, sw], s, .. } = &mut self.work;
+        for ((s, weight), x) in s.iter_mut().zip(&self.weights).zip(x) {
+            *s = weight * x;
+        }
+        self.pattern.products(s, [a, w], [sa, sw]);
+        let decay = 2.0 * self.weight_decay;
+        let (y_w, y_a) = y.split_at(self.length);
+        let (dy_w, dy_a) = dy.split_at_mut(self.length);
+        for_each_symmetrised(sa, d, |k, sum| dy_w[k] = -sum - decay * y_w[k]);
+        for_each_symmetrised(sw, d, |k, sum| dy_a[k] = -sum - decay * y_a[k]);
+        for (&at, value) in self.pattern.packed.iter().zip(&self.values) {
+            dy_w[at] -= decay * value;
+        }
     }
 
     fn dimension_of_matrix(&self) -> usize {
@@ -257,21 +282,14 @@ impl Flow for CompletionFlow {
 
     /// W' = −{S, A} − 2λW, A' = −{S, W} − 2λA: theory/completion.md (5).
     fn rhs(&mut self, _t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Reject> {
-        let d = self.dimension_of_matrix();
-        let Workspace { w, a, products: [sa, sw], s, .. } = &mut self.work;
+        let Workspace { w, a, x, .. } = &mut self.work;
         squares(&self.pattern, &self.values, y, w, a);
-        for ((s, weight), &at) in s.iter_mut().zip(&self.weights).zip(&self.pattern.packed) {
-            *s = weight * y[at];
+        for (x, &at) in x.iter_mut().zip(&self.pattern.packed) {
+            *x = y[at];
         }
-        self.pattern.products(s, [a, w], [sa, sw]);
-        let decay = 2.0 * self.weight_decay;
-        let (y_w, y_a) = y.split_at(self.length);
-        let (dy_w, dy_a) = dy.split_at_mut(self.length);
-        for_each_symmetrised(sa, d, |k, sum| dy_w[k] = -sum - decay * y_w[k]);
-        for_each_symmetrised(sw, d, |k, sum| dy_a[k] = -sum - decay * y_a[k]);
-        for (&at, value) in self.pattern.packed.iter().zip(&self.values) {
-            dy_w[at] -= decay * value;
-        }
+        let x = std::mem::take(x);
+        self.slope(&x, y, dy);
+        self.work.x = x;
         Ok(())
     }
 

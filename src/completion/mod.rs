@@ -79,8 +79,8 @@ pub struct Settings {
 /// What of the path is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
-    /// One matrix a step: the solution answers at any time. Takes 4d² bytes a step, of which there are a few
-    /// hundred.
+    /// The solution answers at any time. Takes 12d² bytes a step, of which there are a few hundred: 50 MB for
+    /// d = 100, half a gigabyte for d = 300; choose the other one above.
     Path,
     /// The matrix at these times only.
     At(Vec<f64>),

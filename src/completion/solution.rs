@@ -9,16 +9,20 @@ use super::symmetric::packed_length;
 use super::{Invariant, Problem, RTOL, Record, Settings};
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
-use crate::ode::{Ended, Options, Statistics, bdf_observed};
+use crate::ode::{Ended, Options, Statistics, Step, bdf_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 
-/// Matrices through which the path is interpolated: a polynomial of degree seven.
-const WINDOW: usize = 8;
+/// Where inside a step of the stiff integrator the path is kept, beside its ends: the cubic through these
+/// and the ends is closer to the integrator's own polynomial than its tolerance.
+const INSIDE_BDF: &[f64] = &[0.25, 0.75];
+/// The same for the long steps of the explicit method of order 8 (Chebyshev-Lobatto points).
+pub(super) const INSIDE_EXPLICIT: &[f64] =
+    &[0.049515566048790437, 0.1882550990706332, 0.38873953302184283, 0.6112604669781572, 0.8117449009293667, 0.9504844339512096];
 
 /// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
 ///
-/// Between the steps of the integrator the path is interpolated by polynomials through the nearest eight
-/// steps. Solved with [`Record::At`] it answers at those times only.
+/// The path is kept at the ends of the integrator's steps and at a few points inside, and interpolated in each
+/// step. Solved with [`Record::At`] it answers at those times only.
 #[derive(Clone, Debug)]
 pub struct Solution {
     observations: crate::data::Observations,
@@ -31,7 +35,8 @@ pub struct Solution {
     invariant: Invariant,
     rank_tolerance: f64,
     horizon: f64,
-    continuous: bool,
+    /// How many intervals between recorded times make a step; `None`: no interpolation.
+    intervals: Option<usize>,
     times: Vec<f64>,
     /// A node after another: the packed matrix (residuals at the observed pairs), then the trace of A.
     nodes: Vec<f64>,
@@ -94,14 +99,14 @@ impl Problem {
         if let [0.0, rest @ ..] = pending {
             solution.push(0.0, &y0);
             pending = rest;
-        } else if solution.continuous {
+        } else if requested.is_none() {
             solution.push(0.0, &y0);
         }
         let options = Options { rtol, record: false, ..Options::default() };
-        let mut between = vec![0.0; if pending.is_empty() { 0 } else { y0.len() }];
+        let mut between = vec![0.0; y0.len()];
         let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
-            if solution.continuous {
-                solution.push(step.t, step.y());
+            if requested.is_none() {
+                solution.push_step(step, INSIDE_BDF, &mut between);
             }
             while let [t, rest @ ..] = pending
                 && *t <= step.t
@@ -152,7 +157,7 @@ impl Solution {
             invariant,
             rank_tolerance: settings.rank_tolerance,
             horizon: settings.horizon,
-            continuous: settings.record == Record::Path,
+            intervals: (settings.record == Record::Path).then_some(INSIDE_BDF.len() + 1),
             times: Vec::new(),
             nodes: Vec::new(),
             diagnostics: Diagnostics::default(),
@@ -175,6 +180,17 @@ impl Solution {
         self.nodes.push(trace);
     }
 
+    /// Adds a step: its end and the points inside, given as parts of it.
+    pub(super) fn push_step(&mut self, step: &Step<'_>, inside: &[f64], scratch: &mut [f64]) {
+        for part in inside {
+            let t = step.t_old + part * (step.t - step.t_old);
+            step.interpolate(t, scratch);
+            self.push(t, scratch);
+        }
+        self.push(step.t, step.y());
+        self.intervals = Some(inside.len() + 1);
+    }
+
     pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
         self.diagnostics = diagnostics;
     }
@@ -194,9 +210,14 @@ impl Solution {
         self.weight_decay
     }
 
-    /// The times at which the path was recorded: the steps of the integrator, or those asked for.
+    /// The times at which the path was recorded: in and at the ends of steps, or those asked for.
     pub fn times(&self) -> &[f64] {
         &self.times
+    }
+
+    /// The recorded times at which steps end (all of them with [`Record::At`]).
+    pub fn step_times(&self) -> Vec<f64> {
+        self.times.iter().copied().step_by(self.intervals.unwrap_or(1)).collect()
     }
 
     fn node_length(&self) -> usize {
@@ -218,15 +239,14 @@ impl Solution {
         if self.times.get(after) == Some(&t) {
             return Ok(self.node(after).to_vec());
         }
-        if !self.continuous {
+        let Some(intervals) = self.intervals else {
             return Err(Error::Missing {
                 wanted: "a time that was not recorded",
                 needs: "Record::Path, or this time in Record::At",
             });
-        }
-        let window = WINDOW.min(self.times.len());
-        let first = after.saturating_sub(window / 2).min(self.times.len() - window);
-        let times = &self.times[first..first + window];
+        };
+        let first = (after - 1) / intervals * intervals;
+        let times = &self.times[first..=first + intervals];
         let mut out = vec![0.0; self.node_length()];
         for (k, &own) in times.iter().enumerate() {
             let others = times.iter().enumerate().filter(|(l, _)| *l != k);
