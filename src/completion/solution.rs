@@ -25,7 +25,7 @@ pub(super) const INSIDE_EXPLICIT: &[f64] =
 /// step. Solved with [`Record::At`] it answers at those times only.
 #[derive(Clone, Debug)]
 pub struct Solution {
-    observations: crate::data::Observations,
+    problem: Problem,
     /// Where the observed pairs are in a packed matrix, and their values.
     observed: Vec<(usize, f64, f64)>,
     /// Position, weight, value of each unordered test entry; less the observed value where the pair is.
@@ -137,7 +137,7 @@ impl Problem {
 
 impl Solution {
     pub(super) fn new(problem: &Problem, flow: &CompletionFlow, settings: &Settings, invariant: Invariant) -> Self {
-        let observations = problem.observations.clone();
+        let observations = &problem.observations;
         let n = observations.count() as f64;
         let pairs = observations.pairs();
         let observed: Vec<_> = flow
@@ -152,7 +152,7 @@ impl Solution {
             observed,
             test,
             test_count,
-            observations,
+            problem: problem.clone(),
             weight_decay: settings.weight_decay,
             invariant,
             rank_tolerance: settings.rank_tolerance,
@@ -166,7 +166,7 @@ impl Solution {
 
     /// Adds the state `y` of a flow.
     pub(super) fn push(&mut self, t: f64, y: &[f64]) {
-        let d = self.observations.dimension();
+        let d = self.problem.observations.dimension();
         let length = packed_length(d);
         let (w, a) = y.split_at(length);
         let mut trace = 0.0;
@@ -195,6 +195,11 @@ impl Solution {
         self.diagnostics = diagnostics;
     }
 
+    /// What was solved.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
     /// Costs and the drift of the invariant.
     pub fn diagnostics(&self) -> Diagnostics {
         self.diagnostics
@@ -220,8 +225,13 @@ impl Solution {
         self.times.iter().copied().step_by(self.intervals.unwrap_or(1)).collect()
     }
 
+    /// Whether it answers at any time up to the horizon.
+    pub fn is_continuous(&self) -> bool {
+        self.intervals.is_some()
+    }
+
     fn node_length(&self) -> usize {
-        packed_length(self.observations.dimension()) + 1
+        packed_length(self.problem.observations.dimension()) + 1
     }
 
     fn node(&self, k: usize) -> &[f64] {
@@ -274,9 +284,9 @@ impl Solution {
     }
 
     fn matrix_of(&self, packed: &[f64]) -> Array2<f64> {
-        let d = self.observations.dimension();
+        let d = self.problem.observations.dimension();
         let mut w = super::symmetric::to_matrix(packed, d);
-        for (pair, o) in self.observations.pairs().iter().zip(&self.observed) {
+        for (pair, o) in self.problem.observations.pairs().iter().zip(&self.observed) {
             let entry = packed[o.0] + o.1;
             w[(pair.row, pair.column)] = entry;
             w[(pair.column, pair.row)] = entry;
