@@ -375,3 +375,42 @@ impl Trajectory for Solution {
         Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::completion::Init;
+    use crate::data::Observations;
+    use crate::data::matrices::{multiplication_table, random_mask};
+
+    /// Loose tolerances let A lose positivity, and then the exact flow of the wrong state blows up: what may
+    /// come back is an error or a path that is right to what was asked, never a hang or a wrong path.
+    #[test]
+    fn loose_tolerances_do_not_hang_or_lie() {
+        let truth = multiplication_table(40);
+        let mask = random_mask(40, 200, 1).expect("a count");
+        let seen = Observations::from_mask(truth.view(), mask.view()).expect("a mask");
+        let problem = Problem::new(seen, Some(truth), Init::Identity { coordinate: 100.0 }).expect("valid");
+        let settings =
+            Settings { weight_decay: 1e-5, horizon: 3.0 * 100_f64.ln() / 1e-5, ..Settings::default() };
+        let run = |rtol: f64| {
+            let settings = Settings { rtol, ..settings.clone() };
+            problem.integrate(&settings, 1e-11..=0.1, |_| ControlFlow::Continue(()))
+        };
+        let reference = run(1e-9).expect("solved");
+        let size = |m: &Array2<f64>| m.iter().map(|x| x * x).sum::<f64>().sqrt();
+        for rtol in [1e-2, 1e-3, 1e-4, 3e-5, 1e-5] {
+            match run(rtol) {
+                Err(error) => assert!(matches!(error, Error::Numerical { .. }), "{error}"),
+                Ok(solution) => {
+                    for part in [0.3, 0.5, 0.7, 1.0] {
+                        let t = part * settings.horizon;
+                        let (w, exact) = (solution.state(t).expect("in"), reference.state(t).expect("in"));
+                        let error = size(&(&w - &exact)) / size(&exact);
+                        assert!(error < 2e3 * rtol, "rtol {rtol:e}: {error:e} at {part}");
+                    }
+                }
+            }
+        }
+    }
+}
