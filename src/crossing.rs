@@ -368,15 +368,12 @@ impl<C: Curve> Search<'_, C> {
         };
         // Losses are close to exponential, so secants of the logarithm (Illinois variant) find the
         // boundary in a few steps; every third step halves the bracket whatever the shape.
-        let height = |t| {
-            let value = self.curve.value(t).value;
-            if self.threshold > 0.0 && value > 0.0 {
-                (value / self.threshold).ln()
-            } else {
-                value - self.threshold
-            }
+        let height = |value: f64| match self.threshold > 0.0 && value > 0.0 {
+            true => (value / self.threshold).ln(),
+            false => value - self.threshold,
         };
-        let (mut f_in, mut f_out) = (height(inside), height(outside));
+        let (mut f_in, mut f_out) =
+            (height(self.curve.value(inside).value), height(self.curve.value(outside).value));
         let mut last_kept = None;
         for round in 0.. {
             let Some(middle) = C::Time::between(inside, outside) else { break };
@@ -387,8 +384,9 @@ impl<C: Curve> Search<'_, C> {
                 inside.towards(outside, fraction)
             };
             let t = if inside < t && t < outside { t } else { middle };
-            let f = height(t);
-            if self.holds(t, sense) == near {
+            let point = self.curve.value(t);
+            let f = height(point.value);
+            if self.counts(point, sense) == near {
                 (inside, f_in) = (t, f);
                 if last_kept == Some(false) {
                     f_out /= 2.0;
@@ -415,7 +413,10 @@ impl<C: Curve> Search<'_, C> {
     }
 
     fn holds(&self, t: C::Time, sense: Sense) -> bool {
-        let Point { value, rounding } = self.curve.value(t);
+        self.counts(self.curve.value(t), sense)
+    }
+
+    fn counts(&self, Point { value, rounding }: Point, sense: Sense) -> bool {
         let allowance = match sense {
             Sense::Possibly => rounding,
             Sense::Computed => 0.0,

@@ -38,6 +38,7 @@
 //! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
 //! | [`limits`] | where flows start and end, by convex solvers that know no flow |
 //! | [`ode`] | integrators of stiff and non-stiff flows; they know no model |
+//! | [`limits`] | where flows start and end: convex problems, with duality gaps |
 //! | [`linalg`] | dense kernels; the only place that knows a backend |
 //! | [`error`] | the one error type |
 //!
@@ -59,13 +60,16 @@
 pub mod completion;
 pub mod crossing;
 pub mod data;
+pub mod diagonal;
 pub mod error;
 pub mod grokking;
 pub mod limits;
 pub mod linalg;
+pub mod loss;
 pub mod ode;
 pub mod ridge;
-
 pub mod theorem;
 pub mod trajectory;
+
 pub use error::{Error, Result};
+pub use loss::Loss;

@@ -113,12 +113,17 @@ pub enum Observable {
     LogTestLoss,
     /// Probability (or fraction of a test sample) that the model is right; the model says what "right" is.
     TestAccuracy,
+    /// Fraction of training samples that are classified right, ties counting ½.
+    TrainAccuracy,
     /// ‖θ‖₂.
     ParameterNorm,
     /// Sum of the singular values of the effective weights.
     NuclearNorm,
     /// Rank of the effective weights; the model says above which size.
     Rank,
+    /// Margin of a linear predictor, min_i y_i f_i, over ‖w‖₂ and over ‖w‖₁.
+    MarginL2,
+    MarginL1,
 }
 
 impl Observable {
@@ -130,9 +135,12 @@ impl Observable {
             Observable::LogTrainLoss => "log_train_loss",
             Observable::LogTestLoss => "log_test_loss",
             Observable::TestAccuracy => "test_accuracy",
+            Observable::TrainAccuracy => "train_accuracy",
             Observable::ParameterNorm => "parameter_norm",
             Observable::NuclearNorm => "nuclear_norm",
             Observable::Rank => "rank",
+            Observable::MarginL2 => "margin_l2",
+            Observable::MarginL1 => "margin_l1",
         }
     }
 }

@@ -156,6 +156,99 @@ fn eigh_of_sizes_beyond_one_block() {
     }
 }
 
+// ---- Tridiagonal form ------------------------------------------------------------------------------
+
+/// Eigenvectors, coordinates and solutions of the tridiagonal form against the matrix itself.
+#[track_caller]
+fn check_tridiagonal(engine: Engine, a: &Array2<f64>, what: &str) {
+    let n = a.nrows();
+    let what = format!("{engine:?}, {what}");
+    // Only the lower triangle is read.
+    let mut lower = a.clone();
+    lower.indexed_iter_mut().filter(|((i, j), _)| i < j).for_each(|(_, x)| *x = 1e300);
+    let form = engine.tridiagonal(lower.clone()).unwrap();
+    let x = gaussian(n as u64, n, 6);
+    let (values, coordinates) = form.coordinates(x.view()).unwrap();
+    let vectors = form.eigenvectors().unwrap();
+    check_eigh(a.view(), &Eigh { values: values.clone(), vectors: vectors.clone() }, &what);
+    assert_small(norm(&(vectors.t().dot(&x) - &coordinates)), 20.0 * n as f64, norm(&x), &what);
+    // The same whatever else is asked, in whichever layout the matrix came.
+    let (again, one) = form.coordinates(x.slice(s![.., 4..5])).unwrap();
+    assert_eq!((again, one.column(0)), (values.clone(), coordinates.column(4)), "{what}");
+    let fortran = engine.tridiagonal(lower.t().as_standard_layout().into_owned().reversed_axes()).unwrap();
+    assert_eq!(fortran.coordinates(x.view()).unwrap().0, values, "{what}: layout");
+
+    let (least, largest) = (values[0], values[n - 1]);
+    for limit in [1.5, 1e3, 1e8] {
+        let (surely, surely_not) = (least > 1.01 * largest / limit, least < 0.99 * largest / limit);
+        let found = form.is_conditioned(limit);
+        assert!(!(surely && !found) && !(surely_not && found), "{what}: {least:e} to {largest:e}, {limit:e}");
+    }
+    if form.is_conditioned(1e8) {
+        let solution = form.solve(x.view()).unwrap();
+        let scale = norm(a) * norm(&solution);
+        assert_small(norm(&(a.dot(&solution) - &x)), 20.0 * n as f64, scale, &format!("{what}: solution"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn tridiagonal_form_is_exact_for_a_nearby_matrix(
+        kind in 0usize..7, n in 1usize..31, seed: u64, power in -280i32..290,
+    ) {
+        let g = gaussian(seed, n, 2 * n + 1);
+        let a = if kind == 6 { g.dot(&g.t()) } else { symmetric(kind, n, seed) } * 10f64.powi(power);
+        for engine in engines() {
+            check_tridiagonal(engine, &a, &format!("{n}, {kind}, 1e{power}"));
+        }
+    }
+}
+
+#[test]
+fn tridiagonal_form_of_sizes_beyond_one_block() {
+    for n in [33, 64, 65, 130, 257] {
+        for kind in 0..6 {
+            for engine in engines() {
+                check_tridiagonal(engine, &symmetric(kind, n, n as u64), &format!("{n}, {kind}"));
+            }
+        }
+    }
+}
+
+/// Off-diagonal alone, blocks that do not touch, all equal: shifts and deflation at their edges.
+#[test]
+fn tridiagonal_form_of_special_matrices() {
+    let block = |blocks: &[f64]| {
+        let n = 2 * blocks.len();
+        Array2::from_shape_fn((n, n), |(i, j)| if i != j && i / 2 == j / 2 { blocks[i / 2] } else { 0.0 })
+    };
+    let chain = |n: usize| Array2::from_shape_fn((n, n), |(i, j)| f64::from(u8::from(i.abs_diff(j) == 1)));
+    let matrices = [
+        block(&[1.0]),
+        block(&[1.0, -1.0, 1e-17]),
+        block(&[1.0, 1e-200, 0.0]),
+        chain(2),
+        chain(3),
+        chain(50),
+        Array2::eye(7),
+        Array2::ones((9, 9)),
+        Array2::eye(8) + chain(8) * 1e-9,
+        array![[1.0, 1e-160, 0.0], [1e-160, 1e-160, 1e-160], [0.0, 1e-160, 0.0]],
+    ];
+    for engine in engines() {
+        for (i, a) in matrices.iter().enumerate() {
+            check_tridiagonal(engine, a, &format!("matrix {i}"));
+        }
+        let indefinite = engine.tridiagonal(array![[1.0, 2.0], [2.0, 1.0]]).unwrap();
+        assert!(matches!(indefinite.solve(Array2::ones((2, 1)).view()), Err(Error::Matrix { .. })));
+        assert!(!indefinite.is_conditioned(1e300));
+        assert!(matches!(indefinite.coordinates(Array2::ones((3, 1)).view()), Err(Error::Shape { .. })));
+        assert!(matches!(indefinite.solve(Array2::ones((3, 1)).view()), Err(Error::Shape { .. })));
+    }
+}
+
 // ---- Singular values -------------------------------------------------------------------------------
 
 /// Matrices of several kinds and, where it is certain, their rank.
@@ -428,6 +521,7 @@ fn bad_input_is_refused_with_its_place() {
         let three = |a: ArrayView2<'_, f64>| {
             [
                 engine.eigh(a).map(drop).unwrap_err(),
+                engine.tridiagonal(a.to_owned()).map(drop).unwrap_err(),
                 engine.thin_svd(a).map(drop).unwrap_err(),
                 engine.cholesky(a).map(drop).unwrap_err(),
             ]
@@ -458,6 +552,7 @@ fn shapes_that_do_not_fit_are_named() {
     for engine in engines() {
         let errors = [
             (engine.eigh(a.view()).map(drop), "[2, 3]", "[2, 2]"),
+            (engine.tridiagonal(a.clone()).map(drop), "[2, 3]", "[2, 2]"),
             (engine.cholesky(a.view()).map(drop), "[2, 3]", "[2, 2]"),
             (engine.matmul(a.view(), a.view()).map(drop), "[2, 3]", "[3, 3]"),
             (engine.matvec(a.view(), array![1.0, 2.0].view()).map(drop), "[2]", "[3]"),
@@ -496,12 +591,15 @@ fn symmetry_is_checked_to_rounding() {
 fn bits(engine: Engine, a: &Array2<f64>) -> Vec<u64> {
     let gram = engine.gram(a.view());
     let e = engine.eigh(gram.view()).unwrap();
+    let form = engine.tridiagonal(gram.clone()).unwrap();
+    let (values, coordinates) = form.coordinates(a.view()).unwrap();
+    let vectors = form.eigenvectors().unwrap();
     let svd = engine.thin_svd(a.view()).unwrap();
     let l = engine.cholesky((&gram + &Array2::<f64>::eye(gram.nrows())).view()).unwrap();
     let product = engine.matmul(a.view(), a.t()).unwrap();
     let y = engine.matvec(a.view(), a.row(0)).unwrap();
-    let matrices = [gram, e.vectors, svd.left, svd.right, l, product];
-    let vectors = [e.values, svd.values, y];
+    let matrices = [gram, e.vectors, coordinates, vectors, svd.left, svd.right, l, product];
+    let vectors = [e.values, values, svd.values, y];
     matrices.iter().flatten().chain(vectors.iter().flatten()).map(|x| x.to_bits()).collect()
 }
 

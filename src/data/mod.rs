@@ -1,4 +1,4 @@
-//! Data sets, teachers, feature maps, covariances; partly observed matrices; arrays in files.
+//! Data sets, teachers, feature maps, tasks, covariances; partly observed matrices; arrays in files.
 
 pub mod covariance;
 pub mod design;
@@ -6,6 +6,7 @@ pub mod features;
 pub mod files;
 pub mod matrices;
 pub mod observations;
+pub mod tasks;
 
 pub use covariance::{Covariance, Moments};
 pub use design::Design;

@@ -36,6 +36,10 @@ unsafe extern "C" {
         w: *mut f64, work: *mut f64, lwork: *const c_int, iwork: *mut c_int, liwork: *const c_int,
         info: *mut c_int, job_length: usize, triangle_length: usize,
     );
+    fn dsytrd_(
+        triangle: *const c_char, n: *const c_int, a: *mut f64, lda: *const c_int, d: *mut f64, e: *mut f64,
+        tau: *mut f64, work: *mut f64, lwork: *const c_int, info: *mut c_int, triangle_length: usize,
+    );
 }
 
 /// Threads of all BLAS calls of the process from now on.
@@ -149,6 +153,26 @@ pub fn dsyevd(n: usize, a: &mut [f64]) -> Option<(Vec<f64>, c_int)> {
         dsyevd_(job, triangle, &order, pa, &lda, w, pwork, &lwork, piwork, &liwork, &mut info, 1, 1);
     }
     Some((values, info))
+}
+
+/// Reduces the symmetric matrix of `n` rows whose lower triangle is in `a`, in column-major order, to
+/// tridiagonal form in place: T on the diagonal and the subdiagonal, the reflectors below. Returns their
+/// factors τ in I − τvvᵀ, and the status of LAPACK.
+pub fn dsytrd(n: usize, a: &mut [f64]) -> Option<(Vec<f64>, c_int)> {
+    assert_eq!(a.len(), n * n, "entries of a square matrix");
+    let work_size = n.checked_mul(64)?.max(1);
+    let [order, lwork] = integers([n, work_size])?;
+    let (mut d, mut e, mut tau) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+    let mut work = vec![0.0; work_size];
+    let (lda, mut info) = (order.max(1), 0);
+    // SAFETY: `a` is n by n, the vectors have at least as many entries as the routine writes, the workspace
+    // is as long as it says.
+    unsafe {
+        let (pa, pd, pe, pt) = (a.as_mut_ptr(), d.as_mut_ptr(), e.as_mut_ptr(), tau.as_mut_ptr());
+        dsytrd_(c"L".as_ptr(), &order, pa, &lda, pd, pe, pt, work.as_mut_ptr(), &lwork, &mut info, 1);
+    }
+    tau.truncate(n.saturating_sub(1));
+    Some((tau, info))
 }
 
 fn integers<const N: usize>(sizes: [usize; N]) -> Option<[c_int; N]> {

@@ -69,6 +69,16 @@ pub fn eigh(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Eigh> {
     }
 }
 
+/// By `dsytrd`: reflectors in place, and their factors.
+pub fn tridiagonal(a: &mut [f64], n: usize, threads: Threads) -> Result<Vec<f64>> {
+    const METHOD: &str = "tridiagonal form";
+    match with_threads(threads, || ffi::dsytrd(n, a)) {
+        Some((factors, 0)) => Ok(factors),
+        Some((_, status)) => Err(failed(METHOD, format!("dsytrd: status {status}"))),
+        None => Err(failed(METHOD, format!("{n} rows are too many for 32-bit LAPACK, use Backend::Faer"))),
+    }
+}
+
 /// By `dgesdd`, divide and conquer.
 pub fn thin_svd(a: ArrayView2<'_, f64>, threads: Threads) -> Result<ThinSvd> {
     const METHOD: &str = "singular value decomposition";

@@ -1,4 +1,4 @@
-//! Dense kernels: eigenvalues, thin SVD, Cholesky, Gram and matrix products.
+//! Dense kernels: eigenvalues, tridiagonal form, thin SVD, Cholesky, Gram and matrix products.
 //!
 //! The only place that knows a backend. An [`Engine`] says which one does the work and with how many
 //! threads; it is a plain value, passed where it is needed. The default, pure-Rust backend is
@@ -14,10 +14,15 @@ mod ffi;
 #[cfg(feature = "lapack")]
 mod lapack;
 mod pure;
+mod tridiagonal;
+
+pub use tridiagonal::Tridiagonal;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result, check_finite, check_shape};
+
+pub(crate) use pure::{Number, add_lower_gram};
 
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
@@ -116,6 +121,33 @@ impl Engine {
         }
     }
 
+    /// Tridiagonal form of a symmetric matrix, in its own storage where that is column-major; only the
+    /// lower triangle is read.
+    ///
+    /// # Errors
+    /// Not square, empty, or not finite.
+    pub fn tridiagonal(self, a: Array2<f64>) -> Result<Tridiagonal> {
+        let n = a.nrows();
+        check_finite("matrix", a.view())?;
+        check_shape("matrix", a.shape(), &[n, n], "a symmetric matrix is square")?;
+        let mut a = match a.t().is_standard_layout() {
+            true => a,
+            false => a.t().as_standard_layout().into_owned().reversed_axes(),
+        };
+        let lower = a.columns().into_iter().enumerate().flat_map(|(j, column)| column.into_iter().skip(j));
+        let scale = pure::safe_scale(lower);
+        if scale != 1.0 {
+            a /= scale;
+        }
+        let storage = a.as_slice_memory_order_mut().unwrap_or_default();
+        let factors = match self.backend {
+            Backend::Faer => pure::tridiagonal(storage, n, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::tridiagonal(storage, n, self.threads)?,
+        };
+        Ok(Tridiagonal::new(a, factors, scale, self.threads))
+    }
+
     /// Thin singular value decomposition of any matrix.
     ///
     /// # Errors
@@ -182,17 +214,22 @@ impl Engine {
 
     /// Gram matrix A Aᵀ of the rows (pass `a.t()` for the columns). Both triangles are filled.
     pub fn gram(self, a: ArrayView2<'_, f64>) -> Array2<f64> {
-        let mut g = match self.backend {
-            Backend::Faer => pure::lower_gram(a, self.threads),
-            #[cfg(feature = "lapack")]
-            Backend::Lapack => lapack::lower_gram(a, self.threads),
-        };
+        let mut g = self.lower_gram(a);
         for i in 0..g.nrows() {
             for j in 0..i {
                 g[(j, i)] = g[(i, j)];
             }
         }
         g
+    }
+
+    /// The lower triangle of A Aᵀ, column-major; the upper one is zero.
+    pub(crate) fn lower_gram(self, a: ArrayView2<'_, f64>) -> Array2<f64> {
+        match self.backend {
+            Backend::Faer => pure::lower_gram(a, self.threads),
+            #[cfg(feature = "lapack")]
+            Backend::Lapack => lapack::lower_gram(a, self.threads),
+        }
     }
 
     /// Matrix product A B.
@@ -273,4 +310,30 @@ pub fn check_symmetric(name: &'static str, a: ArrayView2<'_, f64>) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// Replaces b by (L Lᵀ)⁻¹ b, L lower triangular as [`Engine::cholesky`] returns it.
+///
+/// ```
+/// use groktime::linalg::{Engine, cholesky_solve};
+/// let a = ndarray::array![[4.0, 2.0], [2.0, 5.0]];
+/// let mut b = [8.0, 12.0];
+/// cholesky_solve(Engine::SEQUENTIAL.cholesky(a.view())?.view(), &mut b);
+/// assert!((b[0] - 1.0).abs() < 1e-15 && (b[1] - 2.0).abs() < 1e-15);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+pub fn cholesky_solve(l: ArrayView2<'_, f64>, b: &mut [f64]) {
+    let n = b.len();
+    // By columns, as the factor is stored.
+    for j in 0..n {
+        b[j] /= l[(j, j)];
+        let pivot = b[j];
+        for (b, l) in b[j + 1..].iter_mut().zip(l.column(j).iter().skip(j + 1)) {
+            *b -= pivot * l;
+        }
+    }
+    for j in (0..n).rev() {
+        let below: f64 = b[j + 1..].iter().zip(l.column(j).iter().skip(j + 1)).map(|(b, l)| b * l).sum();
+        b[j] = (b[j] - below) / l[(j, j)];
+    }
 }

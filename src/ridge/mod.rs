@@ -42,6 +42,7 @@ mod average;
 mod closed_form;
 mod control;
 mod curve;
+mod decomposition;
 mod recipe;
 mod risk;
 mod sensitivity;
@@ -53,9 +54,10 @@ use ndarray::{Array1, ArrayView1, ArrayView2};
 pub use average::{InitAverage, MeanStd};
 pub use closed_form::{ClosedForm, Settings};
 pub use control::{Control, Knob, Solution};
-pub use recipe::{Features, Instance, Recipe, Teacher};
+pub use decomposition::Decomposition;
+pub use recipe::{Features, Instance, Recipe, SecondMoment, Teacher};
 pub use sensitivity::Sensitivity;
-pub use spectrum::{Decomposition, Spectrum};
+pub use spectrum::Spectrum;
 
 use crate::data::{Covariance, Moments};
 use crate::error::{Error, Result, check, check_finite, check_shape};
@@ -146,9 +148,7 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// Shapes that do not fit, empty or non-finite arrays, a covariance that is not one.
     pub fn spectrum(&self, engine: Engine) -> Result<Spectrum<'a>> {
-        self.validate()?;
-        let decomposition = std::sync::Arc::new(Decomposition::new(self.features, engine)?);
-        Spectrum::new(decomposition, self)
+        Spectrum::of(self, engine)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

@@ -71,21 +71,30 @@ impl Default for Recipe {
     }
 }
 
-/// A drawn problem with all arrays it owns.
+/// A problem with all arrays it owns: drawn by a [`Recipe`], or put together from given ones. The fields
+/// are those of [`Problem`] and [`Population`].
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub features: Array2<f64>,
     pub target: Target,
     pub init: Array1<f64>,
-    map: Map,
-    moments: Option<Moments>,
-    sample: Option<(Array2<f64>, Array1<f64>)>,
+    /// Σ, if it is known.
+    pub covariance: Option<SecondMoment>,
+    pub moments: Option<Moments>,
+    /// Features and labels of a held-out sample.
+    pub sample: Option<(Array2<f64>, Array1<f64>)>,
+    pub gaussian: Option<bool>,
+    pub feature_bound: Option<f64>,
 }
 
-/// What is needed to write down Σ.
+/// What is needed to write down Σ = E φφᵀ; [`Covariance`] borrows it.
 #[derive(Clone, Debug)]
-enum Map {
-    Isotropic { variance: f64, gaussian: bool, bound: Option<f64> },
+pub enum SecondMoment {
+    /// variance·I.
+    Isotropic {
+        variance: f64,
+    },
+    Dense(Array2<f64>),
     Relu(ReluFeatures),
     Fourier(FourierFeatures),
 }
@@ -120,14 +129,15 @@ impl Recipe {
             Features::Gaussian => {
                 let variance = 1.0 / m as f64;
                 let features = gaussian_matrix(n, m, variance, &mut generator(seed, 0));
-                self.linear(features, init, noise, Map::Isotropic { variance, gaussian: true, bound: None })
+                let law = Law { gaussian: true, ..Law::new(SecondMoment::Isotropic { variance }) };
+                self.linear(features, init, noise, law)
             }
             Features::Sphere { bound } => {
                 check("feature bound", bound, |b| b > 0.0, "a positive number")?;
                 let features = sphere(n, m, bound, &mut generator(seed, 0));
                 let variance = bound * bound / m as f64;
-                let map = Map::Isotropic { variance, gaussian: false, bound: Some(bound) };
-                self.linear(features, init, noise, map)
+                let law = Law { bound: Some(bound), ..Law::new(SecondMoment::Isotropic { variance }) };
+                self.linear(features, init, noise, law)
             }
             Features::Relu { input_dim: d, hidden_variance, input_variance } => {
                 check("input dimension", d as f64, |x| x >= 1.0, "at least 1")?;
@@ -140,13 +150,15 @@ impl Recipe {
                 let test = inputs(d, input_variance, self.test_samples, 5);
                 if self.teacher != Teacher::ReluNeuron {
                     let test = map.map(test.view(), engine)?;
-                    return self.linear(features, init, noise, Map::Relu(map))?.with_test(test);
+                    let law = Law::new(SecondMoment::Relu(map));
+                    return self.linear(features, init, noise, law)?.with_test(test);
                 }
                 let neuron = unit_vector(d, &mut generator(seed, 1));
                 let label = |x: &Array2<f64>| x.dot(&neuron).mapv(|z| z.max(0.0));
                 let moments = map.neuron_moments(neuron.view())?;
                 let sample = (map.map(test.view(), engine)?, label(&test));
-                Ok(self.curved(features, label(&x), noise, init, Map::Relu(map), moments, sample))
+                let law = Law::new(SecondMoment::Relu(map));
+                Ok(self.curved(features, label(&x), noise, init, law, moments, sample))
             }
             Features::Fourier { input_dim: d, frequency_variance, input_variance } => {
                 check("input dimension", d as f64, |x| x >= 1.0, "at least 1")?;
@@ -156,9 +168,10 @@ impl Recipe {
                 let x = inputs(d, input_variance, n, 0);
                 let features = map.map(x.view(), engine)?;
                 let test = inputs(d, input_variance, self.test_samples, 5);
+                let law = |map| Law { bound: Some(2.0_f64.sqrt()), ..Law::new(SecondMoment::Fourier(map)) };
                 if self.teacher != Teacher::FourierFeature {
                     let test = map.map(test.view(), engine)?;
-                    return self.linear(features, init, noise, Map::Fourier(map))?.with_test(test);
+                    return self.linear(features, init, noise, law(map))?.with_test(test);
                 }
                 let mut rng = generator(seed, 1);
                 let frequency = gaussian_vector(d, frequency_variance, &mut rng);
@@ -167,7 +180,7 @@ impl Recipe {
                 let labels = map.teacher_outputs(frequency.view(), phase, x.view())?;
                 let test_labels = map.teacher_outputs(frequency.view(), phase, test.view())?;
                 let sample = (map.map(test.view(), engine)?, test_labels);
-                Ok(self.curved(features, labels, noise, init, Map::Fourier(map), moments, sample))
+                Ok(self.curved(features, labels, noise, init, law(map), moments, sample))
             }
         }
     }
@@ -178,7 +191,7 @@ impl Recipe {
         features: Array2<f64>,
         init: Array1<f64>,
         noise: Option<Array1<f64>>,
-        map: Map,
+        law: Law,
     ) -> Result<Instance> {
         let m = self.width;
         let weights = match self.teacher {
@@ -195,7 +208,7 @@ impl Recipe {
             }
         };
         let target = Target::Teacher { weights, noise };
-        Ok(Instance { features, target, init, map, moments: None, sample: None })
+        Ok(law.instance(features, target, init))
     }
 
     /// A teacher that is not linear in the features: labels and moments.
@@ -206,7 +219,7 @@ impl Recipe {
         labels: Array1<f64>,
         noise: Option<Array1<f64>>,
         init: Array1<f64>,
-        map: Map,
+        law: Law,
         moments: Moments,
         sample: (Array2<f64>, Array1<f64>),
     ) -> Instance {
@@ -215,12 +228,9 @@ impl Recipe {
             None => labels,
         };
         Instance {
-            features,
-            target: Target::Labels(labels),
-            init,
-            map,
             moments: Some(moments),
             sample: (self.test_samples > 0).then_some(sample),
+            ..law.instance(features, Target::Labels(labels), init)
         }
     }
 }
@@ -237,26 +247,51 @@ impl Instance {
 
     /// The problem, borrowing the arrays.
     pub fn problem(&self) -> Problem<'_> {
-        let m = self.features.ncols();
-        let (covariance, gaussian, feature_bound) = match &self.map {
-            Map::Isotropic { variance, gaussian, bound } => {
-                (Covariance::Isotropic { dimension: m, variance: *variance }, *gaussian, *bound)
-            }
-            Map::Relu(map) => (Covariance::Relu(map), false, None),
-            Map::Fourier(map) => (Covariance::Fourier(map), false, Some(2.0_f64.sqrt())),
-        };
+        let dimension = self.features.ncols();
+        let covariance = self.covariance.as_ref().map(|covariance| match covariance {
+            SecondMoment::Isotropic { variance } => Covariance::Isotropic { dimension, variance: *variance },
+            SecondMoment::Dense(matrix) => Covariance::Dense(matrix.view()),
+            SecondMoment::Relu(map) => Covariance::Relu(map),
+            SecondMoment::Fourier(map) => Covariance::Fourier(map),
+        });
         let sample = self.sample.as_ref();
         Problem {
             features: self.features.view(),
             target: self.target.clone(),
             init: self.init.clone(),
             population: Population {
-                covariance: Some(covariance),
+                covariance,
                 moments: self.moments.clone(),
                 sample: sample.map(|(f, y)| Sample { features: f.view(), labels: y.clone() }),
-                gaussian: Some(gaussian),
-                feature_bound,
+                gaussian: self.gaussian,
+                feature_bound: self.feature_bound,
             },
+        }
+    }
+}
+
+/// What a recipe knows of the law of its features.
+struct Law {
+    covariance: SecondMoment,
+    gaussian: bool,
+    bound: Option<f64>,
+}
+
+impl Law {
+    fn new(covariance: SecondMoment) -> Law {
+        Law { covariance, gaussian: false, bound: None }
+    }
+
+    fn instance(self, features: Array2<f64>, target: Target, init: Array1<f64>) -> Instance {
+        Instance {
+            features,
+            target,
+            init,
+            covariance: Some(self.covariance),
+            moments: None,
+            sample: None,
+            gaussian: Some(self.gaussian),
+            feature_bound: self.bound,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
-use super::spectrum::Decomposition;
+use super::decomposition::Decomposition;
 use super::{Problem, Sample, Target};
 use crate::error::{Error, Result};
 use crate::linalg::Engine;

@@ -1,195 +1,15 @@
-//! The decomposition of the features, and everything else in its coordinates: computed once, asked often.
+//! A problem in the coordinates of its decomposition: computed once, asked often.
 
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, ArrayView1};
 
+use super::decomposition::{Decomposition, Projection};
 use super::risk::{self, Accuracy, Risk};
 use super::{Problem, Target};
 use crate::data::Covariance;
-use crate::error::{Error, Result, check_finite};
-use crate::linalg::{EPS, Engine, numerical_rank};
-
-/// Above this condition number of ΦᵀΦ the Gram matrix is not decomposed (it would square the condition
-/// number of Φ and cost digits of the small eigenvalues); a singular value decomposition is.
-const GRAM_CONDITION: f64 = 1e3;
-
-/// Constant of the a-priori backward error: |E| ≤ BACKWARD·√n·ε·|A| for an n × n decomposition.
-const BACKWARD: f64 = 20.0;
-
-/// Singular vectors as far as they are stored; the others follow by one product with Φ.
-enum Vectors {
-    /// Left vectors Q (n × k); right ones are Φᵀ Q S^{−1/2}.
-    Left(Array2<f64>),
-    /// Right vectors V (m × k); left ones are Φ V S^{−1/2}.
-    Right(Array2<f64>),
-    Both(Array2<f64>, Array2<f64>),
-}
-
-/// Positive eigenvalues s_i of ΦᵀΦ and the singular vectors of Φ, independent of labels and of θ₀.
-///
-/// The smaller of ΦΦᵀ and ΦᵀΦ is decomposed when its condition number is below 10³, otherwise Φ itself
-/// (QR, then SVD of the triangular factor). Singular values below max(n, m)·ε·σ_max count as zero.
-pub struct Decomposition<'a> {
-    features: ArrayView2<'a, f64>,
-    engine: Engine,
-    vectors: Vectors,
-    eigenvalues: Vec<f64>,
-    /// Bound on the error of each eigenvalue.
-    eigenvalue_errors: Vec<f64>,
-    row_norm: f64,
-    frobenius_squared: f64,
-}
-
-impl<'a> Decomposition<'a> {
-    /// Decomposes an n × m feature matrix.
-    ///
-    /// # Errors
-    /// Empty or non-finite features; a decomposition that does not converge.
-    pub fn new(features: ArrayView2<'a, f64>, engine: Engine) -> Result<Self> {
-        let (n, m) = features.dim();
-        if n == 0 || m == 0 {
-            return Err(Error::Empty { name: "features", shape: vec![n, m] });
-        }
-        let wide = n <= m;
-        let gram = engine.gram(if wide { features } else { features.reversed_axes() });
-        let frobenius_squared = gram.diag().sum();
-        if !frobenius_squared.is_finite() {
-            check_finite("features", features)?;
-            return Err(Error::Numerical {
-                method: "Gram matrix of the features",
-                detail: "its entries overflow: scale the features down".into(),
-            });
-        }
-        let row_norm = match wide {
-            true => gram.diag().iter().copied().fold(0.0, f64::max).sqrt(),
-            false => features.outer_iter().map(|r| r.dot(&r)).fold(0.0, f64::max).sqrt(),
-        };
-        let small = n.min(m);
-        let eigen = engine.eigh(gram.view())?;
-        drop(gram);
-        let (smallest, largest) = (eigen.values[0], eigen.values[small - 1]);
-        let spread = BACKWARD * (small as f64).sqrt() * EPS;
-        let (vectors, eigenvalues, eigenvalue_errors) = if smallest * GRAM_CONDITION > largest {
-            // Accumulating the products adds √(length)·ε to the error of the decomposition.
-            let error = (spread + (n.max(m) as f64).sqrt() * EPS) * largest;
-            let values = eigen.values.to_vec();
-            let vectors = if wide { Vectors::Left(eigen.vectors) } else { Vectors::Right(eigen.vectors) };
-            (vectors, values, vec![error; small])
-        } else {
-            drop(eigen);
-            let svd = engine.thin_svd(features)?;
-            let rank = numerical_rank(&svd.values.to_vec(), n, m);
-            let top = svd.values[0];
-            // Ascending, as the eigenvalues of the other route.
-            let kept: Vec<f64> = svd.values.iter().take(rank).rev().copied().collect();
-            let errors = kept.iter().map(|s| 2.0 * s * spread * top).collect();
-            let flip = |a: Array2<f64>| a.slice(s![.., ..rank;-1]).to_owned();
-            let values = kept.iter().map(|s| s * s).collect();
-            (Vectors::Both(flip(svd.left), flip(svd.right)), values, errors)
-        };
-        Ok(Decomposition {
-            features,
-            engine,
-            vectors,
-            eigenvalues,
-            eigenvalue_errors,
-            row_norm,
-            frobenius_squared,
-        })
-    }
-
-    /// (n, m).
-    pub fn shape(&self) -> (usize, usize) {
-        self.features.dim()
-    }
-
-    /// Positive eigenvalues of ΦᵀΦ, ascending; their number is the numerical rank.
-    pub fn eigenvalues(&self) -> &[f64] {
-        &self.eigenvalues
-    }
-
-    pub(crate) fn engine(&self) -> Engine {
-        self.engine
-    }
-
-    fn inverse_roots(&self) -> Array1<f64> {
-        self.eigenvalues.iter().map(|s| 1.0 / s.sqrt()).collect()
-    }
-
-    /// ⟨v_i, x⟩ for the columns x of an m × c matrix: k × c.
-    pub(crate) fn right_coordinates(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        match &self.vectors {
-            Vectors::Left(q) => {
-                let image = self.engine.matmul(self.features, x)?;
-                let mut c = self.engine.matmul(q.t(), image.view())?;
-                c *= &self.inverse_roots().insert_axis(Axis(1));
-                Ok(c)
-            }
-            Vectors::Right(v) | Vectors::Both(_, v) => self.engine.matmul(v.t(), x),
-        }
-    }
-
-    /// Σ_i c_i v_i for the columns c of a k × c matrix: m × c.
-    pub(crate) fn span(&self, c: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        match &self.vectors {
-            Vectors::Left(q) => {
-                let scaled = &c * &self.inverse_roots().insert_axis(Axis(1));
-                let image = self.engine.matmul(q.view(), scaled.view())?;
-                self.engine.matmul(self.features.reversed_axes(), image.view())
-            }
-            Vectors::Right(v) | Vectors::Both(_, v) => self.engine.matmul(v.view(), c),
-        }
-    }
-
-    /// ⟨q_i, y⟩ and ‖y − Σ⟨q_i, y⟩q_i‖² for a vector over the samples.
-    fn left_coordinates(&self, y: ArrayView1<'_, f64>) -> Result<(Array1<f64>, f64)> {
-        let n = self.features.nrows();
-        let (coordinates, fitted) = match &self.vectors {
-            Vectors::Left(q) | Vectors::Both(q, _) => {
-                let c = self.engine.matvec(q.t(), y)?;
-                let fitted = self.engine.matvec(q.view(), c.view())?;
-                (c, fitted)
-            }
-            Vectors::Right(v) => {
-                let back = self.engine.matvec(self.features.reversed_axes(), y)?;
-                let roots = self.inverse_roots();
-                let c = self.engine.matvec(v.t(), back.view())? * &roots;
-                let lifted = self.engine.matvec(v.view(), (&c * &roots).view())?;
-                (c, self.engine.matvec(self.features, lifted.view())?)
-            }
-        };
-        // With full row rank nothing is left over; the difference would only be rounding.
-        let left_over = match self.eigenvalues.len() == n {
-            true => 0.0,
-            false => (&y - &fitted).mapv(|r| r * r).sum(),
-        };
-        Ok((coordinates, left_over))
-    }
-
-    /// Coordinates of the columns of an m × c matrix and what is orthogonal to all rows of Φ, projected
-    /// twice so that it is orthogonal to rounding.
-    fn split(&self, x: Array2<f64>) -> Result<(Array2<f64>, Array2<f64>)> {
-        let mut coordinates = self.right_coordinates(x.view())?;
-        if self.eigenvalues.len() == self.features.ncols() {
-            return Ok((coordinates, Array2::zeros(x.raw_dim())));
-        }
-        let mut rest = x;
-        rest -= &self.span(coordinates.view())?;
-        let again = self.right_coordinates(rest.view())?;
-        rest -= &self.span(again.view())?;
-        coordinates += &again;
-        Ok((coordinates, rest))
-    }
-
-    /// The right singular vectors v_i as columns of an m × k matrix.
-    pub(crate) fn right_vectors(&self) -> Result<Array2<f64>> {
-        match &self.vectors {
-            Vectors::Right(v) | Vectors::Both(_, v) => Ok(v.clone()),
-            Vectors::Left(_) => self.span(Array2::eye(self.eigenvalues.len()).view()),
-        }
-    }
-}
+use crate::error::Result;
+use crate::linalg::Engine;
 
 /// Coordinates of a linear teacher.
 pub(crate) struct TeacherModes {
@@ -241,33 +61,37 @@ impl<'a> Spectrum<'a> {
     /// The problem does not fit the decomposition or is not valid.
     pub fn new(decomposition: Arc<Decomposition<'a>>, problem: &Problem<'a>) -> Result<Self> {
         problem.validate()?;
+        let (n, m) = decomposition.shape();
         crate::error::check_shape(
             "decomposed features",
-            decomposition.features.shape(),
+            &[n, m],
             problem.features.shape(),
             "the problem's own features",
         )?;
-        let init = problem.init.view().insert_axis(Axis(1));
-        let both = match problem.target.weights() {
-            Some(weights) => concatenate(Axis(1), &[init, weights.insert_axis(Axis(1))]),
-            None => Ok(init.to_owned()),
-        }
-        .map_err(|e| Error::Numerical { method: "stacking vectors", detail: e.to_string() })?;
-        let (coordinates, rest) = decomposition.split(both)?;
-        let init_complement = rest.column(0).to_owned();
+        let projection = decomposition.project(problem)?;
+        Spectrum::with(decomposition, projection, problem)
+    }
 
-        let roots: Array1<f64> = decomposition.eigenvalues.iter().map(|s| s.sqrt()).collect();
+    /// Decomposes the features of a problem and projects it.
+    pub(super) fn of(problem: &Problem<'a>, engine: Engine) -> Result<Self> {
+        problem.validate()?;
+        let (decomposition, projection) = Decomposition::of(problem, engine)?;
+        Spectrum::with(Arc::new(decomposition), projection, problem)
+    }
+
+    fn with(
+        decomposition: Arc<Decomposition<'a>>,
+        projection: Projection,
+        problem: &Problem<'a>,
+    ) -> Result<Self> {
+        let Projection { parameters: coordinates, complements: rest, samples, .. } = projection;
+        let init_complement = rest.column(0).to_owned();
+        let roots: Array1<f64> = decomposition.eigenvalues().iter().map(|s| s.sqrt()).collect();
         let (labels, unfittable, labels_norm, teacher) = match &problem.target {
-            Target::Teacher { weights, noise } => {
+            Target::Teacher { weights, .. } => {
                 let star = coordinates.column(1).to_owned();
                 let clean = &roots * &star;
-                let (noise, unfittable) = match noise {
-                    Some(noise) => {
-                        let (c, left_over) = decomposition.left_coordinates(noise.view())?;
-                        (Some(c), left_over)
-                    }
-                    None => (None, 0.0),
-                };
+                let (noise, unfittable) = samples.map_or((None, 0.0), |(c, left_over)| (Some(c), left_over));
                 let labels = match &noise {
                     Some(noise) => &clean + noise,
                     None => clean,
@@ -293,7 +117,7 @@ impl<'a> Spectrum<'a> {
                 (labels, unfittable, size, Some(teacher))
             }
             Target::Labels(y) => {
-                let (labels, unfittable) = decomposition.left_coordinates(y.view())?;
+                let (labels, unfittable) = samples.unwrap_or_default();
                 (labels, unfittable, norm(y.view()), None)
             }
         };
@@ -324,17 +148,17 @@ impl<'a> Spectrum<'a> {
 
     /// Positive eigenvalues of ΦᵀΦ, ascending.
     pub fn eigenvalues(&self) -> &[f64] {
-        &self.decomposition.eigenvalues
+        self.decomposition.eigenvalues()
     }
 
     /// L̂ = ‖Φ‖²_F / n, the mean squared length of a feature vector (the paper writes L).
     pub fn mean_square_feature(&self) -> f64 {
-        self.decomposition.frobenius_squared / self.shape().0 as f64
+        self.decomposition.frobenius_squared() / self.shape().0 as f64
     }
 
     /// max_i ‖φ(x_i)‖ over the training sample.
     pub fn largest_row_norm(&self) -> f64 {
-        self.decomposition.row_norm
+        self.decomposition.row_norm()
     }
 
     /// ‖θ₀‖, and ‖θ₀_⊥‖ outside the rows of Φ.
@@ -386,7 +210,7 @@ impl<'a> Spectrum<'a> {
     }
 
     pub(crate) fn eigenvalue_errors(&self) -> &[f64] {
-        &self.decomposition.eigenvalue_errors
+        self.decomposition.eigenvalue_errors()
     }
 }
 

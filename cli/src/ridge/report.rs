@@ -30,10 +30,11 @@ impl<T: Clock> Report<T> {
         inputs: &Inputs,
         accuracy_threshold: Option<f64>,
     ) -> Result<Self, Failure> {
+        let times = form.times(inputs.train_threshold, inputs.test_threshold)?;
         let mut report = Report {
-            times: form.times(inputs.train_threshold, inputs.test_threshold)?,
+            times,
             accurate: accuracy_threshold.map(|p| form.first_accurate(p)).transpose()?,
-            statements: form.statements(inputs)?,
+            statements: form.statements_at(inputs, &times)?,
             grid: Vec::new(),
         };
         report.grid = span(form, &report, 1);

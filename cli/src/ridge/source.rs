@@ -8,8 +8,8 @@ use groktime::data::features::{
 };
 use groktime::data::files::{into_matrix, read_matrix, read_npy_bytes, read_vector};
 use groktime::linalg::Engine;
-use groktime::ridge::{Features, Instance, Population, Problem, Recipe, Sample, Target, Teacher};
-use ndarray::{Array1, Array2, Axis, s};
+use groktime::ridge::{Features, Instance, Recipe, SecondMoment, Target, Teacher};
+use ndarray::{Array1, Axis, s};
 
 use crate::arguments::{Covariance, Keyword, Source};
 use crate::output::Failure;
@@ -109,53 +109,6 @@ pub struct SourceArguments {
     pub seed: u64,
 }
 
-/// A problem with the arrays it owns.
-pub enum Owned {
-    Drawn(Box<Instance>),
-    Loaded(Box<Loaded>),
-}
-
-pub struct Loaded {
-    features: Array2<f64>,
-    target: Target,
-    init: Array1<f64>,
-    isotropic: Option<f64>,
-    covariance: Option<Array2<f64>>,
-    sample: Option<(Array2<f64>, Array1<f64>)>,
-    gaussian: Option<bool>,
-    bound: Option<f64>,
-}
-
-impl Owned {
-    pub fn problem(&self) -> Problem<'_> {
-        match self {
-            Owned::Drawn(instance) => instance.problem(),
-            Owned::Loaded(loaded) => loaded.problem(),
-        }
-    }
-}
-
-impl Loaded {
-    fn problem(&self) -> Problem<'_> {
-        use groktime::data::Covariance::{Dense, Isotropic};
-        let dimension = self.features.ncols();
-        let isotropic = self.isotropic.map(|variance| Isotropic { dimension, variance });
-        let sample = self.sample.as_ref();
-        Problem {
-            features: self.features.view(),
-            target: self.target.clone(),
-            init: self.init.clone(),
-            population: Population {
-                covariance: isotropic.or(self.covariance.as_ref().map(|c| Dense(c.view()))),
-                moments: None,
-                sample: sample.map(|(f, y)| Sample { features: f.view(), labels: y.clone() }),
-                gaussian: self.gaussian,
-                feature_bound: self.bound,
-            },
-        }
-    }
-}
-
 impl SourceArguments {
     /// ν² as the theorems need it: known when θ₀ is drawn, or when the user says so.
     pub fn known_variance(&self) -> Option<f64> {
@@ -163,29 +116,30 @@ impl SourceArguments {
     }
 
     /// The problem of the given seed.
-    pub fn load(&self, seed: u64) -> Result<Owned, Failure> {
-        let drawn = |features| self.draw(features, seed).map(|i| Owned::Drawn(Box::new(i)));
+    pub fn load(&self, seed: u64) -> Result<Instance, Failure> {
         let (d, hidden, variance) = (self.input_dim, self.hidden_variance, self.input_variance);
-        match &self.features {
-            Source::File(path) => self.read_files(path, seed).map(|l| Owned::Loaded(Box::new(l))),
-            Source::Keyword(law) => match law {
-                FeatureLaw::Gaussian => match &self.covariance {
-                    Some(covariance) => {
-                        self.gaussian_with(covariance, seed).map(|l| Owned::Loaded(Box::new(l)))
-                    }
-                    None => drawn(Features::Gaussian),
-                },
-                FeatureLaw::Sphere => drawn(Features::Sphere { bound: self.feature_bound.unwrap_or(1.0) }),
-                FeatureLaw::Relu => {
-                    drawn(Features::Relu { input_dim: d, hidden_variance: hidden, input_variance: variance })
-                }
-                FeatureLaw::Fourier => drawn(Features::Fourier {
-                    input_dim: d,
-                    frequency_variance: hidden,
-                    input_variance: variance,
-                }),
-                FeatureLaw::Digits => self.digits(seed).map(|l| Owned::Loaded(Box::new(l))),
+        let law = match &self.features {
+            Source::File(path) => return self.read_files(path, seed),
+            Source::Keyword(law) => law,
+        };
+        match law {
+            FeatureLaw::Gaussian => match &self.covariance {
+                Some(covariance) => self.gaussian_with(covariance, seed),
+                None => self.draw(Features::Gaussian, seed),
             },
+            FeatureLaw::Sphere => {
+                self.draw(Features::Sphere { bound: self.feature_bound.unwrap_or(1.0) }, seed)
+            }
+            FeatureLaw::Relu => {
+                let relu = Features::Relu { input_dim: d, hidden_variance: hidden, input_variance: variance };
+                self.draw(relu, seed)
+            }
+            FeatureLaw::Fourier => {
+                let fourier =
+                    Features::Fourier { input_dim: d, frequency_variance: hidden, input_variance: variance };
+                self.draw(fourier, seed)
+            }
+            FeatureLaw::Digits => self.digits(seed),
         }
     }
 
@@ -235,13 +189,14 @@ impl SourceArguments {
     }
 
     /// φ ~ N(0, Σ) with a given Σ.
-    fn gaussian_with(&self, covariance: &Covariance, seed: u64) -> Result<Loaded, Failure> {
+    fn gaussian_with(&self, covariance: &Covariance, seed: u64) -> Result<Instance, Failure> {
         let n = self.samples.unwrap_or(100);
         let mut rng = generator(seed, 0);
-        let (features, isotropic, covariance) = match covariance {
-            Covariance::Isotropic(v) => {
-                (gaussian_matrix(n, self.width.unwrap_or(1000), *v, &mut rng), Some(*v), None)
-            }
+        let (features, covariance) = match covariance {
+            Covariance::Isotropic(v) => (
+                gaussian_matrix(n, self.width.unwrap_or(1000), *v, &mut rng),
+                SecondMoment::Isotropic { variance: *v },
+            ),
             Covariance::File(path) => {
                 let matrix = read_matrix(path)?;
                 if self.width.is_some_and(|w| w != matrix.nrows()) {
@@ -252,23 +207,23 @@ impl SourceArguments {
                         matrix.nrows()
                     )));
                 }
-                (gaussian_with_covariance(n, matrix.view(), &mut rng)?, None, Some(matrix))
+                (gaussian_with_covariance(n, matrix.view(), &mut rng)?, SecondMoment::Dense(matrix))
             }
         };
         let (n, m) = features.dim();
-        Ok(Loaded {
+        Ok(Instance {
             target: self.target(n, m, seed)?,
             init: self.initial(m, seed)?,
-            isotropic,
-            covariance,
+            covariance: Some(covariance),
+            moments: None,
             sample: None,
             gaussian: Some(true),
-            bound: None,
+            feature_bound: None,
             features,
         })
     }
 
-    fn read_files(&self, path: &Path, seed: u64) -> Result<Loaded, Failure> {
+    fn read_files(&self, path: &Path, seed: u64) -> Result<Instance, Failure> {
         let features = read_matrix(path)?;
         let (n, m) = features.dim();
         if self.samples.is_some_and(|s| s != n) || self.width.is_some_and(|w| w != m) {
@@ -291,23 +246,23 @@ impl SourceArguments {
                     .into(),
             ));
         }
-        let (isotropic, covariance) = match &self.covariance {
-            Some(Covariance::Isotropic(v)) => (Some(*v), None),
-            Some(Covariance::File(path)) => (None, Some(read_matrix(path)?)),
-            None => (None, None),
+        let covariance = match &self.covariance {
+            Some(Covariance::Isotropic(v)) => Some(SecondMoment::Isotropic { variance: *v }),
+            Some(Covariance::File(path)) => Some(SecondMoment::Dense(read_matrix(path)?)),
+            None => None,
         };
         let sample = match (&self.test_features, &self.test_labels) {
             (Some(x), Some(y)) => Some((read_matrix(Path::new(x))?, read_vector(Path::new(y))?)),
             _ => None,
         };
-        Ok(Loaded {
+        Ok(Instance {
             target,
             init: self.initial(m, seed)?,
-            isotropic,
             covariance,
+            moments: None,
             sample,
             gaussian: self.feature_law.as_ref().map(|_| true),
-            bound: self.feature_bound,
+            feature_bound: self.feature_bound,
             features,
         })
     }
@@ -360,7 +315,7 @@ impl SourceArguments {
 
     /// UCI optical digits (data/digits/LICENSE.md): even (+1) against odd (−1), through random ReLU
     /// features of the pixels; the images not drawn for training are the test sample.
-    fn digits(&self, seed: u64) -> Result<Loaded, Failure> {
+    fn digits(&self, seed: u64) -> Result<Instance, Failure> {
         const DIGITS: &[u8] = include_bytes!("../../data/digits/digits.npy");
         if self.teacher.is_some()
             || self.labels.is_some()
@@ -397,15 +352,15 @@ impl SourceArguments {
         if self.noise_std != 0.0 {
             y += &gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3));
         }
-        Ok(Loaded {
+        Ok(Instance {
             features: train.to_owned(),
             target: Target::Labels(y),
             init: self.initial(m, seed)?,
-            isotropic: None,
             covariance: None,
+            moments: None,
             sample: Some((test.to_owned(), test_labels)),
             gaussian: Some(false),
-            bound: None,
+            feature_bound: None,
         })
     }
 }

@@ -41,7 +41,13 @@ pub(super) struct Facts<'f, 's, 'a, T> {
 }
 
 impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
-    pub(super) fn new(form: &'f ClosedForm<'s, 'a, T>, inputs: &'f Inputs) -> Result<Self> {
+    /// `train` and `test` are t1 and t2 of the inputs' thresholds.
+    pub(super) fn new(
+        form: &'f ClosedForm<'s, 'a, T>,
+        inputs: &'f Inputs,
+        train: Crossing<T>,
+        test: Option<Crossing<T>>,
+    ) -> Result<Self> {
         let spectrum = form.spectrum;
         let (n, m) = spectrum.shape();
         let scale = form.settings.init_scale.abs();
@@ -51,11 +57,8 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let sigma = spectrum.covariance_range(inputs.covariance_limit)?;
         let (sigma_min, sigma_max) = sigma.unwrap_or((f64::NAN, f64::NAN));
         let eigenvalues = spectrum.eigenvalues();
-        let t1 = number(form.last_unfit(inputs.train_threshold)?, -1.0);
-        let t2 = match form.need_test_loss() {
-            Ok(()) => number(form.first_general(inputs.test_threshold)?, 0.0),
-            Err(_) => (f64::NAN, 0.0),
-        };
+        let t1 = number(train, -1.0);
+        let t2 = test.map_or((f64::NAN, 0.0), |test| number(test, 0.0));
         let mut facts = Facts {
             form,
             inputs,

@@ -15,7 +15,9 @@ use statrs::function::gamma::gamma_lr;
 
 use self::facts::Facts;
 use super::ClosedForm;
+use crate::crossing::Crossing;
 use crate::error::{Result, check};
+use crate::grokking::Times;
 use crate::theorem::Judged;
 use crate::trajectory::Clock;
 
@@ -71,13 +73,28 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     /// # Errors
     /// Thresholds or probabilities out of range; the decomposition of Σ fails.
     pub fn statements(&self, inputs: &Inputs) -> Result<Vec<Judged>> {
+        let train = self.last_unfit(inputs.train_threshold)?;
+        let known = self.need_test_loss().is_ok();
+        let test = known.then(|| self.first_general(inputs.test_threshold)).transpose()?;
+        self.judged(inputs, train, test)
+    }
+
+    /// The same where t1 and t2 of the inputs' thresholds have been found before.
+    ///
+    /// # Errors
+    /// As [`ClosedForm::statements`].
+    pub fn statements_at(&self, inputs: &Inputs, times: &Times<T>) -> Result<Vec<Judged>> {
+        self.judged(inputs, times.train, Some(times.test))
+    }
+
+    fn judged(&self, inputs: &Inputs, train: Crossing<T>, test: Option<Crossing<T>>) -> Result<Vec<Judged>> {
         check("training threshold", inputs.train_threshold, |x| x > 0.0, "a positive number")?;
         check("test threshold", inputs.test_threshold, |x| x > 0.0, "a positive number")?;
         check("failure probability", inputs.failure_probability, |x| x > 0.0 && x < 1.0, "between 0 and 1")?;
         if let Some(variance) = inputs.init_variance {
             check("initial variance", variance, |x| x > 0.0, "a positive number")?;
         }
-        let facts = Facts::new(self, inputs)?;
+        let facts = Facts::new(self, inputs, train, test)?;
         let mut judged = facts.zero_teacher();
         judged.extend(facts.training());
         judged.extend(facts.generalisation_is_late());

@@ -243,7 +243,7 @@ fn times(
             init_variance: Some(variance),
             ..Inputs::default()
         };
-        for judged in form.statements(&inputs)? {
+        for judged in form.statements_at(&inputs, &found)? {
             let value = match judged.statement.standing() {
                 Standing::Holds => judged.verdict.value,
                 _ => f64::NAN,

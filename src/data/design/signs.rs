@@ -1,0 +1,195 @@
+//! ±1 data as bits. Eight samples of a coordinate are a byte, and a byte has 256 values: their partial
+//! sums are tabulated for Xᵀr, and weights with the same byte are added first for X w ("four Russians").
+
+use ndarray::Array2;
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::Columns;
+use crate::linalg::Threads;
+
+/// A set bit is +1, a clear one −1; the bits past the last sample are clear.
+#[derive(Clone, Debug)]
+pub struct Signs {
+    samples: usize,
+    /// A coordinate has ⌈n/64⌉ words.
+    words: Vec<u64>,
+}
+
+/// One value for each byte.
+type Table = [f64; 256];
+
+impl Signs {
+    pub fn new(samples: usize, dimension: usize, mut plus: impl FnMut(usize, usize) -> bool) -> Self {
+        let stride = samples.div_ceil(64);
+        let mut words = vec![0_u64; dimension * stride];
+        for (k, words) in words.chunks_exact_mut(stride).enumerate() {
+            for i in 0..samples {
+                words[i / 64] |= u64::from(plus(i, k)) << (i % 64);
+            }
+        }
+        Signs { samples, words }
+    }
+
+    pub fn entry(&self, i: usize, k: usize) -> f64 {
+        let word = self.words[k * self.stride() + i / 64];
+        if word >> (i % 64) & 1 == 1 { 1.0 } else { -1.0 }
+    }
+
+    /// Samples with a negative label change sign.
+    pub fn signed(&self, y: &[f64]) -> Self {
+        let stride = self.stride();
+        let flip = Signs::new(self.samples, 1, |i, _| y[i] < 0.0).words;
+        let words = self.words.chunks_exact(stride).flat_map(|w| w.iter().zip(&flip).map(|(w, f)| w ^ f));
+        Signs { samples: self.samples, words: words.collect() }
+    }
+
+    fn stride(&self) -> usize {
+        self.samples.div_ceil(64)
+    }
+
+    fn coordinates(&self, first: usize) -> std::slice::ChunksExact<'_, u64> {
+        self.words[first * self.stride()..].chunks_exact(self.stride())
+    }
+
+    /// The words of coordinate k.
+    pub fn coordinate(&self, k: usize) -> &[u64] {
+        &self.words[k * self.stride()..][..self.stride()]
+    }
+
+    /// X Xᵀ: d less twice the number of coordinates in which two samples differ.
+    pub fn gram(&self, threads: Threads) -> Array2<f64> {
+        let (n, d) = (self.samples, self.words.len() / self.stride());
+        let rows = self.by_sample();
+        let stride = d.div_ceil(64);
+        let arch = Arch::new();
+        let below = |i: usize| -> Vec<u32> {
+            let mut counts = vec![0; i + 1];
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    let row = &rows[i * stride..][..stride];
+                    for (count, other) in counts.iter_mut().zip(rows.chunks_exact(stride)) {
+                        *count = differing_bits(row, other);
+                    }
+                },
+            );
+            counts
+        };
+        let lower: Vec<Vec<u32>> = match threads {
+            Threads::One => (0..n).map(below).collect(),
+            Threads::All => (0..n).into_par_iter().map(below).collect(),
+        };
+        Array2::from_shape_fn((n, n), |(i, j)| d as f64 - 2.0 * f64::from(lower[i.max(j)][i.min(j)]))
+    }
+
+    /// The transposed bits: ⌈d/64⌉ words for each of 64·⌈n/64⌉ samples.
+    fn by_sample(&self) -> Vec<u64> {
+        let stride = (self.words.len() / self.stride()).div_ceil(64);
+        let mut rows = vec![0; 64 * self.stride() * stride];
+        for group in 0..stride {
+            for word in 0..self.stride() {
+                let mut square = [0; 64];
+                for (bits, coordinate) in square.iter_mut().zip(self.coordinates(64 * group)) {
+                    *bits = coordinate[word];
+                }
+                transpose(&mut square);
+                for (i, bits) in square.into_iter().enumerate() {
+                    rows[(64 * word + i) * stride + group] = bits;
+                }
+            }
+        }
+        rows
+    }
+}
+
+#[inline(always)]
+fn differing_bits(a: &[u64], b: &[u64]) -> u32 {
+    let mut count = 0;
+    for (a, b) in a.iter().zip(b) {
+        count += (a ^ b).count_ones();
+    }
+    count
+}
+
+/// Transposes 64 × 64 bits: off-diagonal squares of 32, 16, …, 1 bits change places.
+fn transpose(square: &mut [u64; 64]) {
+    let mut mask = u64::MAX >> 32;
+    let mut half = 32;
+    while half > 0 {
+        for i in (0..64).filter(|i| i & half == 0) {
+            let swapped = (square[i] >> half ^ square[i + half]) & mask;
+            square[i] ^= swapped << half;
+            square[i + half] ^= swapped;
+        }
+        half /= 2;
+        mask ^= mask << half;
+    }
+}
+
+impl Columns for Signs {
+    type Prepared = Vec<Table>;
+    type Sums = Vec<Table>;
+
+    /// A table for each byte: Σ ±r over its eight samples, with the signs of the index.
+    fn prepare(&self, r: &[f64]) -> Vec<Table> {
+        let mut tables = vec![[0.0; 256]; 8 * self.stride()];
+        for (table, r) in tables.iter_mut().zip(r.chunks(8)) {
+            for (j, r) in r.iter().enumerate() {
+                let (minus, plus) = table.split_at_mut(1 << j);
+                for (minus, plus) in minus.iter_mut().zip(plus) {
+                    *plus = *minus + r;
+                    *minus -= r;
+                }
+            }
+        }
+        tables
+    }
+
+    fn dot(&self, first: usize, tables: &Vec<Table>, z: &mut [f64]) {
+        for (z, words) in z.iter_mut().zip(self.coordinates(first)) {
+            let mut sums = [0.0; 4];
+            for (word, tables) in words.iter().zip(tables.as_chunks::<8>().0) {
+                let bytes = word.to_le_bytes();
+                for j in 0..8 {
+                    sums[j % 4] += tables[j][usize::from(bytes[j])];
+                }
+            }
+            *z = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        }
+    }
+
+    /// For each byte of a coordinate, the sum of the weights that have each of its values there.
+    fn sums(&self) -> Vec<Table> {
+        vec![[0.0; 256]; 8 * self.stride()]
+    }
+
+    fn add(&self, first: usize, w: &[f64], sums: &mut Vec<Table>) {
+        for (w, words) in w.iter().zip(self.coordinates(first)) {
+            for (word, tables) in words.iter().zip(sums.as_chunks_mut::<8>().0) {
+                let bytes = word.to_le_bytes();
+                for j in 0..8 {
+                    tables[j][usize::from(bytes[j])] += w;
+                }
+            }
+        }
+    }
+
+    /// Sample j of a byte gets the weights whose bit j is set, less the others. The highest bit first:
+    /// then the two halves of the table are added, and the next bit is the highest.
+    fn finish(&self, mut sums: Vec<Table>, out: &mut [f64]) {
+        for (table, out) in sums.iter_mut().zip(out.chunks_mut(8)) {
+            for j in (0..8).rev() {
+                let (minus, plus) = table[..2 << j].split_at_mut(1 << j);
+                if let Some(out) = out.get_mut(j) {
+                    *out += plus.iter().sum::<f64>() - minus.iter().sum::<f64>();
+                }
+                minus.iter_mut().zip(plus).for_each(|(minus, plus)| *minus += *plus);
+            }
+        }
+    }
+
+    fn block(&self) -> usize {
+        256
+    }
+}

@@ -1,0 +1,170 @@
+//! The dual flow: 2d parameters in n unknowns (`theory/diagonal.md`, equations 4 to 7).
+//!
+//! $$ \dot p = -\kappa(t)\,\frac{\partial\mathcal L}{\partial f}(Xw), \qquad w = w(t, X^\top p), \qquad
+//!    J = -\kappa\, D\,H, \quad D = \tfrac1n\operatorname{diag}(\ell''), \quad
+//!    H = X \operatorname{diag}(\partial w/\partial z)\, X^\top. $$
+//!
+//! Implicit steps solve (I + cDH)x = b through the symmetric I + cD^{½}HD^{½}, which stays positive
+//! definite when entries of D underflow (fitted samples of margin losses).
+
+use ndarray::Array2;
+
+use super::net::Net;
+use super::{Problem, Settings};
+use crate::data::design::Precision;
+use crate::linalg::{Engine, Threads, cholesky_solve};
+use crate::ode::{Action, Flow, Reject, StiffFlow};
+
+/// Epochs of depth L ≥ 3 end when the brackets have shrunk by e^{−this}.
+const EPOCH: f64 = 0.5;
+
+/// Below this relative spread of ∂w/∂z the Gram matrix of the data stands for H.
+const UNIFORM: f64 = 1e-3;
+
+pub(super) struct DualFlow<'a> {
+    problem: &'a Problem,
+    threads: Threads,
+    /// One net an epoch; the last is current.
+    pub(super) nets: Vec<Net>,
+    /// |p| at the end of the last epoch: what errors at the start of the next are compared with.
+    reference: Vec<f64>,
+    outputs: Vec<f64>,
+    z: Vec<f64>,
+    slopes: Vec<f64>,
+    curvature_roots: Vec<f64>,
+    kernel: Array2<f64>,
+    factor: Array2<f64>,
+    image: Vec<f64>,
+    rate: f64,
+    shift: f64,
+}
+
+impl<'a> DualFlow<'a> {
+    pub(super) fn new(problem: &'a Problem, settings: &Settings) -> DualFlow<'a> {
+        let (n, d) = (problem.design.samples(), problem.design.dimension());
+        DualFlow {
+            problem,
+            threads: settings.threads,
+            nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
+            reference: vec![0.0; n],
+            outputs: vec![0.0; n],
+            z: vec![0.0; d],
+            slopes: vec![0.0; d],
+            curvature_roots: vec![0.0; n],
+            kernel: Array2::zeros((n, n)),
+            factor: Array2::zeros((n, n)),
+            image: vec![0.0; n],
+            rate: 0.0,
+            shift: 0.0,
+        }
+    }
+
+    fn net(&self) -> &Net {
+        &self.nets[self.nets.len() - 1]
+    }
+
+    /// f = Xw at (t, p).
+    fn forward(&mut self, t: f64, p: &[f64]) -> Result<(), Reject> {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        let net = self.net();
+        self.problem.design.through(p, &mut outputs, self.threads, |first, z, w| net.weights(t, first, z, w));
+        let finite = outputs.iter().all(|f| f.is_finite());
+        self.outputs = outputs;
+        if finite { Ok(()) } else { Err(Reject("the weights overflow or leave their domain")) }
+    }
+}
+
+impl Flow for DualFlow<'_> {
+    fn dimension(&self) -> usize {
+        self.problem.labels.len()
+    }
+
+    fn rhs(&mut self, t: f64, p: &[f64], dp: &mut [f64]) -> Result<(), Reject> {
+        self.forward(t, p)?;
+        let rate = self.net().dual_rate(t) / p.len() as f64;
+        let loss = self.problem.loss;
+        for ((dp, &f), &y) in dp.iter_mut().zip(&self.outputs).zip(&self.problem.labels) {
+            *dp = -rate * loss.slope(f, y);
+        }
+        if dp.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Reject("the loss overflows")) }
+    }
+
+    fn sizes(&self, _t: f64, p: &[f64], sizes: &mut [f64]) {
+        for ((size, p), reference) in sizes.iter_mut().zip(p).zip(&self.reference) {
+            *size = p.abs().max(*reference);
+        }
+        let mean = sizes.iter().map(|s| s * s).sum::<f64>() / sizes.len() as f64;
+        let floor = 0.1 * mean.sqrt();
+        sizes.iter_mut().for_each(|s| *s = s.max(floor));
+    }
+
+    fn accepted(&mut self, t: f64, p: &mut [f64]) -> Action {
+        if self.net().age(t) < EPOCH {
+            return Action::Continue;
+        }
+        self.problem.design.apply_transpose(p, &mut self.z, self.threads);
+        let (next, scale) = self.net().rebased(t, &self.z);
+        self.nets.push(next);
+        for (reference, p) in self.reference.iter_mut().zip(p.iter()) {
+            *reference = p.abs();
+        }
+        Action::Rebase { scale, shift: p.to_vec() }
+    }
+}
+
+impl StiffFlow for DualFlow<'_> {
+    fn refresh(&mut self, t: f64, p: &[f64]) -> Result<(), Reject> {
+        self.forward(t, p)?;
+        let n = p.len() as f64;
+        let (loss, labels) = (self.problem.loss, &self.problem.labels);
+        for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(&self.outputs).zip(labels) {
+            *root = (loss.curvature(f, y) / n).sqrt();
+        }
+        let design = &self.problem.design;
+        design.apply_transpose(p, &mut self.z, self.threads);
+        let net = &self.nets[self.nets.len() - 1];
+        net.slopes(t, 0, &self.z, &mut self.slopes);
+        let (low, high) =
+            self.slopes.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &s| (l.min(s), h.max(s)));
+        if !(low.is_finite() && high.is_finite()) {
+            return Err(Reject("the slopes of the weights overflow or leave their domain"));
+        }
+        if high - low <= UNIFORM * high {
+            self.kernel.assign(self.problem.gram(self.threads));
+            self.kernel *= 0.5 * (low + high);
+        } else {
+            // The Newton matrix alone: single precision is enough.
+            self.kernel = design.weighted_gram_in(Precision::Single, &self.slopes, self.threads);
+        }
+        self.rate = net.dual_rate(t);
+        Ok(())
+    }
+
+    fn factor(&mut self, shift: f64) -> Result<(), Reject> {
+        self.shift = shift * self.rate;
+        let roots = &self.curvature_roots;
+        let mut matrix = self.kernel.clone();
+        for ((i, j), entry) in matrix.indexed_iter_mut() {
+            *entry *= self.shift * roots[i] * roots[j];
+            if i == j {
+                *entry += 1.0;
+            }
+        }
+        self.factor = Engine::SEQUENTIAL
+            .cholesky(matrix.view())
+            .map_err(|_| Reject("the Newton matrix is not positive definite"))?;
+        Ok(())
+    }
+
+    fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
+        let roots = &self.curvature_roots;
+        for ((image, row), root) in self.image.iter_mut().zip(self.kernel.outer_iter()).zip(roots) {
+            *image = root * row.iter().zip(b.iter()).map(|(k, b)| k * b).sum::<f64>();
+        }
+        cholesky_solve(self.factor.view(), &mut self.image);
+        for ((b, image), root) in b.iter_mut().zip(&self.image).zip(roots) {
+            *b -= self.shift * root * image;
+        }
+        Ok(())
+    }
+}

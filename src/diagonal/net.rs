@@ -1,0 +1,286 @@
+//! From the dual variable to the net: effective weights w, their slopes ∂w/∂z, parameters u and v, and
+//! ‖θ‖², as functions of time and of z = Xᵀp, coordinate by coordinate.
+//!
+//! Depth 2 (`theory/diagonal.md`, equation 4):
+//!
+//! $$ u^2 = u_0^2\,e^{-2\lambda t + z}, \quad v^2 = v_0^2\,e^{-2\lambda t - z}, \quad
+//!    w = 2 u_0 v_0\,e^{-2\lambda t}\sinh\bigl(z + \ln(u_0/v_0)\bigr). $$
+//!
+//! Depth L ≥ 3 (equation 6), counted from an epoch's start t_k:
+//!
+//! $$ P = u_k^{2-L} - z, \quad Q = v_k^{2-L} + z, \quad
+//!    u = e^{-\lambda(t - t_k)} P^{-1/(L-2)}, \quad v = e^{-\lambda(t - t_k)} Q^{-1/(L-2)}. $$
+//!
+//! Nothing here subtracts nearly equal numbers: at depth 2 the difference is a sinh, at depth L it is a
+//! multiple of Q − P, which is carried along by itself.
+
+use super::Init;
+use super::hyperbolic::{LARGEST, sinh_cosh};
+
+/// One number for all coordinates, or one each.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Spread {
+    Uniform(f64),
+    Each(Vec<f64>),
+}
+
+impl Spread {
+    #[inline]
+    pub(super) fn at(&self, k: usize) -> f64 {
+        match self {
+            Spread::Uniform(x) => *x,
+            Spread::Each(x) => x[k],
+        }
+    }
+
+    fn map2(a: &Spread, b: &Spread, f: impl Fn(f64, f64) -> f64) -> Spread {
+        match (a, b) {
+            (Spread::Uniform(a), Spread::Uniform(b)) => Spread::Uniform(f(*a, *b)),
+            (Spread::Each(x), other) => {
+                Spread::Each(x.iter().enumerate().map(|(k, &x)| f(x, other.at(k))).collect())
+            }
+            (other, Spread::Each(y)) => {
+                Spread::Each(y.iter().enumerate().map(|(k, &y)| f(other.at(k), y)).collect())
+            }
+        }
+    }
+
+    fn map(&self, f: impl Fn(f64) -> f64) -> Spread {
+        Spread::map2(self, self, |x, _| f(x))
+    }
+}
+
+/// Brackets of coordinates that died long ago stop growing here, far from overflow.
+const DEAD: f64 = 1e250;
+
+/// The net from one epoch on.
+#[derive(Clone, Debug)]
+pub(super) struct Net {
+    weight_decay: f64,
+    /// The epoch's start in flow time; z is zero there. Depth 2 has one epoch.
+    pub(super) start: f64,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Depth 2: |u₀|, |v₀|, and from them |u₀v₀| and ln|u₀/v₀|.
+    Two { u: Spread, v: Spread, product: Spread, tilt: Spread },
+    /// Depth L: u_k^{2−L}, v_k^{2−L} and their difference at the epoch's start. Either may be a billion
+    /// times the other (a coordinate that lives on one side only), or nearly equal: all three are kept.
+    Deep { depth: f64, low: Spread, high: Spread, gap: Spread },
+}
+
+impl Net {
+    /// At time zero. `init` has been validated: nonzero (and for L ≥ 3 positive) where it must be.
+    pub(super) fn new(init: &Init, depth: u32, weight_decay: f64) -> Net {
+        let (u, v) = match init {
+            Init::Symmetric(alpha) => (Spread::Uniform(*alpha), Spread::Uniform(*alpha)),
+            Init::Each { u, v } => (Spread::Each(u.clone()), Spread::Each(v.clone())),
+        };
+        let kind = if depth == 2 {
+            let (u, v) = (u.map(f64::abs), v.map(f64::abs));
+            let product = Spread::map2(&u, &v, |u, v| u * v);
+            let tilt = Spread::map2(&u, &v, |u, v| if u == v { 0.0 } else { libm::log(u / v) });
+            Kind::Two { u, v, product, tilt }
+        } else {
+            let exponent = 2.0 - f64::from(depth);
+            let low = u.map(|u| libm::pow(u, exponent));
+            let gap = Spread::map2(&u, &v, |u, v| {
+                // v^{2−L} − u^{2−L} without cancellation.
+                if u == v { 0.0 } else { libm::pow(u, exponent) * libm::expm1(exponent * libm::log(v / u)) }
+            });
+            let high = v.map(|v| libm::pow(v, exponent));
+            Kind::Deep { depth: f64::from(depth), low, high, gap }
+        };
+        Net { weight_decay, start: 0.0, kind }
+    }
+
+    /// ṗ = −rate(t)·∂𝓛/∂f.
+    pub(super) fn dual_rate(&self, t: f64) -> f64 {
+        match self.kind {
+            Kind::Two { .. } => 4.0,
+            Kind::Deep { depth, .. } => {
+                let inner = depth - 2.0;
+                depth * inner * libm::exp(-inner * self.weight_decay * (t - self.start))
+            }
+        }
+    }
+
+    /// How far into the epoch: (L−2)λ(t − t_k), by which differences of the brackets shrink.
+    pub(super) fn age(&self, t: f64) -> f64 {
+        match self.kind {
+            Kind::Two { .. } => 0.0,
+            Kind::Deep { depth, .. } => (depth - 2.0) * self.weight_decay * (t - self.start),
+        }
+    }
+
+    /// The next epoch, from z at its start, and by what the dual variable is scaled there.
+    pub(super) fn rebased(&self, t: f64, z: &[f64]) -> (Net, f64) {
+        let scale = libm::exp(self.age(t));
+        let kind = match &self.kind {
+            Kind::Two { .. } => self.kind.clone(),
+            Kind::Deep { depth, low, high, gap } => {
+                let each = |f: &dyn Fn(usize) -> f64| {
+                    Spread::Each((0..z.len()).map(|k| (scale * f(k)).clamp(-DEAD, DEAD)).collect())
+                };
+                Kind::Deep {
+                    depth: *depth,
+                    low: each(&|k| low.at(k) - z[k]),
+                    high: each(&|k| high.at(k) + z[k]),
+                    gap: each(&|k| gap.at(k) + 2.0 * z[k]),
+                }
+            }
+        };
+        (Net { weight_decay: self.weight_decay, start: t, kind }, scale)
+    }
+
+    /// w for the coordinates first, first + 1, …; NaN where z is outside the domain.
+    pub(super) fn weights(&self, t: f64, first: usize, z: &[f64], w: &mut [f64]) {
+        match &self.kind {
+            Kind::Two { .. } => self.two(t, first, z, w, None),
+            Kind::Deep { depth, low, high, gap } => {
+                let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);
+                for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
+                    let k = first + j;
+                    *w = decay * power_difference(*depth, low.at(k) - z, high.at(k) + z, gap.at(k) + 2.0 * z);
+                }
+            }
+        }
+    }
+
+    /// ∂w/∂z = (L/(L−2))·e^{(L−2)λ(t−t_k)}(u^{2L−2} + v^{2L−2}), at depth 2 u² + v².
+    pub(super) fn slopes(&self, t: f64, first: usize, z: &[f64], slopes: &mut [f64]) {
+        match &self.kind {
+            Kind::Two { .. } => {
+                let mut w = vec![0.0; z.len()];
+                self.two(t, first, z, &mut w, Some(slopes));
+            }
+            Kind::Deep { depth, low, high, .. } => {
+                let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);
+                let power = depth / (depth - 2.0);
+                for (j, (slope, &z)) in slopes.iter_mut().zip(z).enumerate() {
+                    let (p, q) = (low.at(first + j) - z, high.at(first + j) + z);
+                    let sum = libm::pow(p, -power - 1.0) + libm::pow(q, -power - 1.0);
+                    *slope = if p > 0.0 && q > 0.0 { power * decay * sum } else { f64::NAN };
+                }
+            }
+        }
+    }
+
+    /// |u| and |v| of one coordinate.
+    pub(super) fn parameters(&self, t: f64, k: usize, z: f64) -> (f64, f64) {
+        let decay = -self.weight_decay * (t - self.start);
+        match &self.kind {
+            Kind::Two { u, v, .. } => {
+                let half = |x: f64, z: f64| {
+                    if x == 0.0 { 0.0 } else { libm::exp(libm::log(x) + decay + 0.5 * z) }
+                };
+                (half(u.at(k), z), half(v.at(k), -z))
+            }
+            Kind::Deep { depth, low, high, .. } => {
+                let root = |x: f64| libm::exp(decay) * libm::pow(x, -1.0 / (depth - 2.0));
+                (root(low.at(k) - z), root(high.at(k) + z))
+            }
+        }
+    }
+
+    /// L.
+    pub(super) fn depth(&self) -> f64 {
+        match self.kind {
+            Kind::Two { .. } => 2.0,
+            Kind::Deep { depth, .. } => depth,
+        }
+    }
+
+    /// A bound on |Δ ln(∂w/∂z)| over the coordinates when z moves by dz, to first order.
+    pub(super) fn relative_step(&self, z: &[f64], dz: &[f64]) -> f64 {
+        let step = |k: usize| match &self.kind {
+            Kind::Two { .. } => dz[k].abs(),
+            Kind::Deep { depth, low, high, .. } => {
+                let nearest = (low.at(k) - z[k]).min(high.at(k) + z[k]);
+                (2.0 * depth - 2.0) / (depth - 2.0) * dz[k].abs() / nearest
+            }
+        };
+        (0..z.len()).map(step).fold(0.0, f64::max)
+    }
+
+    /// ‖θ‖² = ‖u‖² + ‖v‖².
+    pub(super) fn square_norm(&self, t: f64, z: &[f64]) -> f64 {
+        if let Kind::Two { .. } = self.kind {
+            let mut sums = vec![0.0; z.len()];
+            self.slopes(t, 0, z, &mut sums);
+            return sums.iter().sum();
+        }
+        let squares = z.iter().enumerate().map(|(k, &z)| {
+            let (u, v) = self.parameters(t, k, z);
+            u * u + v * v
+        });
+        squares.sum()
+    }
+
+    /// Depth 2: w, and u² + v² if wanted.
+    fn two(&self, t: f64, first: usize, z: &[f64], w: &mut [f64], sums: Option<&mut [f64]>) {
+        let Kind::Two { u, v, product, tilt } = &self.kind else { return };
+        let decay = -2.0 * self.weight_decay * t;
+        let shrink = 2.0 * libm::exp(decay);
+        let mut ordinary = true;
+        for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
+            *w = z + tilt.at(first + j);
+            ordinary &= w.abs() <= LARGEST && product.at(first + j) * shrink > 1e-300;
+        }
+        if ordinary {
+            match sums {
+                None => sinh_cosh(w, None),
+                Some(sums) => {
+                    sinh_cosh(w, Some(&mut *sums));
+                    scale(sums, product, first, shrink);
+                }
+            }
+            scale(w, product, first, shrink);
+            return;
+        }
+        // Factors that would overflow or underflow apart are joined in the exponent; a coordinate that
+        // starts at zero stays there.
+        let square = |x: f64, z: f64| {
+            if x == 0.0 { 0.0 } else { libm::exp(2.0 * libm::log(x) + decay + z) }
+        };
+        let mut sums = sums;
+        for (j, &z) in z.iter().enumerate() {
+            let k = first + j;
+            let (plus, minus) = (square(u.at(k), z), square(v.at(k), -z));
+            let y = z + tilt.at(k);
+            w[j] = if y.abs() < 1.0 {
+                2.0 * libm::exp(libm::log(product.at(k)) + decay) * libm::sinh(y)
+            } else {
+                plus - minus
+            };
+            if let Some(sums) = &mut sums {
+                sums[j] = plus + minus;
+            }
+        }
+    }
+}
+
+fn scale(x: &mut [f64], product: &Spread, first: usize, shrink: f64) {
+    match product {
+        Spread::Uniform(p) => x.iter_mut().for_each(|x| *x *= shrink * p),
+        Spread::Each(p) => x.iter_mut().zip(&p[first..]).for_each(|(x, p)| *x *= shrink * p),
+    }
+}
+
+/// P^{−L/(L−2)} − Q^{−L/(L−2)} through d = Q − P: exact where P and Q nearly agree.
+fn power_difference(depth: f64, p: f64, q: f64, d: f64) -> f64 {
+    if !(p > 0.0 && q > 0.0) {
+        return f64::NAN;
+    }
+    if depth == 3.0 {
+        d / (p * q) * (1.0 / (p * p) + 1.0 / (p * q) + 1.0 / (q * q))
+    } else if depth == 4.0 {
+        d / (p * q) * (1.0 / p + 1.0 / q)
+    } else {
+        let half = 0.5 * depth / (depth - 2.0);
+        let ratio = if d.abs() < 0.5 * p { libm::log1p(d / p) } else { libm::log(q / p) };
+        2.0 * libm::pow(p * q, -half) * libm::sinh(half * ratio)
+    }
+}

@@ -1,0 +1,210 @@
+//! An integrated run: effective weights, losses, margins and norms at any time up to the horizon.
+
+use std::ops::ControlFlow;
+
+use ndarray::{Array1, Array2};
+
+use super::dual::DualFlow;
+use super::net::Net;
+use super::{Problem, Settings};
+use crate::error::{Error, Result};
+use crate::ode::{Options, Path, Statistics, bdf_observed};
+use crate::trajectory::{Observable, Table, Trajectory};
+
+/// The flow of one net, solved: the dual variable p(t) ∈ R^n as a piecewise polynomial, and the map from
+/// it to the net.
+pub struct Run<'p> {
+    pub(super) problem: &'p Problem,
+    settings: Settings,
+    nets: Vec<Net>,
+    path: Path,
+    statistics: Statistics,
+}
+
+/// The net at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    pub time: f64,
+    /// w = u^L − v^L.
+    pub weights: Array1<f64>,
+    /// f = Xw.
+    pub outputs: Array1<f64>,
+    /// 𝓛 and its logarithm.
+    pub train_loss: f64,
+    pub ln_train_loss: f64,
+    /// Fraction of training samples with yf > 0, those with yf = 0 counting ½; `None` for squared loss.
+    pub train_accuracy: Option<f64>,
+    /// ‖θ‖₂.
+    pub parameter_norm: f64,
+    /// min_i y_i f_i / ‖w‖₂; `None` at w = 0 and for squared loss.
+    pub margin_l2: Option<f64>,
+    /// min_i y_i f_i / ‖w‖₁; `None` at w = 0 and for squared loss.
+    pub margin_l1: Option<f64>,
+}
+
+impl<'p> Run<'p> {
+    pub(super) fn new(problem: &'p Problem, settings: &Settings) -> Result<Run<'p>> {
+        Run::watched(problem, settings, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Problem::integrate`], with a callback that gets the time reached after each step: it may show
+    /// progress, or stop the integration.
+    ///
+    /// # Errors
+    /// As [`Problem::integrate`]; a run that was stopped has a shorter horizon and is no error.
+    pub fn watched(
+        problem: &'p Problem,
+        settings: &Settings,
+        mut watch: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Run<'p>> {
+        settings.validate(problem.design.dimension())?;
+        let mut flow = DualFlow::new(problem, settings);
+        let start = vec![0.0; problem.labels.len()];
+        let options = Options { rtol: settings.rtol, ..Options::default() };
+        let solution =
+            bdf_observed(&mut flow, 0.0..settings.horizon, &start, &options, |step| watch(step.t))?;
+        let settings = Settings { horizon: solution.t, ..settings.clone() };
+        Ok(Run { problem, settings, nets: flow.nets, path: solution.path, statistics: solution.statistics })
+    }
+
+    /// What was integrated.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The data, labels and loss.
+    pub fn problem(&self) -> &'p Problem {
+        self.problem
+    }
+
+    /// Steps, right-hand sides and Jacobians.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// The times between which the integrator stepped.
+    pub fn steps(&self) -> impl Iterator<Item = f64> + '_ {
+        std::iter::once(0.0).chain(self.path.steps().map(|s| s.t))
+    }
+
+    /// The net of the epoch of t, and z = Xᵀp there.
+    pub(super) fn dual(&self, t: f64) -> Result<(&Net, Vec<f64>)> {
+        let mut p = vec![0.0; self.problem.labels.len()];
+        let epoch = self.path.eval(t, &mut p)?;
+        let mut z = vec![0.0; self.problem.design.dimension()];
+        self.problem.design.apply_transpose(&p, &mut z, self.settings.threads);
+        let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {
+            method: "dual flow",
+            detail: format!("no epoch {epoch} at time {t}"),
+        })?;
+        Ok((net, z))
+    }
+
+    /// |u(t)| and |v(t)|; at depth 2 their signs are those of the start.
+    ///
+    /// # Errors
+    /// A time outside [0, horizon].
+    pub fn parameters(&self, t: f64) -> Result<(Array1<f64>, Array1<f64>)> {
+        let (net, z) = self.dual(t)?;
+        let (u, v) = z.iter().enumerate().map(|(k, &z)| net.parameters(t, k, z)).unzip();
+        Ok((Array1::from_vec(u), Array1::from_vec(v)))
+    }
+
+    /// Everything about the net at one time.
+    ///
+    /// # Errors
+    /// A time outside [0, horizon].
+    pub fn snapshot(&self, t: f64) -> Result<Snapshot> {
+        let (net, z) = self.dual(t)?;
+        let mut weights = vec![0.0; z.len()];
+        net.weights(t, 0, &z, &mut weights);
+        Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.square_norm(t, &z)))
+    }
+}
+
+impl Snapshot {
+    pub(super) fn new(
+        problem: &Problem,
+        threads: crate::linalg::Threads,
+        time: f64,
+        weights: Vec<f64>,
+        square_norm: f64,
+    ) -> Snapshot {
+        let (y, loss) = (&problem.labels, problem.loss);
+        let mut outputs = vec![0.0; y.len()];
+        problem.design.apply(&weights, &mut outputs, threads);
+        let margins = || outputs.iter().zip(y).map(|(f, y)| f * y);
+        let l1: f64 = weights.iter().map(|w| w.abs()).sum();
+        let largest = weights.iter().fold(0.0_f64, |m, w| m.max(w.abs()));
+        let l2 = largest * weights.iter().map(|w| (w / largest).powi(2)).sum::<f64>().sqrt();
+        let margin = loss.is_margin().then(|| margins().fold(f64::INFINITY, f64::min));
+        let over = |norm: f64| margin.filter(|_| norm > 0.0).map(|m| m / norm);
+        Snapshot {
+            time,
+            train_loss: loss.mean(&outputs, y),
+            ln_train_loss: loss.ln_mean(&outputs, y),
+            train_accuracy: loss.is_margin().then(|| accuracy(margins())),
+            parameter_norm: square_norm.sqrt(),
+            margin_l2: over(l2),
+            margin_l1: over(l1),
+            weights: Array1::from_vec(weights),
+            outputs: Array1::from_vec(outputs),
+        }
+    }
+
+    fn get(&self, what: Observable) -> Option<f64> {
+        match what {
+            Observable::TrainLoss => Some(self.train_loss),
+            Observable::LogTrainLoss => Some(self.ln_train_loss),
+            Observable::TrainAccuracy => self.train_accuracy,
+            Observable::ParameterNorm => Some(self.parameter_norm),
+            Observable::MarginL2 => self.margin_l2,
+            Observable::MarginL1 => self.margin_l1,
+            _ => None,
+        }
+    }
+}
+
+/// Fraction of positive margins; zeros count one half.
+pub(super) fn accuracy(margins: impl Iterator<Item = f64>) -> f64 {
+    let (mut right, mut all) = (0.0, 0.0);
+    for margin in margins {
+        right += if margin > 0.0 {
+            1.0
+        } else if margin == 0.0 {
+            0.5
+        } else {
+            0.0
+        };
+        all += 1.0;
+    }
+    right / all
+}
+
+impl Trajectory for Run<'_> {
+    type Time = f64;
+    /// w.
+    type State = Array1<f64>;
+
+    fn horizon(&self) -> Option<f64> {
+        Some(self.settings.horizon)
+    }
+
+    fn state(&self, t: f64) -> Result<Array1<f64>> {
+        let (net, z) = self.dual(t)?;
+        let mut weights = vec![0.0; z.len()];
+        net.weights(t, 0, &z, &mut weights);
+        Ok(Array1::from_vec(weights))
+    }
+
+    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
+        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
+        for (&t, mut row) in times.iter().zip(values.outer_iter_mut()) {
+            let snapshot = self.snapshot(t)?;
+            for (cell, &what) in row.iter_mut().zip(what) {
+                *cell = snapshot.get(what).unwrap_or(f64::NAN);
+            }
+        }
+        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+    }
+}
