@@ -36,7 +36,6 @@
 //! | [`grokking`] | t1, t2, the delay, the four phases |
 //! | [`theorem`] | statements, hypotheses, verdicts |
 //! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
-//! | [`limits`] | where flows start and end, by convex solvers that know no flow |
 //! | [`ode`] | integrators of stiff and non-stiff flows; they know no model |
 //! | [`limits`] | where flows start and end: convex problems, with duality gaps |
 //! | [`linalg`] | dense kernels; the only place that knows a backend |

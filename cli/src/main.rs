@@ -4,6 +4,7 @@
 //! output failed.
 
 mod arguments;
+mod completion;
 mod output;
 mod plot;
 mod reproduce;
@@ -27,6 +28,9 @@ enum Command {
     /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
     #[command(allow_negative_numbers = true)]
     Ridge(Box<ridge::Arguments>),
+    /// A symmetric matrix from some of its entries: losses, norms and rank at any time, statements
+    #[command(allow_negative_numbers = true)]
+    Completion(Box<completion::Arguments>),
     /// All published statements of a model on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
@@ -43,6 +47,7 @@ pub enum Status {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ridge(arguments) => ridge::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };

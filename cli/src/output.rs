@@ -9,7 +9,7 @@ use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
 use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
-use groktime::trajectory::Clock;
+use groktime::trajectory::{self, Clock};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -76,6 +76,19 @@ pub fn write_csv(path: &Path, heading: &[&str], rows: &[Vec<String>]) -> Result<
         rows.iter().try_for_each(|row| writeln!(file, "{}", row.join(",")))
     })
     .map_err(Failure::writing)
+}
+
+/// Writes observables as CSV, one row a time.
+pub fn write_table<T: Clock>(table: &trajectory::Table<T>, path: &Path) -> Result<(), Failure> {
+    let names = table.columns.iter().map(|what| what.name());
+    let heading: Vec<&str> = std::iter::once("time").chain(names).collect();
+    let rows: Vec<Vec<String>> = table
+        .times
+        .iter()
+        .zip(table.values.outer_iter())
+        .map(|(t, row)| std::iter::once(t.to_string()).chain(row.iter().map(|&x| exact(x))).collect())
+        .collect();
+    write_csv(path, &heading, &rows)
 }
 
 /// A table for people.

@@ -1,6 +1,7 @@
 //! `groktime reproduce NAME… --out DIR`: published figures, one file each: data (CSV), pictures (SVG,
 //! PNG) and what must be seen in them, checked (JSON).
 
+mod completion;
 mod ridge;
 
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ struct Entry {
 
 /// The figures of all models.
 fn registry() -> impl Iterator<Item = &'static Entry> {
-    [ridge::FIGURES].into_iter().flatten()
+    [ridge::FIGURES, completion::FIGURES].into_iter().flatten()
 }
 
 /// What a figure is made of.

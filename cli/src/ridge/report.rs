@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Arguments, OBSERVABLES, observed, span};
 use crate::output::{
     Failure, STATEMENT_HEADING, crossing_interval, crossing_text, crossing_value, exact, short,
-    statement_name, statement_row, table, time_value, write_csv,
+    statement_name, statement_row, table, time_value, write_csv, write_table,
 };
 
 pub struct Report<T> {
@@ -164,14 +164,7 @@ fn settings<T: Clock>(arguments: &Arguments, form: &ClosedForm<'_, '_, T>, n: us
 
 /// The reported times, one row each.
 pub fn write_times<T: Clock>(form: &ClosedForm<'_, '_, T>, times: &[T], path: &Path) -> Result<(), Failure> {
-    let observations = observed(form, times)?;
-    let heading: Vec<&str> = std::iter::once("time").chain(OBSERVABLES.iter().map(|o| o.name())).collect();
-    let rows: Vec<Vec<String>> = times
-        .iter()
-        .zip(observations.values.outer_iter())
-        .map(|(t, row)| std::iter::once(t.to_string()).chain(row.iter().map(|&x| exact(x))).collect())
-        .collect();
-    write_csv(path, &heading, &rows)
+    write_table(&observed(form, times)?, path)
 }
 
 /// One of many draws.

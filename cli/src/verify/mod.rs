@@ -4,6 +4,7 @@
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
 //! be a one-in-a-million event at the rate it allows.
 
+mod completion;
 mod ridge;
 
 use clap::{Args, ValueEnum};
@@ -29,6 +30,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Model {
     Ridge,
+    Completion,
 }
 
 /// One statement over all instances.
@@ -78,6 +80,7 @@ pub struct Instance {
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let (model, paper, rows) = match arguments.model {
         Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
+        Model::Completion => ("completion", "2311.18817", completion::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
     if arguments.json {
