@@ -17,6 +17,10 @@ use crate::ode::{Action, Flow, Reject, StiffFlow};
 const CG_TOLERANCE: f64 = 1e-3;
 /// The invariant is looked at every so many steps.
 const WATCH_EVERY: usize = 8;
+/// Relative drift of the invariant at which A is repaired: this many tolerances, and never more than that.
+const DRIFT: (f64, f64) = (1e4, 1e-3);
+/// How negative an eigenvalue of UUᵀ or VVᵀ may be at the end, relative to A: the same.
+const NEGATIVE: (f64, f64) = (1e3, 1e-4);
 
 /// The flow as the integrator sees it.
 pub(super) struct CompletionFlow {
@@ -217,7 +221,7 @@ impl CompletionFlow {
         let scale = engine.eigh(a.view())?.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         for (name, m) in [("UUᵀ", &a + &w), ("VVᵀ", &a - &w)] {
             let lowest = 0.5 * engine.eigh(m.view())?.values[0];
-            if lowest < -1e3 * self.rtol * scale {
+            if lowest < -(NEGATIVE.0 * self.rtol).min(NEGATIVE.1) * scale {
                 return Err(Error::Numerical {
                     method: "completion flow",
                     detail: format!(
@@ -310,7 +314,7 @@ impl Flow for CompletionFlow {
         }
         let drift = self.drift(t, y);
         self.watch.drift = self.watch.drift.max(drift);
-        let lost = self.watch.indefinite || !(drift <= 1e4 * self.rtol);
+        let lost = self.watch.indefinite || !(drift <= (DRIFT.0 * self.rtol).min(DRIFT.1));
         self.watch.indefinite = false;
         if !lost {
             return Action::Continue;
