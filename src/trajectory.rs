@@ -121,6 +121,10 @@ pub enum Observable {
     RepresentationQuality,
     /// exp of the entropy of the shares of variance of the principal components.
     EffectiveDimension,
+    /// Sum of the singular values of the effective weights.
+    NuclearNorm,
+    /// Rank of the effective weights; the model says above which size.
+    Rank,
     /// Margin of a linear predictor, min_i y_i f_i, over ‖w‖₂ and over ‖w‖₁.
     MarginL2,
     MarginL1,
@@ -139,6 +143,8 @@ impl Observable {
             Observable::ParameterNorm => "parameter_norm",
             Observable::RepresentationQuality => "rqi",
             Observable::EffectiveDimension => "effective_dimension",
+            Observable::NuclearNorm => "nuclear_norm",
+            Observable::Rank => "rank",
             Observable::MarginL2 => "margin_l2",
             Observable::MarginL1 => "margin_l1",
         }

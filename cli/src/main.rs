@@ -4,6 +4,7 @@
 //! output failed.
 
 mod arguments;
+mod completion;
 mod diagonal;
 mod effective;
 mod output;
@@ -30,6 +31,9 @@ enum Command {
     /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
     #[command(allow_negative_numbers = true)]
     Ridge(Box<ridge::Arguments>),
+    /// A symmetric matrix from some of its entries: losses, norms and rank at any time, statements
+    #[command(allow_negative_numbers = true)]
+    Completion(Box<completion::Arguments>),
     /// A diagonal linear net under gradient flow: losses, margins, accuracies at any time, statements
     #[command(allow_negative_numbers = true)]
     Diagonal(Box<diagonal::Arguments>),
@@ -52,6 +56,7 @@ pub enum Status {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ridge(arguments) => ridge::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments),
         Command::Diagonal(arguments) => diagonal::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

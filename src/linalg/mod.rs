@@ -188,6 +188,25 @@ impl Engine {
         }
     }
 
+    /// Inverse of a symmetric positive definite matrix from its Cholesky factor L ([`Engine::cholesky`]).
+    ///
+    /// # Errors
+    /// Not square, or not finite.
+    ///
+    /// ```
+    /// use groktime::linalg::Engine;
+    /// let engine = Engine::SEQUENTIAL;
+    /// let l = engine.cholesky(ndarray::array![[2.0, 1.0], [1.0, 2.0]].view())?;
+    /// let inverse = engine.inverse_of_cholesky(l.view())?;
+    /// assert!((inverse[(0, 1)] + 1.0 / 3.0).abs() < 1e-15);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    pub fn inverse_of_cholesky(self, l: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        check_finite("Cholesky factor", l)?;
+        check_shape("Cholesky factor", l.shape(), &[l.nrows(), l.nrows()], "it is square")?;
+        Ok(pure::inverse_of_cholesky(l, self.threads))
+    }
+
     /// LU factors of a square matrix, with partial pivoting (always by the default backend).
     ///
     /// # Errors
@@ -246,6 +265,27 @@ impl Engine {
     pub fn matvec(self, a: ArrayView2<'_, f64>, x: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
         check_shape("vector", x.shape(), &[a.ncols()], "as long as the matrix has columns")?;
         Ok(self.matmul(a, x.insert_axis(Axis(1)))?.remove_axis(Axis(1)))
+    }
+}
+
+/// Solves L Lᵀ x = b in place, for one right-hand side.
+///
+/// # Panics
+/// The sizes differ.
+pub fn solve_with_cholesky(l: ArrayView2<'_, f64>, b: &mut [f64]) {
+    let n = b.len();
+    assert_eq!(l.dim(), (n, n), "the factor fits the right-hand side");
+    // Columns of L are contiguous as our Cholesky returns it.
+    for j in 0..n {
+        let x = b[j] / l[(j, j)];
+        b[j] = x;
+        for (b, l) in b[j + 1..].iter_mut().zip(l.column(j).iter().skip(j + 1)) {
+            *b -= x * l;
+        }
+    }
+    for j in (0..n).rev() {
+        let sum: f64 = b[j + 1..].iter().zip(l.column(j).iter().skip(j + 1)).map(|(b, l)| b * l).sum();
+        b[j] = (b[j] - sum) / l[(j, j)];
     }
 }
 

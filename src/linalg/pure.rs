@@ -206,6 +206,26 @@ pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>>
     }
 }
 
+/// (L Lᵀ)⁻¹, both triangles filled.
+pub fn inverse_of_cholesky(l: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
+    let n = l.nrows();
+    let par = par(threads);
+    let mut inverse = vec![0.0; n * n];
+    let req = cholesky::llt::inverse::inverse_scratch::<f64>(n, par);
+    with_mat(l, |l| {
+        with_stack(req, |stack| {
+            let out = MatMut::from_column_major_slice_mut(&mut inverse, n, n);
+            cholesky::llt::inverse::inverse(out, l, par, stack);
+        })
+    });
+    for j in 0..n {
+        for i in 0..j {
+            inverse[i + j * n] = inverse[j + i * n];
+        }
+    }
+    column_major(inverse, n, n)
+}
+
 /// Both factors in one column-major array, and the permutation: row i of P A is row `order[i]` of A.
 #[derive(Clone, Debug)]
 pub struct Lu {

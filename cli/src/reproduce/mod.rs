@@ -1,6 +1,7 @@
 //! `groktime reproduce NAME… --out DIR`: published figures, one file each: data (CSV), pictures (SVG,
 //! PNG) and what must be seen in them, checked (JSON).
 
+mod completion;
 mod diagonal;
 mod effective;
 mod ridge;
@@ -42,7 +43,7 @@ struct Entry {
 
 /// The figures of all models.
 fn registry() -> impl Iterator<Item = &'static Entry> {
-    [ridge::FIGURES, diagonal::FIGURES, effective::FIGURES].into_iter().flatten()
+    [ridge::FIGURES, diagonal::FIGURES, completion::FIGURES, effective::FIGURES].into_iter().flatten()
 }
 
 /// What a figure is made of.

@@ -4,6 +4,7 @@
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
 //! be a one-in-a-million event at the rate it allows.
 
+mod completion;
 mod effective;
 mod ridge;
 
@@ -31,6 +32,7 @@ pub struct Arguments {
 enum Model {
     Effective,
     Ridge,
+    Completion,
 }
 
 /// One statement over all instances.
@@ -81,6 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let (model, paper, rows) = match arguments.model {
         Model::Effective => ("effective", "2205.10343", effective::rows()?),
         Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
+        Model::Completion => ("completion", "2311.18817", completion::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
     if arguments.json {
