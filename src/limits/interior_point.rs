@@ -203,8 +203,10 @@ impl Program<'_> {
         drop(trial);
         let mut change = self.direction(point, &matrix, residual, centring * mu, Some(&predictor));
         let (mut primal, mut dual) = self.lengths(point, &change);
-        if primal.min(dual) < 0.1 {
-            // The predictor leads astray: towards the centre instead.
+        let curved = matches!(self.fit, Fit::Loss(..));
+        if primal.min(dual) < 0.1 && !curved {
+            // The predictor leads astray: towards the centre instead. (Not for a loss, where what binds is
+            // mostly the end of the multipliers' interval, and the centre is no way out.)
             let centre = self.direction(point, &matrix, residual, 0.5 * mu, None);
             let lengths = self.lengths(point, &centre);
             if lengths.0.min(lengths.1) > primal.min(dual) {
@@ -213,7 +215,7 @@ impl Program<'_> {
             }
         }
         (primal, dual) = ((FRACTION * primal).min(1.0), (FRACTION * dual).min(1.0));
-        if let Fit::Loss(..) = self.fit {
+        if curved {
             (primal, dual) = (primal.min(dual), primal.min(dual));
         }
         point.advance(&change, primal, dual);
@@ -292,7 +294,7 @@ impl Program<'_> {
         let mut s = Vec::new();
         let mut unit = 0.0;
         let mut nu = vec![0.0; n];
-        let mut norm = 1.0;
+        let norm;
         match self.fit {
             Fit::Equal(b) | Fit::AtLeast(b) => {
                 let inequality = matches!(self.fit, Fit::AtLeast(_));
@@ -322,7 +324,7 @@ impl Program<'_> {
                 if image > 0.5 {
                     nu.iter_mut().for_each(|nu| *nu *= 0.5 / image);
                 }
-                norm = loss.mean(&vec![0.0; n], y).max(f64::MIN_POSITIVE) * norm;
+                norm = loss.mean(&vec![0.0; n], y).max(f64::MIN_POSITIVE);
             }
         }
         let image = self.rows.transpose(&nu);
