@@ -3,11 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use groktime::Loss;
 use groktime::data::Design;
 use groktime::data::design::Precision;
 use groktime::data::features::{gaussian_matrix, generator};
 use groktime::data::tasks::{Law, Task, random_signs};
-use groktime::limits::{Loss, max_margin_l1, max_margin_l2, min_l1, min_norm, regularised};
+use groktime::limits::{max_margin_l1, max_margin_l2, min_l1, min_norm, regularised};
 use groktime::linalg::Threads;
 
 const SAMPLES: usize = 256;

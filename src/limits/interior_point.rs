@@ -7,9 +7,9 @@
 //! a few passes over the data. See theory/limits.md (4) to (8).
 
 use super::newton::{NormalMatrix, Rows, cholesky_solve, dot, largest};
-use super::regularised::Loss;
 use crate::error::Result;
 use crate::linalg::Engine;
+use crate::loss::Loss;
 
 /// φ: what the outputs f = Xw have to do.
 #[derive(Clone, Copy)]
