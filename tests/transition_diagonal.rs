@@ -134,7 +134,8 @@ fn depth_two_ends_at_the_regularised_solution() {
             regularised(problem.design(), problem.labels(), loss, decay, Default::default()).expect("solved");
         let objective = end.train_loss + 0.5 * decay * end.weights.iter().map(|w| w.abs()).sum::<f64>();
         let gap = objective / convex.report.objective - 1.0;
-        assert!(gap.abs() < 1e-9, "{loss:?}: {gap:e}");
+        // An order above the tolerance of the integration.
+        assert!(gap.abs() < 1e-7, "{loss:?}: {gap:e}");
         // ‖θ‖² = ‖w‖₁ there.
         let l1: f64 = end.weights.iter().map(|w| w.abs()).sum();
         assert!((end.parameter_norm.powi(2) / l1 - 1.0).abs() < 1e-6);

@@ -6,9 +6,9 @@
 //! Mehrotra's predictor and corrector on w = p − q, p, q ≥ 0; a step costs one n × n matrix X diag(D) Xᵀ and
 //! a few passes over the data. See theory/limits.md (4) to (8).
 
-use super::newton::{NormalMatrix, Rows, cholesky_solve, dot, largest};
+use super::newton::{NormalMatrix, Rows, dot, largest};
 use crate::error::Result;
-use crate::linalg::Engine;
+use crate::linalg::{Engine, cholesky_solve_columns};
 use crate::loss::Loss;
 
 /// φ: what the outputs f = Xw have to do.
@@ -357,7 +357,7 @@ impl Program<'_> {
         gram.diag_mut().mapv_inplace(|g| g + 1e-10 * size);
         let factor: Vec<f64> = Engine::SEQUENTIAL.cholesky(gram.view())?.t().iter().copied().collect();
         let mut coefficients = b.to_vec();
-        cholesky_solve(&factor, &mut coefficients);
+        cholesky_solve_columns(&factor, &mut coefficients);
         Ok((coefficients, size.sqrt()))
     }
 }
