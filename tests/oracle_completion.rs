@@ -54,14 +54,15 @@ impl Flow for BruteForce {
 }
 
 /// (U, V) at the given times, to 1e-12.
-fn brute_force(problem: &Problem, entries: Vec<(usize, usize, f64)>, decay: f64, times: &[f64]) -> Vec<Vec<f64>> {
+fn brute_force(
+    problem: &Problem,
+    entries: Vec<(usize, usize, f64)>,
+    decay: f64,
+    times: &[f64],
+) -> Vec<Vec<f64>> {
     let (u, v) = problem.factors();
-    let mut flow = BruteForce {
-        entries,
-        weight_decay: decay,
-        d: problem.dimension(),
-        columns: (u.ncols(), v.ncols()),
-    };
+    let mut flow =
+        BruteForce { entries, weight_decay: decay, d: problem.dimension(), columns: (u.ncols(), v.ncols()) };
     let mut y: Vec<f64> = u.iter().chain(v.iter()).copied().collect();
     let options = Options { rtol: 1e-13, atol: 1e-15, record: false, ..Options::default() };
     let mut t = 0.0;
@@ -96,13 +97,19 @@ fn compare(problem: &Problem, decay: f64, horizon: f64, rtol: f64) -> f64 {
     let entries = list(problem.observations());
     let states = brute_force(problem, entries.clone(), decay, &times);
     let (u0, v0) = problem.factors();
-    let brute = BruteForce { entries, weight_decay: decay, d: problem.dimension(), columns: (u0.ncols(), v0.ncols()) };
+    let brute = BruteForce {
+        entries,
+        weight_decay: decay,
+        d: problem.dimension(),
+        columns: (u0.ncols(), v0.ncols()),
+    };
     let settings = Settings { weight_decay: decay, horizon, rtol, ..Settings::default() };
     let solution = problem.flow(&settings).expect("solved");
     let size = norm(&brute.w(&states[states.len() - 1]));
     let conserved = v0.t().dot(&u0);
     let mut worst = 0.0_f64;
-    let table = solution.observe(&times, &[Observable::ParameterNorm, Observable::TrainLoss]).expect("in the span");
+    let table =
+        solution.observe(&times, &[Observable::ParameterNorm, Observable::TrainLoss]).expect("in the span");
     for ((&t, y), row) in times.iter().zip(&states).zip(table.values.rows()) {
         let w = brute.w(y);
         worst = worst.max(distance(&solution.state(t).expect("in the span"), &w) / size);
@@ -124,7 +131,8 @@ fn compare(problem: &Problem, decay: f64, horizon: f64, rtol: f64) -> f64 {
 }
 
 fn instance(d: usize, count: usize, seed: u64, init: Init) -> Problem {
-    let truth = LowRank { dimension: d, rank: 2, negative: 1, spikiness: 0.0, seed }.draw().expect("a recipe");
+    let truth =
+        LowRank { dimension: d, rank: 2, negative: 1, spikiness: 0.0, seed }.draw().expect("a recipe");
     let mask = random_mask(d, count, seed).expect("a count");
     let seen = Observations::from_mask(truth.view(), mask.view()).expect("a mask");
     Problem::new(seen, Some(truth), init).expect("a problem")
@@ -176,7 +184,13 @@ fn commuting_observations_have_a_closed_form() {
     let h = horizon / f64::from(count);
     let mut integral = Array2::<f64>::zeros((3, 3));
     for k in 0..=count {
-        let weight = if k == 0 || k == count { 1.0 } else if k % 2 == 1 { 4.0 } else { 2.0 };
+        let weight = if k == 0 || k == count {
+            1.0
+        } else if k % 2 == 1 {
+            4.0
+        } else {
+            2.0
+        };
         let m = solution.gradient_matrix(f64::from(k) * h).expect("in the span");
         integral = integral + m * (weight * h / 3.0);
     }
@@ -191,7 +205,13 @@ fn commuting_observations_have_a_closed_form() {
     let solution = problem.flow(&settings).expect("solved");
     let mut integral = Array2::<f64>::zeros((3, 3));
     for k in 0..=count {
-        let weight = if k == 0 || k == count { 1.0 } else if k % 2 == 1 { 4.0 } else { 2.0 };
+        let weight = if k == 0 || k == count {
+            1.0
+        } else if k % 2 == 1 {
+            4.0
+        } else {
+            2.0
+        };
         let m = solution.gradient_matrix(f64::from(k) * h).expect("in the span");
         integral = integral + m * (weight * h / 3.0);
     }
@@ -205,7 +225,8 @@ fn commuting_observations_have_a_closed_form() {
 #[test]
 fn unobserved_rows_and_other_components_stay_zero() {
     // Index 3 is never seen; {0, 1} and {2, 4, 5} are two components, the second without an odd cycle.
-    let seen = Observations::from_list(6, &[(0, 1, 0.8), (0, 0, 1.0), (2, 4, 0.5), (4, 5, -0.3)]).expect("a list");
+    let seen =
+        Observations::from_list(6, &[(0, 1, 0.8), (0, 0, 1.0), (2, 4, 0.5), (4, 5, -0.3)]).expect("a list");
     let truth = Array2::from_shape_fn((6, 6), |(i, j)| match (i.max(j), i.min(j)) {
         (1, 0) => 0.8,
         (0, 0) => 1.0,
@@ -234,7 +255,8 @@ fn unobserved_rows_and_other_components_stay_zero() {
 fn one_entry_and_full_masks() {
     // d = 1: w' = −2s·a·…, a = √(w² + 4c²): it ends at y − λ/4 for (w − y)² + λ|w|/2.
     let seen = Observations::from_list(1, &[(0, 0, 3.0)]).expect("a list");
-    let problem = Problem::new(seen, Some(array![[3.0]]), Init::Identity { coordinate: 1.0 }).expect("a problem");
+    let problem =
+        Problem::new(seen, Some(array![[3.0]]), Init::Identity { coordinate: 1.0 }).expect("a problem");
     let settings = Settings { weight_decay: 0.1, horizon: 400.0, ..Settings::default() };
     let solution = problem.flow(&settings).expect("solved");
     assert!((solution.state(400.0).expect("in the span")[(0, 0)] - 2.975).abs() < 1e-7);
@@ -264,13 +286,18 @@ fn ends_at_the_convex_problems() {
     // Any perturbation ends there as well (Theorem 3.12).
     let perturbed = instance(7, 22, 8, Init::Perturbed { coordinate: 3.0, std: 0.3, seed: 2 });
     let end = perturbed.flow(&settings).expect("solved").state(6000.0).expect("in the span");
-    assert!(distance(&end, &limit.matrix) < 1e-3 * norm(&w), "{:e}", distance(&end, &limit.matrix) / norm(&w));
+    assert!(
+        distance(&end, &limit.matrix) < 1e-3 * norm(&w),
+        "{:e}",
+        distance(&end, &limit.matrix) / norm(&w)
+    );
 }
 
 #[test]
 fn slow_flow_is_the_limit_of_small_decay() {
     let problem = instance(8, 22, 6, Init::Identity { coordinate: 4.0 });
-    let slow = problem.slow_flow(&SlowSettings { horizon: 5.0, rtol: 1e-9, ..Default::default() }).expect("solved");
+    let slow =
+        problem.slow_flow(&SlowSettings { horizon: 5.0, rtol: 1e-9, ..Default::default() }).expect("solved");
     let taus = [0.3, 1.0, 1.7, 2.5, 4.0];
     let mut distances = Vec::new();
     for decay in [1e-3, 1e-4, 1e-5] {
@@ -278,7 +305,10 @@ fn slow_flow_is_the_limit_of_small_decay() {
             Settings { weight_decay: decay, horizon: 5.0 / decay, rtol: 1e-10, ..Settings::default() };
         let solution = problem.flow(&settings).expect("solved");
         let far = |tau: f64| {
-            distance(&solution.state(tau / decay).expect("in the span"), &slow.state(tau).expect("in the span"))
+            distance(
+                &solution.state(tau / decay).expect("in the span"),
+                &slow.state(tau).expect("in the span"),
+            )
         };
         distances.push(taus.iter().map(|&t| far(t)).fold(0.0, f64::max));
     }
@@ -300,7 +330,8 @@ fn residuals_keep_their_digits() {
     let problem = instance(10, 30, 2, Init::Identity { coordinate: 1e4 });
     let settings = Settings { weight_decay: 1e-7, horizon: 1e6, ..Settings::default() };
     let solution = problem.flow(&settings).expect("solved");
-    let (s, law) = (solution.residuals(1e6).expect("in the span"), solution.residual_law(1e6).expect("identity"));
+    let (s, law) =
+        (solution.residuals(1e6).expect("in the span"), solution.residual_law(1e6).expect("identity"));
     for (s, law) in s.iter().zip(law.expect("identity")) {
         assert!(s.abs() < 1e-12 && (s / law - 1.0).abs() < 1e-6, "{s:e} {law:e}");
     }

@@ -6,7 +6,9 @@
 use ndarray::Array2;
 
 use super::kernel::{Kernel, Pattern};
-use super::symmetric::{for_each_symmetrised, packed_index, packed_length, stride, to_matrix, to_packed, unpack};
+use super::symmetric::{
+    for_each_symmetrised, packed_index, packed_length, stride, to_matrix, to_packed, unpack,
+};
 use super::{Invariant, Problem, Start};
 use crate::data::features::{generator, unit_vector};
 use crate::error::Error;
@@ -96,10 +98,7 @@ impl CompletionFlow {
                 s: vec![0.0; weights.len()],
                 x: vec![0.0; weights.len()],
             },
-            watch: Watch {
-                probe: unit_vector(d, &mut generator(0, 0)).to_vec(),
-                ..Watch::default()
-            },
+            watch: Watch { probe: unit_vector(d, &mut generator(0, 0)).to_vec(), ..Watch::default() },
             weights,
             pattern,
         }
@@ -176,7 +175,9 @@ impl CompletionFlow {
                 };
                 // W with the observed values put back.
                 let mut w = norm(packed_w);
-                for ((&at, &value), &(i, j)) in self.pattern.packed.iter().zip(&self.values).zip(&self.pattern.at) {
+                for ((&at, &value), &(i, j)) in
+                    self.pattern.packed.iter().zip(&self.values).zip(&self.pattern.at)
+                {
                     let twice = if i == j { 1.0 } else { 2.0 };
                     w += twice * value * (2.0 * packed_w[at] + value);
                 }

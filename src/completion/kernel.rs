@@ -206,7 +206,12 @@ impl Kernel {
     pub fn refresh(&mut self, a: &[f64]) {
         let gather = |value: &mut f64, from: &u32| *value = a[*from as usize];
         match self.shared {
-            true => self.values.par_iter_mut().with_min_len(1 << 14).zip(&self.from).for_each(|(v, f)| gather(v, f)),
+            true => self
+                .values
+                .par_iter_mut()
+                .with_min_len(1 << 14)
+                .zip(&self.from)
+                .for_each(|(v, f)| gather(v, f)),
             false => self.values.iter_mut().zip(&self.from).for_each(|(v, f)| gather(v, f)),
         }
         // 2 w A_ii on the diagonal of the matrix, w (A_ii + A_jj) off it: scale² is 2w and w.

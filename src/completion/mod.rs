@@ -121,10 +121,11 @@ impl Problem {
         let d = observations.dimension();
         if let Some(x) = &truth {
             check_shape("matrix to recover", x.shape(), &[d, d], "the dimension of the observations")?;
-            let known = Array2::from_shape_fn((d, d), |(i, j)| match x[(i, j)].is_nan() || x[(j, i)].is_nan() {
-                true => 0.0,
-                false => x[(i, j)],
-            });
+            let known =
+                Array2::from_shape_fn((d, d), |(i, j)| match x[(i, j)].is_nan() || x[(j, i)].is_nan() {
+                    true => 0.0,
+                    false => x[(i, j)],
+                });
             check_symmetric("matrix to recover", known.view())?;
         }
         match &init {
@@ -242,7 +243,9 @@ impl Invariant {
     /// The size of VᵀU at a time: a² = α²e^{−2λt} from a multiple of the identity.
     pub fn size(&self, decay: f64) -> f64 {
         match self {
-            Invariant::Matrix { square: size } | Invariant::Scalar { size, .. } => size * (-2.0 * decay).exp(),
+            Invariant::Matrix { square: size } | Invariant::Scalar { size, .. } => {
+                size * (-2.0 * decay).exp()
+            }
         }
     }
 }

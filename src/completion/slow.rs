@@ -49,7 +49,8 @@ impl Problem {
         same.check(RTOL)?;
         let start = self.start()?;
         let y0 = self.fit(&start, settings)?;
-        let mut flow = SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
+        let mut flow =
+            SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
         let mut solution = Solution::new(self, &flow.inner, &same, start.invariant);
         solution.push(0.0, &y0);
         let options = Options { rtol, record: false, ..Options::default() };

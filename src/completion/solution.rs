@@ -16,8 +16,14 @@ use crate::trajectory::{Observable, Table, Trajectory};
 /// and the ends is closer to the integrator's own polynomial than its tolerance.
 const INSIDE_BDF: &[f64] = &[0.25, 0.75];
 /// The same for the long steps of the explicit method of order 8 (Chebyshev-Lobatto points).
-pub(super) const INSIDE_EXPLICIT: &[f64] =
-    &[0.049515566048790437, 0.1882550990706332, 0.38873953302184283, 0.6112604669781572, 0.8117449009293667, 0.9504844339512096];
+pub(super) const INSIDE_EXPLICIT: &[f64] = &[
+    0.049515566048790437,
+    0.1882550990706332,
+    0.38873953302184283,
+    0.6112604669781572,
+    0.8117449009293667,
+    0.9504844339512096,
+];
 
 /// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
 ///
@@ -136,7 +142,12 @@ impl Problem {
 }
 
 impl Solution {
-    pub(super) fn new(problem: &Problem, flow: &CompletionFlow, settings: &Settings, invariant: Invariant) -> Self {
+    pub(super) fn new(
+        problem: &Problem,
+        flow: &CompletionFlow,
+        settings: &Settings,
+        invariant: Invariant,
+    ) -> Self {
         let observations = &problem.observations;
         let n = observations.count() as f64;
         let pairs = observations.pairs();

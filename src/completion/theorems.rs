@@ -125,11 +125,11 @@ impl Solution {
         let mut kernel = Kernel::new(&pattern, &weights);
         kernel.refresh(&padded(&a));
         // 0 = W_Ω' = −{S, A}_Ω − 2λW_Ω with W_Ω = y to leading order.
-        let mut s: Vec<f64> = observations.pairs().iter().map(|p| -2.0 * self.weight_decay() * p.value).collect();
-        kernel.solve(0.0, 1.0, 1e-12, &mut s).map_err(|reject| Error::Numerical {
-            method: "residual law",
-            detail: reject.0.to_owned(),
-        })?;
+        let mut s: Vec<f64> =
+            observations.pairs().iter().map(|p| -2.0 * self.weight_decay() * p.value).collect();
+        kernel
+            .solve(0.0, 1.0, 1e-12, &mut s)
+            .map_err(|reject| Error::Numerical { method: "residual law", detail: reject.0.to_owned() })?;
         Ok(Some(s))
     }
 }
@@ -219,12 +219,16 @@ impl<'a> Facts<'a> {
             let bound = move |t: f64| {
                 let gain = nu * alpha * alpha / (n * lambda) * -(-2.0 * lambda * t).exp_m1();
                 let fit = (labels / n).ln() - exponent * gain;
-                let rest = (floor * n * labels).ln() + 2.0 * (lambda / nu).ln() - 4.0 * alpha.ln() + 4.0 * lambda * t;
+                let rest = (floor * n * labels).ln() + 2.0 * (lambda / nu).ln() - 4.0 * alpha.ln()
+                    + 4.0 * lambda * t;
                 fit.max(rest)
             };
             let mut hypotheses = vec![self.identity(), self.decays()];
             if form != Form::Derived {
-                hypotheses.push(Hypothesis::fact("kernel of the entries as given > 0 (none given twice)", Some(self.distinct)));
+                hypotheses.push(Hypothesis::fact(
+                    "kernel of the entries as given > 0 (none given twice)",
+                    Some(self.distinct),
+                ));
             }
             let claim = Claim::Envelope { ln_bound: Box::new(bound), until: f64::INFINITY };
             let statement = Statement {
@@ -349,7 +353,8 @@ impl<'a> Facts<'a> {
         if self.alpha.is_some() && reached && self.solution.is_continuous() {
             let what = [Observable::TrainLoss, Observable::ParameterNorm];
             let table = self.solution.observe(&[from, until], &what)?;
-            let objective = |k: usize| table.values[(k, 0)] + 0.5 * self.lambda * table.values[(k, 1)].powi(2);
+            let objective =
+                |k: usize| table.values[(k, 0)] + 0.5 * self.lambda * table.values[(k, 1)].powi(2);
             claimed = ((objective(0) - objective(1)) / (until - from)).sqrt();
             for k in 0..=60 {
                 let t = from + (until - from) * f64::from(k) / 60.0;
@@ -399,7 +404,10 @@ impl<'a> Facts<'a> {
             claim: Claim::Scalar(bound),
             probability: None,
             hypotheses: vec![
-                Hypothesis::fact("entries of U(0), V(0) drawn from N(α1{i=j}, σ²)", Some(matches!(problem.init(), Init::Perturbed { std, .. } if *std > 0.0))),
+                Hypothesis::fact(
+                    "entries of U(0), V(0) drawn from N(α1{i=j}, σ²)",
+                    Some(matches!(problem.init(), Init::Perturbed { std, .. } if *std > 0.0)),
+                ),
                 // With more entries asked for than there are, no constant of at least one can be met.
                 Hypothesis::at_most("μ⁴ d log²d ≤ d² (else vacuous)", samples, d * d),
                 Hypothesis::open("N ≥ C μ⁴ d log²d, C universal", self.n),
@@ -414,7 +422,12 @@ impl<'a> Facts<'a> {
 ///
 /// # Errors
 /// As [`Problem::flow`]; fewer than two α, or a fraction outside (0, 1).
-pub fn kernel_rates(problem: &Problem, alphas: &[f64], weight_decay: f64, fraction: f64) -> Result<Vec<Judged>> {
+pub fn kernel_rates(
+    problem: &Problem,
+    alphas: &[f64],
+    weight_decay: f64,
+    fraction: f64,
+) -> Result<Vec<Judged>> {
     check("fraction c", fraction, |c| c > 0.0 && c < 1.0, "a number in (0, 1)")?;
     check("number of α", alphas.len() as f64, |n| n >= 2.0, "at least 2")?;
     let filled = problem.observations().zero_filled();

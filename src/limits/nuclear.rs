@@ -294,8 +294,14 @@ impl InteriorPoint {
             let ([xi, zi, vi, wi], [xj, zj, vj, wj]) = (rows(i), rows(j));
             for (out, &(k, l)) in out.iter_mut().zip(&self.at[..=p]) {
                 *out = 0.25
-                    * (xj[k] * zi[l] + xj[l] * zi[k] + xi[k] * zj[l] + xi[l] * zj[k]
-                        + vj[k] * wi[l] + vj[l] * wi[k] + vi[k] * wj[l] + vi[l] * wj[k]);
+                    * (xj[k] * zi[l]
+                        + xj[l] * zi[k]
+                        + xi[k] * zj[l]
+                        + xi[l] * zj[k]
+                        + vj[k] * wi[l]
+                        + vj[l] * wi[k]
+                        + vi[k] * wj[l]
+                        + vi[l] * wj[k]);
             }
             out[p] += self.delta[p];
         };
@@ -413,8 +419,11 @@ impl InteriorPoint {
             None => (nuclear_norm, linear),
             Some(l) => {
                 let loss: f64 = pairs.iter().map(|p| p.multiplicity as f64 * residual(p).powi(2)).sum();
-                let quadratic: f64 =
-                    pairs.iter().zip(&multipliers).map(|(p, mu)| n * l / (4.0 * p.multiplicity as f64) * mu * mu).sum();
+                let quadratic: f64 = pairs
+                    .iter()
+                    .zip(&multipliers)
+                    .map(|(p, mu)| n * l / (4.0 * p.multiplicity as f64) * mu * mu)
+                    .sum();
                 (loss / n + 0.5 * l * nuclear_norm, 0.5 * l * (linear - 0.5 * quadratic))
             }
         };
@@ -430,7 +439,8 @@ impl InteriorPoint {
             multipliers,
             certificate: norm_of_m.min(1.0),
             rank: of_w.values.iter().filter(|v| v.abs() > RANK_TOLERANCE * largest).count(),
-            unique: self.unique(&of_m.vectors.select(Axis(1), &active), &of_m.values.select(Axis(0), &active))?,
+            unique: self
+                .unique(&of_m.vectors.select(Axis(1), &active), &of_m.values.select(Axis(0), &active))?,
             active: active.len(),
             iterations,
             matrix: w,

@@ -9,10 +9,12 @@ use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
 pub fn figure(report: &Report<'_>) -> Result<Figure, Failure> {
     let solution = report.solution;
     let horizon = solution.horizon().unwrap_or(1.0);
-    let mut times: Vec<f64> = log_times(1e-6 * horizon, horizon, 24).into_iter().filter(|t| *t > 0.0).collect();
+    let mut times: Vec<f64> =
+        log_times(1e-6 * horizon, horizon, 24).into_iter().filter(|t| *t > 0.0).collect();
     times.extend((1..120).map(|k| horizon * f64::from(k) / 120.0));
     times.sort_by(f64::total_cmp);
-    let what = [Observable::TrainLoss, Observable::TestLoss, Observable::ParameterNorm, Observable::NuclearNorm];
+    let what =
+        [Observable::TrainLoss, Observable::TestLoss, Observable::ParameterNorm, Observable::NuclearNorm];
     let table = solution.observe(&times, &what)?;
     let curve = |index: usize, name: &str, color, style, power: i32| Curve {
         name: name.into(),

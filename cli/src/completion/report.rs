@@ -86,7 +86,11 @@ impl Report<'_> {
         let problem = solution.problem();
         let observations = problem.observations();
         let statistics = solution.diagnostics().statistics;
-        let clock = if arguments.question.slow_flow { "slow flow, clock τ = λt" } else { "flow time = step size × steps" };
+        let clock = if arguments.question.slow_flow {
+            "slow flow, clock τ = λt"
+        } else {
+            "flow time = step size × steps"
+        };
         let mut text = format!(
             "matrix completion, d = {}, n = {} ({} distinct pairs), λ = {}; {clock}\n{} steps, {} right-hand sides, drift of {} {}\n",
             problem.dimension(),

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use groktime::completion::{Init, Problem};
 use groktime::data::Observations;
 use groktime::data::files::{into_matrix, read_array, read_matrix, read_npy_bytes};
-use groktime::data::matrices::{LowRank, cosine_similarity, multiplication_table, random_mask};
+use groktime::data::matrices::{LowRank, cosine_similarity, multiplication_table, random_subset};
 use ndarray::{Array2, Axis, Ix3, s};
 
 use crate::output::Failure;
@@ -103,7 +103,8 @@ impl SourceArguments {
             let index = |x: f64| match x.fract() == 0.0 && (0.0..1e9).contains(&x) {
                 true => Ok(x as usize),
                 false => {
-                    let text = format!("{}: row {line} has the index {x}, expected 0, 1, 2, …", path.display());
+                    let text =
+                        format!("{}: row {line} has the index {x}, expected 0, 1, 2, …", path.display());
                     Err(Failure::Input(text))
                 }
             };
@@ -122,7 +123,10 @@ impl SourceArguments {
         }
         let d = matrix.nrows();
         if matrix.ncols() != d {
-            return Err(Failure::Input(format!("the matrix has the shape {:?}, expected a square", matrix.dim())));
+            return Err(Failure::Input(format!(
+                "the matrix has the shape {:?}, expected a square",
+                matrix.dim()
+            )));
         }
         let known: Vec<(usize, usize)> =
             matrix.indexed_iter().filter(|(_, x)| !x.is_nan()).map(|(at, _)| at).collect();
@@ -132,34 +136,20 @@ impl SourceArguments {
             (None, fraction, _) => {
                 let fraction = fraction.unwrap_or(0.05);
                 if !(fraction > 0.0 && fraction <= 1.0) {
-                    return Err(Failure::Input(format!("--fraction is {fraction}, expected a number in (0, 1]")));
+                    return Err(Failure::Input(format!(
+                        "--fraction is {fraction}, expected a number in (0, 1]"
+                    )));
                 }
                 // As the paper's code: rounded down (470 of 97² for 5%).
                 ((fraction * known.len() as f64) as usize).max(1)
             }
         };
-        if count > known.len() || count == 0 {
-            return Err(Failure::Input(format!("--count {count}: there are {} known entries", known.len())));
-        }
-        let list: Vec<(usize, usize, f64)> = match count == known.len() {
-            true => known.iter().map(|&at| (at.0, at.1, matrix[at])).collect(),
-            false if known.len() == d * d => {
-                let mask = random_mask(d, count, self.seed)?;
-                return Ok((Observations::from_mask(matrix.view(), mask.view())?, Some(matrix)));
-            }
-            // A mask on a square that holds the known entries, row by row.
-            false => {
-                let side = (known.len() as f64).sqrt().ceil() as usize;
-                let mut drawn = Vec::new();
-                let mut more = count;
-                while drawn.len() < count {
-                    let mask = random_mask(side, more.min(side * side), self.seed)?;
-                    drawn = mask.iter().take(known.len()).enumerate().filter(|(_, m)| **m != 0.0).map(|(k, _)| k).collect();
-                    more += count - drawn.len().min(count);
-                }
-                drawn.iter().take(count).map(|&k| (known[k].0, known[k].1, matrix[known[k]])).collect()
-            }
+        let chosen = match count == known.len() {
+            true => (0..count).collect(),
+            false => random_subset(known.len(), count, self.seed)?,
         };
+        let list: Vec<(usize, usize, f64)> =
+            chosen.into_iter().map(|k| (known[k].0, known[k].1, matrix[known[k]])).collect();
         Ok((Observations::from_list(d, &list)?, Some(matrix)))
     }
 

@@ -32,8 +32,12 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
     let mut rows = gather(&instances);
     for row in &mut rows {
         let note = match (row.source.trim_start_matches("2311.18817 "), row.form) {
-            ("Thm 3.12", _) => "constants not given; vacuous (more entries asked for than there are) on tables of d ≤ 1000",
-            ("Lem D.1 (26)", Form::Printed) => "its proof drops factors of 2: true, and looser than the next two",
+            ("Thm 3.12", _) => {
+                "constants not given; vacuous (more entries asked for than there are) on tables of d ≤ 1000"
+            }
+            ("Lem D.1 (26)", Form::Printed) => {
+                "its proof drops factors of 2: true, and looser than the next two"
+            }
             ("Lem D.1 (26)", Form::Corrected) => "factors of the loss (1/n)Σs²; holds until T_max",
             ("Lem D.1 (26)", Form::Derived) => "K(θ) ⪰ a²K(θ̄) at all times: no T_max, no factor ½",
             ("Lem D.2 (T_max)", _) => "the kernel regime's condition never fails: T_max = ∞ from αI",

@@ -67,11 +67,15 @@ fn figure() -> Result<Produced, Failure> {
     let slow = problem(0)?.slow_flow(&SlowSettings { horizon: 8.0, ..SlowSettings::default() })?;
     let checks = checks(&runs)?;
     let rows = runs.iter().zip(0..).flat_map(|(run, seed)| {
-        run.values.rows().into_iter().zip(&steps).map(move |(row, step)| {
-            let numbers = row.iter().map(|&x| exact(x));
-            [format!("{seed}"), exact(*step)].into_iter().chain(numbers).collect()
-        })
-        .collect::<Vec<Vec<String>>>()
+        run.values
+            .rows()
+            .into_iter()
+            .zip(&steps)
+            .map(move |(row, step)| {
+                let numbers = row.iter().map(|&x| exact(x));
+                [format!("{seed}"), exact(*step)].into_iter().chain(numbers).collect()
+            })
+            .collect::<Vec<Vec<String>>>()
     });
     let rows = rows.collect();
     Ok(Produced {
@@ -123,7 +127,13 @@ fn checks(runs: &[Run]) -> Result<Vec<Check>, Failure> {
         Check::new(what, published, measured, target * (1.0 - part), target * (1.0 + part))
     };
     let mut checks = vec![
-        within("training loss at step 0", "0.108 (mask-dependent)", at(0.0, Observable::TrainLoss)?, 0.108, 0.15),
+        within(
+            "training loss at step 0",
+            "0.108 (mask-dependent)",
+            at(0.0, Observable::TrainLoss)?,
+            0.108,
+            0.15,
+        ),
         within("‖θ‖ at step 0", "139.28", at(0.0, Observable::ParameterNorm)?, 139.28, 1e-4),
         within("‖θ‖ at step 1000", "137.90", at(1e3, Observable::ParameterNorm)?, 137.90, 1e-3),
         within("plateau of the test loss", "0.1022", plateau, 0.1022, 0.02),
@@ -158,7 +168,11 @@ fn picture(runs: &[Run], slow: &Solution, steps: &[f64]) -> Result<Figure, Failu
         let extreme = |row: usize, pick: fn(f64, f64) -> f64, start| {
             runs.iter().map(|r| r.values[(row, index)]).fold(start, pick)
         };
-        Some((0..steps.len()).map(|k| (extreme(k, f64::min, f64::INFINITY), extreme(k, f64::max, 0.0))).collect())
+        Some(
+            (0..steps.len())
+                .map(|k| (extreme(k, f64::min, f64::INFINITY), extreme(k, f64::max, 0.0)))
+                .collect(),
+        )
     };
     let curve = |index: usize, name: &str, color, with_band: bool| Curve {
         name: name.into(),
@@ -178,7 +192,15 @@ fn picture(runs: &[Run], slow: &Solution, steps: &[f64]) -> Result<Figure, Failu
         band: None,
     };
     // Read off the published figure.
-    let published = [(2.5e5, 0.092), (3.67e5, 0.0511), (5.09e5, 0.0144), (6.29e5, 0.0049), (7.7e5, 0.0016), (1.1e6, 2.0e-4), (1e7, 3.97e-5)];
+    let published = [
+        (2.5e5, 0.092),
+        (3.67e5, 0.0511),
+        (5.09e5, 0.0144),
+        (6.29e5, 0.0049),
+        (7.7e5, 0.0016),
+        (1.1e6, 2.0e-4),
+        (1e7, 3.97e-5),
+    ];
     let dots = Curve {
         name: "test, published".into(),
         points: published.to_vec(),
