@@ -120,13 +120,27 @@ pub fn coherence(x: ArrayView2<'_, f64>) -> Result<f64> {
 /// # Ok::<(), groktime::Error>(())
 /// ```
 pub fn random_mask(dimension: usize, count: usize, seed: u64) -> Result<Array2<f64>> {
-    let all = dimension * dimension;
-    check("observed entries", count as f64, |n| n >= 1.0 && n <= all as f64, &format!("1 to {all}"))?;
     let mut mask = Array2::zeros((dimension, dimension));
-    for index in sample(&mut generator(seed, 2), all, count) {
+    for index in random_subset(dimension * dimension, count, seed)? {
         mask[(index / dimension, index % dimension)] = 1.0;
     }
     Ok(mask)
+}
+
+/// `count` of the numbers below `total`, drawn without replacement, in the order of the draw.
+///
+/// # Errors
+/// A count of zero or above the total.
+///
+/// ```
+/// let mut all = groktime::data::matrices::random_subset(4, 4, 0)?;
+/// all.sort();
+/// assert_eq!(all, [0, 1, 2, 3]);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+pub fn random_subset(total: usize, count: usize, seed: u64) -> Result<Vec<usize>> {
+    check("observed entries", count as f64, |n| n >= 1.0 && n <= total as f64, &format!("1 to {total}"))?;
+    Ok(sample(&mut generator(seed, 2), total, count).into_vec())
 }
 
 /// The matrix of cosines between the rows of a table, each row taken relative to the mean row.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use groktime::completion::{Init, Problem};
 use groktime::data::Observations;
 use groktime::data::files::{into_matrix, read_array, read_matrix, read_npy_bytes};
-use groktime::data::matrices::{LowRank, cosine_similarity, multiplication_table, random_mask};
+use groktime::data::matrices::{LowRank, cosine_similarity, multiplication_table, random_subset};
 use ndarray::{Array2, Axis, Ix3, s};
 
 use crate::output::Failure;
@@ -144,34 +144,12 @@ impl SourceArguments {
                 ((fraction * known.len() as f64) as usize).max(1)
             }
         };
-        if count > known.len() || count == 0 {
-            return Err(Failure::Input(format!("--count {count}: there are {} known entries", known.len())));
-        }
-        let list: Vec<(usize, usize, f64)> = match count == known.len() {
-            true => known.iter().map(|&at| (at.0, at.1, matrix[at])).collect(),
-            false if known.len() == d * d => {
-                let mask = random_mask(d, count, self.seed)?;
-                return Ok((Observations::from_mask(matrix.view(), mask.view())?, Some(matrix)));
-            }
-            // A mask on a square that holds the known entries, row by row.
-            false => {
-                let side = (known.len() as f64).sqrt().ceil() as usize;
-                let mut drawn = Vec::new();
-                let mut more = count;
-                while drawn.len() < count {
-                    let mask = random_mask(side, more.min(side * side), self.seed)?;
-                    drawn = mask
-                        .iter()
-                        .take(known.len())
-                        .enumerate()
-                        .filter(|(_, m)| **m != 0.0)
-                        .map(|(k, _)| k)
-                        .collect();
-                    more += count - drawn.len().min(count);
-                }
-                drawn.iter().take(count).map(|&k| (known[k].0, known[k].1, matrix[known[k]])).collect()
-            }
+        let chosen = match count == known.len() {
+            true => (0..count).collect(),
+            false => random_subset(known.len(), count, self.seed)?,
         };
+        let list: Vec<(usize, usize, f64)> =
+            chosen.into_iter().map(|k| (known[k].0, known[k].1, matrix[known[k]])).collect();
         Ok((Observations::from_list(d, &list)?, Some(matrix)))
     }
 
