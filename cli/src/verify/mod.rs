@@ -4,6 +4,7 @@
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
 //! be a one-in-a-million event at the rate it allows.
 
+mod diagonal;
 mod ridge;
 
 use clap::{Args, ValueEnum};
@@ -29,6 +30,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Model {
     Ridge,
+    Diagonal,
 }
 
 /// One statement over all instances.
@@ -60,8 +62,8 @@ pub struct Rate {
     pub failures: u64,
     /// Allowed by the source.
     pub allowed: f64,
-    /// Exact probability of failure of the event in the proof.
-    pub exact: f64,
+    /// Exact probability of failure of the event in the proof, where it is known.
+    pub exact: Option<f64>,
     /// Probability of at least so many failures at the allowed rate.
     pub p_value: f64,
 }
@@ -78,6 +80,7 @@ pub struct Instance {
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let (model, paper, rows) = match arguments.model {
         Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
+        Model::Diagonal => ("diagonal", "2311.18817", diagonal::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
     if arguments.json {
@@ -191,10 +194,10 @@ impl Row {
     pub fn set_rate(&mut self, rate: Rate) {
         self.outcome = if rate.p_value < SIGNIFICANCE { Outcome::Violated } else { Outcome::Holds };
         self.note = format!(
-            "failure rate {} (allowed {}, exact {})",
+            "failure rate {} (allowed {}{})",
             short(rate.failures as f64 / rate.draws as f64),
             short(rate.allowed),
-            short(rate.exact),
+            rate.exact.map_or(String::new(), |exact| format!(", exact {}", short(exact))),
         );
         self.rate = Some(rate);
     }
