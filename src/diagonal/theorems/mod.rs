@@ -16,11 +16,19 @@
 
 mod classification;
 mod facts;
+mod label_noise;
+mod rates;
 mod regression;
 mod rich;
+mod sample;
+
+pub use label_noise::{LabelNoise, label_noise};
+pub use rates::{RateInputs, rates};
+pub use sample::{rademacher_bounds, sample_complexity};
 
 use self::facts::Facts;
 use super::Run;
+use crate::Loss;
 use crate::error::{Result, check};
 use crate::theorem::Judged;
 
@@ -30,26 +38,19 @@ pub struct Inputs {
     /// c of T_c^∓ = (1 ∓ c)·ln α/λ: the kernel phase is looked at at the first, the rich phase up to the
     /// second.
     pub fraction: f64,
-    /// k if the data are uniform on {±1}^d and the labels the majority of k signed coordinates; `None`
-    /// leaves the statements over the law of the sample unevaluated.
-    pub relevant: Option<usize>,
-    /// δ: allowed failure probability over the sample.
-    pub failure_probability: f64,
     /// Largest n·d for which curves are searched between grid points and limit problems are solved.
     pub work_limit: usize,
 }
 
 impl Default for Inputs {
     fn default() -> Self {
-        Inputs { fraction: 0.5, relevant: None, failure_probability: 0.05, work_limit: 500_000 }
+        Inputs { fraction: 0.5, work_limit: 500_000 }
     }
 }
 
 impl Inputs {
     fn validate(&self) -> Result<()> {
-        check("fraction c", self.fraction, |c| c > 0.0 && c < 1.0, "between 0 and 1")?;
-        check("failure probability", self.failure_probability, |x| x > 0.0 && x < 1.0, "between 0 and 1")?;
-        Ok(())
+        check("fraction c", self.fraction, |c| c > 0.0 && c < 1.0, "between 0 and 1").map(|_| ())
     }
 }
 
@@ -74,8 +75,10 @@ impl Run<'_> {
     pub fn statements(&self, inputs: &Inputs) -> Result<Vec<Judged>> {
         inputs.validate()?;
         let facts = Facts::new(self, inputs)?;
-        let mut judged = facts.classification()?;
-        judged.extend(facts.regression()?);
+        let mut judged = match self.problem().loss() {
+            Loss::Squared => facts.regression()?,
+            Loss::Exponential | Loss::Logistic => facts.classification()?,
+        };
         judged.extend(facts.rich()?);
         Ok(judged)
     }

@@ -71,6 +71,15 @@ impl Facts<'_, '_> {
         (0..=LOOKS).map(|i| (from + (until - from) * i as f64 / LOOKS as f64).min(until)).collect()
     }
 
+    /// The least ε of (D22) in the window.
+    pub(super) fn least_residual(&self) -> Result<f64> {
+        let mut least = f64::INFINITY;
+        for t in self.looks() {
+            least = least.min(self.objective(t)?.residual(self.lambda));
+        }
+        Ok(least)
+    }
+
     /// Some time in the window has ‖∇𝓛_λ‖² at most the drop of 𝓛_λ over its length; with the constants
     /// of the paper left open, ε = O((ln 1/λ)^{−½}).
     fn stationary_time(&self) -> Result<Vec<Judged>> {
