@@ -52,7 +52,12 @@ pub fn expected_loss(
     })
 }
 
-fn sparse_signs(relevant: usize, loss: Loss, teacher: ArrayView1<'_, f64>, weights: ArrayView1<'_, f64>) -> f64 {
+fn sparse_signs(
+    relevant: usize,
+    loss: Loss,
+    teacher: ArrayView1<'_, f64>,
+    weights: ArrayView1<'_, f64>,
+) -> f64 {
     let rest = || weights.iter().skip(relevant);
     let square: f64 = rest().map(|w| w * w).sum();
     // E e^{∓⟨w_rest, x⟩} = Π cosh w_k, as ln cosh w = |w| + ln(1 + e^{−2|w|}) − ln 2.
@@ -150,7 +155,11 @@ mod tests {
                 let mean = losses.iter().sum::<f64>() / 2e4;
                 let variance = losses.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / 2e4;
                 // The normal law for 37 signs is an approximation (logistic only).
-                let slack = if (law, loss) == (Law::SparseSigns { relevant: 3 }, Loss::Logistic) { 2e-3 } else { 0.0 };
+                let slack = if (law, loss) == (Law::SparseSigns { relevant: 3 }, Loss::Logistic) {
+                    2e-3
+                } else {
+                    0.0
+                };
                 let error = (mean - exact).abs();
                 assert!(error < 4.0 * (variance / 2e4).sqrt() + slack, "{law:?} {loss:?}: {exact} {mean}");
             }

@@ -90,7 +90,9 @@ impl Arguments {
         let init = self.init.load(dimension)?;
         let decay = question.weight_decay;
         if !(decay >= 0.0 && decay.is_finite()) {
-            return Err(Failure::Input(format!("--weight-decay is {decay}, expected a number of at least 0")));
+            return Err(Failure::Input(format!(
+                "--weight-decay is {decay}, expected a number of at least 0"
+            )));
         }
         let span = 3.0 * source::norm(&init, dimension).ln().max(1.0);
         let horizon = match (question.horizon, question.slow_flow) {
@@ -105,7 +107,14 @@ impl Arguments {
             return Err(Failure::Input(format!("--horizon is {horizon}, expected a positive number")));
         }
         let rtol = question.rtol;
-        Ok(Settings { depth: question.depth, init, weight_decay: decay, horizon, rtol, ..Settings::default() })
+        Ok(Settings {
+            depth: question.depth,
+            init,
+            weight_decay: decay,
+            horizon,
+            rtol,
+            ..Settings::default()
+        })
     }
 
     /// The times to report, none past the horizon.
@@ -194,7 +203,7 @@ fn write<S>(
     arguments: &Arguments,
     curves: &Curves<'_, S>,
     times: &[f64],
-    report: Report,
+    mut report: Report,
 ) -> Result<Report, Failure>
 where
     S: Fn(f64) -> groktime::Result<Snapshot>,
@@ -213,6 +222,8 @@ where
     if arguments.json {
         output::print_json(&report.json(arguments, curves, &rows)?)?;
     } else if !arguments.quiet {
+        let unit = if arguments.question.slow_flow { 1.0 } else { report.settings.weight_decay };
+        report.transition = curves.passage(report.settings.horizon, unit)?;
         output::print(&report.text(arguments, curves, &rows))?;
     }
     Ok(report)

@@ -44,7 +44,11 @@ where
         Panel {
             title: "loss".into(),
             x: x(),
-            y: Axis { label: format!("{} loss", curves.problem.loss().name()), scale: Scale::Log10Values, range: None },
+            y: Axis {
+                label: format!("{} loss", curves.problem.loss().name()),
+                scale: Scale::Log10Values,
+                range: None,
+            },
             curves: vec![
                 // The logarithm: the loss itself may underflow.
                 curve("training", Color::Blue, |r| Some(r.ln_train_loss * std::f64::consts::LOG10_E)),
@@ -95,5 +99,8 @@ fn relative_margins(rows: &[Row]) -> Vec<Curve> {
         let points = rows.iter().map(|r| (r.time, value(r).unwrap_or(f64::NAN) / end)).collect();
         Curve { name: name.into(), points, style: Style::Solid, color, band: None }
     };
-    vec![curve("L1 margin", Color::Purple, |r| r.margin_l1), curve("L2 margin", Color::Orange, |r| r.margin_l2)]
+    vec![
+        curve("L1 margin", Color::Purple, |r| r.margin_l1),
+        curve("L2 margin", Color::Orange, |r| r.margin_l2),
+    ]
 }

@@ -92,8 +92,14 @@ pub struct Loaded {
 pub enum Test {
     Nothing,
     /// The whole law of a drawn task.
-    Law { law: Law, teacher: Array1<f64> },
-    Sample { data: Design, labels: Vec<f64> },
+    Law {
+        law: Law,
+        teacher: Array1<f64>,
+    },
+    Sample {
+        data: Design,
+        labels: Vec<f64>,
+    },
 }
 
 impl Test {
@@ -174,7 +180,9 @@ impl SourceArguments {
         }
         if task == TaskName::Gaussian && loss.is_margin() {
             let name = loss.name();
-            return Err(Failure::Input(format!("--task gaussian has real labels: --loss squared, not {name}")));
+            return Err(Failure::Input(format!(
+                "--task gaussian has real labels: --loss squared, not {name}"
+            )));
         }
         let law = match task {
             TaskName::Sparse => Law::SparseSigns { relevant: self.sparsity.unwrap_or(3) },

@@ -58,7 +58,8 @@ pub fn figure() -> Result<Produced, Failure> {
     checks.push(Check::new("largest L2 margin ratio, α = 10⁴", "to 1 as α → ∞", kernel, 0.97, 1.0));
     Ok(Produced {
         figure: Figure {
-            title: "From the L2 to the L1 max-margin solution: sparse signs, n = 64, d = 500, λ = 10⁻³".into(),
+            title: "From the L2 to the L1 max-margin solution: sparse signs, n = 64, d = 500, λ = 10⁻³"
+                .into(),
             panels: panels(&paths),
             columns: 2,
             caption: Some(format!(
