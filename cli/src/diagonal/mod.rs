@@ -203,7 +203,7 @@ fn write<S>(
     arguments: &Arguments,
     curves: &Curves<'_, S>,
     times: &[f64],
-    report: Report,
+    mut report: Report,
 ) -> Result<Report, Failure>
 where
     S: Fn(f64) -> groktime::Result<Snapshot>,
@@ -222,6 +222,8 @@ where
     if arguments.json {
         output::print_json(&report.json(arguments, curves, &rows)?)?;
     } else if !arguments.quiet {
+        let unit = if arguments.question.slow_flow { 1.0 } else { report.settings.weight_decay };
+        report.transition = curves.passage(report.settings.horizon, unit)?;
         output::print(&report.text(arguments, curves, &rows))?;
     }
     Ok(report)

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use groktime::Error;
 use groktime::diagonal::{Problem, Run, Settings, SlowFlow, Snapshot};
+use groktime::grokking::Transition;
 use groktime::ode::Statistics;
 use groktime::theorem::Judged;
 use serde_json::{Value, json};
@@ -61,6 +63,37 @@ impl<'a, S: Fn(f64) -> groktime::Result<Snapshot>> Curves<'a, S> {
     }
 }
 
+impl<'a, S: Fn(f64) -> groktime::Result<Snapshot>> Curves<'a, S> {
+    /// The passage of the test accuracy, or of the test loss where that is not defined; `unit` is λ, or 1 for
+    /// the slow flow. `None` where it is no passage: nothing to test on, no decay, a change below 1%.
+    pub fn passage(&self, horizon: f64, unit: f64) -> Result<Option<Passage>, Failure> {
+        const POINTS: u32 = 80;
+        let start = PLATEAU / unit;
+        if start.is_nan() || start >= horizon {
+            return Ok(None);
+        }
+        let step = (horizon - start) / f64::from(POINTS);
+        let times: Vec<f64> = (0..=POINTS).map(|j| (start + f64::from(j) * step).min(horizon)).collect();
+        let (rows, _) = self.at(&[start, horizon], false)?;
+        let (what, get): (_, fn(&Row) -> Option<f64>) = match rows[0].test_accuracy {
+            Some(_) => ("test accuracy", |r| r.test_accuracy),
+            None => ("test loss", |r| r.test_loss),
+        };
+        let (Some(from), Some(to)) = (get(&rows[0]), get(&rows[1])) else { return Ok(None) };
+        if (to - from).abs() < 0.01 * from.abs() {
+            return Ok(None);
+        }
+        let value = |t: f64| -> groktime::Result<f64> {
+            match self.at(&[t], false) {
+                Ok((rows, _)) => Ok(get(&rows[0]).unwrap_or(f64::NAN)),
+                Err(e) => Err(Error::Numerical { method: "test", detail: e.to_string() }),
+            }
+        };
+        let found = Transition::find(&times, from, to, value)?;
+        Ok(found.map(|times| Passage { what, from, to, times }))
+    }
+}
+
 impl Row {
     /// Names in JSON and CSV, in this order.
     const NAMES: [&'static str; 7] = [
@@ -95,16 +128,52 @@ pub struct Report {
     /// data are fitted.
     distance: Option<f64>,
     pub statements: Vec<Judged>,
+    pub transition: Option<Passage>,
+}
+
+/// How the test accuracy (without classes: the test loss) passes from its plateau to its end.
+pub struct Passage {
+    what: &'static str,
+    /// At λt = PLATEAU, and at the horizon.
+    from: f64,
+    to: f64,
+    times: Transition,
+}
+
+/// λt at which the plateau is read: fitted, and the norm still 90% of its start.
+const PLATEAU: f64 = 0.1;
+
+impl Passage {
+    fn text(&self, decay: f64, slow: bool) -> String {
+        let (name, unit) = if slow { ("τ", 1.0) } else { ("λt", decay) };
+        let time =
+            |t: f64| if slow { short(t) } else { format!("{} ({name} = {})", short(t), short(unit * t)) };
+        format!(
+            "{} from {} to {}: 10% of the way at {}, half at {}, 90% at {}\n",
+            self.what,
+            short(self.from),
+            short(self.to),
+            time(self.times.start),
+            time(self.times.midpoint),
+            time(self.times.end)
+        )
+    }
 }
 
 impl Report {
     pub fn of_run(run: &Run<'_>, statements: Vec<Judged>) -> Report {
         let (settings, statistics) = (run.settings().clone(), Some(run.statistics()));
-        Report { settings, statistics, distance: None, statements }
+        Report { settings, statistics, distance: None, statements, transition: None }
     }
 
     pub fn of_slow_flow(settings: &Settings, distance: Option<f64>) -> Report {
-        Report { settings: settings.clone(), statistics: None, distance, statements: Vec::new() }
+        Report {
+            settings: settings.clone(),
+            statistics: None,
+            distance,
+            statements: Vec::new(),
+            transition: None,
+        }
     }
 
     pub fn json<S>(
@@ -190,6 +259,7 @@ impl Report {
             ),
             (None, None) => "slow flow, λ → 0 at fixed τ = λt\n".to_owned(),
         };
+        text += &self.transition.as_ref().map_or(String::new(), |t| t.text(s.weight_decay, slow));
         let cell = |x: Option<f64>| x.map_or("–".to_owned(), short);
         let first = if slow { "τ" } else { "time" };
         // A column in which nothing is defined is left out.

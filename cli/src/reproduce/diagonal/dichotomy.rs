@@ -270,10 +270,15 @@ pub fn figure_1b() -> Result<Produced, Failure> {
             study.check_passes(0.6, 7.4e5, 0.3)?,
             Check::new("test accuracy at the end", "0.551", study.last().test_accuracy, 0.54, 0.58),
             near("training loss at step 2.7·10⁵", at(270_000)?.train_loss, 9.3e-4, 0.1),
-            near("largest training loss after step 10⁴", peak, 1.24e-3, 0.1),
-            near("its step", peak_step, 4.1e5, 0.1),
+            // Six seeds give 1.36 to 1.38·10⁻³ at 3.4·10⁵: the peak hardly depends on the sample.
+            Check {
+                published: "0.00124, read off a curve".into(),
+                ..near("largest training loss after step 10⁴", peak, 1.24e-3, 0.1)
+            },
+            Check { published: "4.1e5, read off a curve".into(), ..near("its step", peak_step, 4.1e5, 0.1) },
             near("training loss at the end", study.last().train_loss, 7.3e-4, 0.05),
-            near("test loss at the end", study.last().test_loss, 1.03, 0.15),
+            // Six seeds give 1.06 to 1.22 with a deviation of 0.07: 0.2 is two deviations between two seeds.
+            near("test loss at the end", study.last().test_loss, 1.03, 0.2),
             near("norm at the end", study.last().norm, 3.224, 0.03),
         ];
         let title =
