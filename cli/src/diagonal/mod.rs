@@ -161,7 +161,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             let curves = Curves::new(&problem, &test, |t| run.snapshot(t));
             let statements = match arguments.question.no_statements {
                 true => Vec::new(),
-                false => statements(&run, arguments)?,
+                false => run.statements(&Inputs::default())?,
             };
             write(arguments, &curves, &times, Report::of_run(&run, statements))?
         }
@@ -191,11 +191,6 @@ fn integrate<'p>(
         ControlFlow::Continue(())
     })?;
     Ok(run)
-}
-
-fn statements(run: &Run<'_>, arguments: &Arguments) -> Result<Vec<Judged>, Failure> {
-    let relevant = arguments.source.relevant();
-    Ok(run.statements(&Inputs { relevant, ..Inputs::default() })?)
 }
 
 /// Everything that was asked for; files before standard output.
