@@ -12,7 +12,6 @@ use groktime::Loss;
 use groktime::data::files::write_npy;
 use groktime::diagonal::theorems::Inputs;
 use groktime::diagonal::{Run, Settings, SlowFlow, Snapshot};
-use groktime::theorem::Judged;
 use ndarray::Array2;
 
 use self::report::{Curves, Report};
