@@ -274,20 +274,9 @@ impl Statement {
     /// its error. The curve is evaluated at all given times in the domain, and between the neighbours of
     /// the worst of them by golden sections (rounded to whole steps if `steps`).
     pub fn judge_envelope(self, times: &[f64], steps: bool, ln_value: impl Fn(f64) -> (f64, f64)) -> Judged {
-        let Claim::Envelope { ln_bound, until } = &self.claim else {
-            return self.decide(f64::NAN, f64::NAN, None, f64::NAN, 0.0);
-        };
-        // Slack counted after the allowance for rounding, so that the worst point is a real one.
-        let at = |t: f64| {
-            let (value, (measured, rounding)) = (ln_bound(t), ln_value(t));
-            let slack = self.slack(value, measured);
-            Sighting { t, value, measured, rounding, slack }
-        };
-        let domain: Vec<f64> = times.iter().copied().filter(|t| t < until).collect();
-        let seen: Vec<Sighting> = domain.iter().map(|&t| at(t)).collect();
-        let Some(worst) = (0..seen.len()).min_by(|&a, &b| seen[a].margin().total_cmp(&seen[b].margin()))
-        else {
-            return self.decide(f64::NAN, f64::NAN, None, f64::INFINITY, 0.0);
+        let (domain, seen) = self.sightings(times, &ln_value);
+        let Some(worst) = worst(&seen) else {
+            return self.unseen();
         };
         let mut best = seen[worst];
         let (mut lo, mut hi) = (domain[worst.saturating_sub(1)], domain[(worst + 1).min(domain.len() - 1)]);
@@ -297,7 +286,7 @@ impl Statement {
             if !(lo < a && a < b && b < hi) {
                 break;
             }
-            let (left, right) = (at(a), at(b));
+            let (left, right) = (self.sight(a, &ln_value), self.sight(b, &ln_value));
             for candidate in [left, right] {
                 if candidate.margin() < best.margin() {
                     best = candidate;
@@ -306,6 +295,42 @@ impl Statement {
             if left.margin() < right.margin() { hi = b } else { lo = a }
         }
         self.decide(best.value, best.measured, Some(best.t), best.slack, best.rounding)
+    }
+
+    /// As [`judge_envelope`](Statement::judge_envelope) at the given times alone, for curves of which one
+    /// value is expensive.
+    pub fn judge_envelope_at(self, times: &[f64], ln_value: impl Fn(f64) -> (f64, f64)) -> Judged {
+        let (_, seen) = self.sightings(times, &ln_value);
+        match worst(&seen).map(|i| seen[i]) {
+            Some(best) => self.decide(best.value, best.measured, Some(best.t), best.slack, best.rounding),
+            None => self.unseen(),
+        }
+    }
+
+    /// The given times in the envelope's domain, and what is seen there.
+    fn sightings(&self, times: &[f64], ln_value: &impl Fn(f64) -> (f64, f64)) -> (Vec<f64>, Vec<Sighting>) {
+        let Claim::Envelope { until, .. } = &self.claim else {
+            return (Vec::new(), Vec::new());
+        };
+        let domain: Vec<f64> = times.iter().copied().filter(|t| t < until).collect();
+        let seen = domain.iter().map(|&t| self.sight(t, ln_value)).collect();
+        (domain, seen)
+    }
+
+    /// Slack is compared after the allowance for rounding, so that the worst point is a real one.
+    fn sight(&self, t: f64, ln_value: &impl Fn(f64) -> (f64, f64)) -> Sighting {
+        let value = match &self.claim {
+            Claim::Envelope { ln_bound, .. } => ln_bound(t),
+            _ => f64::NAN,
+        };
+        let (measured, rounding) = ln_value(t);
+        Sighting { t, value, measured, rounding, slack: self.slack(value, measured) }
+    }
+
+    /// Nothing to compare: an empty domain, or a claim of another kind.
+    fn unseen(self) -> Judged {
+        let slack = if matches!(self.claim, Claim::Envelope { .. }) { f64::INFINITY } else { f64::NAN };
+        self.decide(f64::NAN, f64::NAN, None, slack, 0.0)
     }
 
     fn slack(&self, value: f64, measured: f64) -> f64 {
@@ -363,6 +388,10 @@ impl Sighting {
     fn margin(&self) -> f64 {
         self.slack + self.rounding
     }
+}
+
+fn worst(seen: &[Sighting]) -> Option<usize> {
+    (0..seen.len()).min_by(|&a, &b| seen[a].margin().total_cmp(&seen[b].margin()))
 }
 
 /// Least-squares slope of y against x, and its standard error (zero for two points).

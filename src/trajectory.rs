@@ -117,6 +117,10 @@ pub enum Observable {
     TrainAccuracy,
     /// ‖θ‖₂.
     ParameterNorm,
+    /// Fraction of the structure (parallelograms) that the representation has.
+    RepresentationQuality,
+    /// exp of the entropy of the shares of variance of the principal components.
+    EffectiveDimension,
     /// Sum of the singular values of the effective weights.
     NuclearNorm,
     /// Rank of the effective weights; the model says above which size.
@@ -137,6 +141,8 @@ impl Observable {
             Observable::TestAccuracy => "test_accuracy",
             Observable::TrainAccuracy => "train_accuracy",
             Observable::ParameterNorm => "parameter_norm",
+            Observable::RepresentationQuality => "rqi",
+            Observable::EffectiveDimension => "effective_dimension",
             Observable::NuclearNorm => "nuclear_norm",
             Observable::Rank => "rank",
             Observable::MarginL2 => "margin_l2",

@@ -5,8 +5,11 @@
 
 mod arguments;
 mod completion;
+mod diagonal;
+mod effective;
 mod output;
 mod plot;
+mod progress;
 mod reproduce;
 mod ridge;
 mod verify;
@@ -31,6 +34,12 @@ enum Command {
     /// A symmetric matrix from some of its entries: losses, norms and rank at any time, statements
     #[command(allow_negative_numbers = true)]
     Completion(Box<completion::Arguments>),
+    /// A diagonal linear net under gradient flow: losses, margins, accuracies at any time, statements
+    #[command(allow_negative_numbers = true)]
+    Diagonal(Box<diagonal::Arguments>),
+    /// The effective theory of one training set (or many): exact ranks, grokking rate, RQI over time
+    #[command(allow_negative_numbers = true)]
+    Effective(Box<effective::Arguments>),
     /// All published statements of a model on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
@@ -48,6 +57,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ridge(arguments) => ridge::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
+        Command::Diagonal(arguments) => diagonal::run(&arguments),
+        Command::Effective(arguments) => effective::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };

@@ -1,5 +1,6 @@
 //! Data sets, teachers, feature maps, tasks, covariances; partly observed matrices; arrays in files.
 
+pub mod accuracy;
 pub mod covariance;
 pub mod design;
 pub mod features;
@@ -7,6 +8,7 @@ pub mod files;
 pub mod matrices;
 pub mod observations;
 pub mod tasks;
+pub mod test_loss;
 
 pub use covariance::{Covariance, Moments};
 pub use design::Design;

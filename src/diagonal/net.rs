@@ -185,12 +185,30 @@ impl Net {
         }
     }
 
+    /// e^{λt}u/α − 1 and e^{λt}v/α − 1 of a symmetric start, exact also while they are tiny.
+    pub(super) fn departures(&self, k: usize, z: f64) -> (f64, f64) {
+        match &self.kind {
+            Kind::Two { .. } => (libm::expm1(0.5 * z), libm::expm1(-0.5 * z)),
+            Kind::Deep { depth, low, high, gap } => {
+                // P = S(1 − ξ)/2, Q = S(1 + ξ)/2, and S is what the decay alone has made of 2α^{2−L}.
+                let xi = (gap.at(k) + 2.0 * z) / (low.at(k) + high.at(k));
+                let root = |x: f64| libm::expm1(-libm::log1p(x) / (depth - 2.0));
+                (root(-xi), root(xi))
+            }
+        }
+    }
+
     /// L.
     pub(super) fn depth(&self) -> f64 {
         match self.kind {
             Kind::Two { .. } => 2.0,
             Kind::Deep { depth, .. } => depth,
         }
+    }
+
+    /// λ.
+    pub(super) fn weight_decay(&self) -> f64 {
+        self.weight_decay
     }
 
     /// A bound on |Δ ln(∂w/∂z)| over the coordinates when z moves by dz, to first order.

@@ -30,7 +30,7 @@ pub use margin_l1::{MaxMarginL1, max_margin_l1};
 pub use margin_l2::{MaxMarginL2, max_margin_l2};
 pub use min_l1::{MinL1, min_l1, min_weighted_l1};
 pub use min_norm::{MinNorm, min_norm};
-pub use regularised::{Loss, Regularised, regularised};
+pub use regularised::{Regularised, regularised};
 
 use ndarray::{Array1, aview1};
 

@@ -261,7 +261,8 @@ pub(super) fn first_step<F: Flow + ?Sized>(
     let (largest_y, largest_f) = (largest(y0), largest(f0));
     let mut delta = 1e-6 * length;
     let mut shrunk = false;
-    for _ in 0..30 {
+    // Time scales may be 10²⁰⁰ apart (a start of α = 10⁶⁴): many shortenings, each one right-hand side.
+    for _ in 0..120 {
         if delta <= 4.0 * f64::EPSILON * span.start.abs() || delta < 1e-290 {
             break;
         }

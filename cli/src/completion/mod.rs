@@ -11,7 +11,6 @@ use clap::Args;
 use groktime::completion::{Problem, Record, Settings, SlowSettings, Solution};
 use groktime::data::files::write_npy;
 use groktime::linalg::Threads;
-use groktime::theorem::Outcome;
 use groktime::trajectory::{Observable, Trajectory};
 use indicatif::ProgressBar;
 use ndarray::{Array3, Axis};
@@ -98,7 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         crate::plot::write(&picture::figure(&report)?, path).map_err(Failure::writing)?;
     }
     if let Some(path) = &arguments.csv {
-        output::write_table(&table, path)?;
+        output::write_observations(path, &table)?;
     }
     if let Some(path) = &arguments.weights {
         write_weights(&solution, &times, path)?;
@@ -108,8 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     } else if !arguments.quiet {
         output::print(&report.text())?;
     }
-    let violated = statements.iter().any(|s| s.verdict.outcome == Outcome::Violated);
-    Ok(if violated { Status::Violated } else { Status::Done })
+    Ok(output::status(&statements))
 }
 
 impl Arguments {

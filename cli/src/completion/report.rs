@@ -3,10 +3,10 @@
 use groktime::completion::{Init, Invariant, Solution};
 use groktime::theorem::Judged;
 use groktime::trajectory::{Table, Trajectory};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Arguments, OBSERVABLES};
-use crate::output::{Failure, STATEMENT_HEADING, short, statement_row, table};
+use crate::output::{Failure, document, short, statements_text, statements_value, table};
 
 pub struct Report<'a> {
     pub arguments: &'a Arguments,
@@ -44,11 +44,8 @@ impl Report<'_> {
         let (arguments, solution) = (self.arguments, self.solution);
         let problem = solution.problem();
         let diagnostics = solution.diagnostics();
-        let mut out = Map::new();
+        let mut out = document("completion");
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
-        put("schema", json!(1));
-        put("version", json!(env!("CARGO_PKG_VERSION")));
-        put("model", json!("completion"));
         put("clock", json!("flow"));
         put("settings", settings(arguments, solution));
         put("at", json!(self.table.times));
@@ -74,10 +71,7 @@ impl Report<'_> {
         put("invariant", json!(invariant(solution)));
         put("invariant_drift", json!(diagnostics.invariant_drift));
         put("repairs", json!(diagnostics.repairs));
-        put(
-            "statements",
-            serde_json::to_value(self.statements).map_err(|e| Failure::Computation(e.to_string()))?,
-        );
+        put("statements", statements_value(self.statements)?);
         Ok(Value::Object(out))
     }
 
@@ -114,8 +108,7 @@ impl Report<'_> {
         let heading = ["time", "λt", "train loss", "test loss", "‖θ‖", "‖W‖_*", "rank"];
         text += &table(&heading, rows.collect());
         if !self.statements.is_empty() {
-            text += "\nStatements (arXiv 2311.18817)\n";
-            text += &table(&STATEMENT_HEADING, self.statements.iter().map(statement_row).collect());
+            text += &statements_text("arXiv 2311.18817", self.statements);
         }
         text
     }

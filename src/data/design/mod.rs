@@ -2,7 +2,8 @@
 //! into bits, behind the few products that flows and limit problems need.
 //!
 //! Every product is one pass over the data. Coordinates are cut into fixed chunks whose results are added
-//! in order, so that the bits of a result do not depend on the number of threads.
+//! in order, so that the bits of a result do not depend on the number of threads. The products take
+//! slices and write into slices, and panic where a length is wrong, as slices do.
 
 mod dense;
 mod gram;
@@ -198,6 +199,30 @@ impl Design {
         }
     }
 
+    /// out_i = Σ_k X_ik² w_k; of ±1 data the sum of the weights.
+    ///
+    /// ```
+    /// use groktime::data::design::Design;
+    /// let x = Design::new(ndarray::array![[1.0, 2.0], [0.5, -1.0]].view())?;
+    /// let mut out = [0.0; 2];
+    /// x.apply_squares(&[4.0, 1.0], &mut out, Default::default());
+    /// assert_eq!(out, [8.0, 2.0]);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    pub fn apply_squares(&self, w: &[f64], out: &mut [f64], threads: Threads) {
+        assert_eq!(w.len(), self.dimension, "w has one entry a coordinate");
+        let n = self.samples;
+        match &self.entries {
+            Entries::Signs(_) => out.fill(w.iter().sum()),
+            Entries::Double(x) => in_chunks(w.len(), out, threads, |first, last, out| {
+                add_squares(&x[first * n..last * n], &w[first..last], out, |x| x);
+            }),
+            Entries::Single(x) => in_chunks(w.len(), out, threads, |first, last, out| {
+                add_squares(&x[first * n..last * n], &w[first..last], out, f64::from);
+            }),
+        }
+    }
+
     /// diag(y) X: each sample multiplied by its label; with ±1 labels the data keep their form.
     ///
     /// # Errors
@@ -246,6 +271,14 @@ fn by_coordinate<A: Copy, B: Copy + Default>(x: ArrayView2<'_, A>, convert: impl
         }
     }
     out
+}
+
+fn add_squares<A: Copy>(columns: &[A], w: &[f64], out: &mut [f64], wide: impl Fn(A) -> f64) {
+    for (column, w) in columns.chunks_exact(out.len()).zip(w) {
+        for (out, &x) in out.iter_mut().zip(column) {
+            *out += w * wide(x) * wide(x);
+        }
+    }
 }
 
 fn apply<C: Columns>(x: &C, w: &[f64], out: &mut [f64], threads: Threads) {
