@@ -67,3 +67,59 @@ pub enum Phase {
     /// Does not fit.
     Confusion,
 }
+
+/// How an observable passes from one level to another: the times at which it has made 10, 50 and 90 per
+/// cent of the way for the first time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transition {
+    pub start: f64,
+    pub midpoint: f64,
+    pub end: f64,
+}
+
+impl Transition {
+    /// From 10 to 90 per cent.
+    pub fn width(&self) -> f64 {
+        self.end - self.start
+    }
+
+    /// Finds the transition of `value` from `plateau` to `last` over an ascending grid of times: the first
+    /// pair of neighbours between which each level is passed, then bisection to a relative 10⁻⁹. What
+    /// happens between neighbours of the grid is not seen, and `None` says that a level was not passed.
+    ///
+    /// ```
+    /// use groktime::grokking::Transition;
+    /// let times: Vec<f64> = (0..=100).map(f64::from).collect();
+    /// let ramp = |t: f64| Ok((t / 50.0 - 0.5).clamp(0.0, 1.0));
+    /// let found = Transition::find(&times, 0.0, 1.0, ramp)?.unwrap();
+    /// assert!((found.midpoint - 50.0).abs() < 1e-6 && (found.width() - 40.0).abs() < 1e-6);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `value`.
+    pub fn find(
+        times: &[f64],
+        plateau: f64,
+        last: f64,
+        value: impl Fn(f64) -> crate::Result<f64>,
+    ) -> crate::Result<Option<Transition>> {
+        let part = |t: f64| Ok::<f64, crate::Error>((value(t)? - plateau) / (last - plateau));
+        let parts = times.iter().map(|&t| part(t)).collect::<crate::Result<Vec<f64>>>()?;
+        let passes = |level: f64| -> crate::Result<Option<f64>> {
+            let Some(i) = (1..parts.len()).find(|&i| parts[i - 1] < level && parts[i] >= level) else {
+                return Ok(None);
+            };
+            let (mut lo, mut hi) = (times[i - 1], times[i]);
+            while hi - lo > 1e-9 * hi.abs() {
+                let middle = 0.5 * (lo + hi);
+                if part(middle)? < level { lo = middle } else { hi = middle }
+            }
+            Ok(Some(hi))
+        };
+        Ok(match (passes(0.1)?, passes(0.5)?, passes(0.9)?) {
+            (Some(start), Some(midpoint), Some(end)) => Some(Transition { start, midpoint, end }),
+            _ => None,
+        })
+    }
+}

@@ -5,7 +5,9 @@
 //! form, any time costs the same, and each crossing comes with a proof that no other is missed. Published
 //! theorems about those times are values, and each is compared with the exact trajectory.
 //!
-//! The model at hand is ridge regression on any features, under gradient descent and gradient flow.
+//! Four models: ridge regression under gradient descent and flow, diagonal linear nets and matrix completion
+//! under gradient flow from large initialisation with small weight decay, and the effective theory of
+//! representation learning.
 //!
 //! ```
 //! use groktime::ridge::{Recipe, Settings};
@@ -29,7 +31,10 @@
 //!
 //! | module | what is there |
 //! |---|---|
-//! | [`ridge`] | the model: problem, spectrum, closed form, theorems, sensitivities, averages, control |
+//! | [`ridge`] | ridge regression: spectrum, closed form, theorems, sensitivities, averages, control |
+//! | [`diagonal`] | diagonal linear nets of any depth: dual flow, slow flow, transition to max margin, theorems |
+//! | [`completion`] | matrix completion by UUᵀ − VVᵀ: flow, slow flow, theorems |
+//! | [`effective`] | effective theory of representation learning: exact ranks, grokking rates, RQI over time |
 //! | [`trajectory`] | a trajectory is a function of time: the trait, clocks, tables of observables |
 //! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
 //! | [`grokking`] | t1, t2, the delay, the four phases |
@@ -42,8 +47,9 @@
 //!
 //! # Conventions
 //!
-//! - Training loss: (1/2n)‖Φθ − y‖², without the penalty. Test loss: E (N − N*)², without the factor ½.
-//! - Weight decay λ: the objective is the training loss + (λ/2)‖θ‖².
+//! - Weight decay λ: the objective is the training loss + (λ/2)‖θ‖². Reported losses have no penalty in them.
+//! - Squared losses follow each paper: (1/2n)‖Φθ − y‖² for ridge regression, (1/n)Σ(f − y)² for diagonal nets and
+//!   matrix completion; each model's page says so first. Test losses have no factor ½.
 //! - t1 is the *last* time with training loss ≥ ε, t2 the *first* with test loss ≤ c. "From the start"
 //!   and "never" are answers, not errors.
 //! - Clocks: steps of descent are `u64`, flow time is `f64` with τ = η·step.
@@ -55,9 +61,11 @@
 //! `lapack` adds [`linalg`]'s second backend, OpenBLAS (needs `libopenblas-dev`). The default needs cargo
 //! alone.
 #![deny(unsafe_code)]
+pub mod completion;
 pub mod crossing;
 pub mod data;
 pub mod diagonal;
+pub mod effective;
 pub mod error;
 pub mod grokking;
 pub mod limits;

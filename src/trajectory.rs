@@ -117,6 +117,14 @@ pub enum Observable {
     TrainAccuracy,
     /// ‖θ‖₂.
     ParameterNorm,
+    /// Fraction of the structure (parallelograms) that the representation has.
+    RepresentationQuality,
+    /// exp of the entropy of the shares of variance of the principal components.
+    EffectiveDimension,
+    /// Sum of the singular values of the effective weights.
+    NuclearNorm,
+    /// Rank of the effective weights; the model says above which size.
+    Rank,
     /// Margin of a linear predictor, min_i y_i f_i, over ‖w‖₂ and over ‖w‖₁.
     MarginL2,
     MarginL1,
@@ -133,6 +141,10 @@ impl Observable {
             Observable::TestAccuracy => "test_accuracy",
             Observable::TrainAccuracy => "train_accuracy",
             Observable::ParameterNorm => "parameter_norm",
+            Observable::RepresentationQuality => "rqi",
+            Observable::EffectiveDimension => "effective_dimension",
+            Observable::NuclearNorm => "nuclear_norm",
+            Observable::Rank => "rank",
             Observable::MarginL2 => "margin_l2",
             Observable::MarginL1 => "margin_l1",
         }

@@ -3,6 +3,7 @@
 use groktime::data::Design;
 use groktime::data::design::Precision;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
+use groktime::data::tasks::{Law, Task};
 use groktime::linalg::Threads;
 use ndarray::{Array1, Array2};
 use proptest::prelude::*;
@@ -165,4 +166,75 @@ fn bad_data_are_errors_that_name_them() {
     let x = Design::signs(3, 1, |_, _| true).unwrap();
     assert!(x.signed(&[1.0]).unwrap_err().to_string().contains("one label a sample"));
     assert!(x.signed(&[1.0, f64::INFINITY, 0.0]).is_err());
+}
+
+// ---- tasks -----------------------------------------------------------------------------------------
+
+fn task(law: Law, samples: usize, dimension: usize) -> Task {
+    Task { law, samples, dimension, seed: 7 }
+}
+
+#[test]
+fn labels_follow_the_teacher() {
+    let laws = [
+        Law::SparseSigns { relevant: 3 },
+        Law::Gap { gap: 2.5 },
+        Law::Regression { relevant: 4, noise_std: 0.0 },
+    ];
+    for law in laws {
+        let drawn = task(law, 90, 40).draw().unwrap();
+        let outputs = drawn.design.to_matrix().dot(&drawn.teacher);
+        for (f, y) in outputs.iter().zip(&drawn.labels) {
+            match law {
+                Law::SparseSigns { .. } => assert_eq!(f.signum(), *y),
+                // z moved by half the gap along a teacher of norm one.
+                Law::Gap { gap } => assert!(f * y >= gap / 2.0 - 1e-12),
+                Law::Regression { .. } => assert!((f - y).abs() < 1e-12),
+            }
+        }
+    }
+}
+
+#[test]
+fn teachers_are_those_of_the_law() {
+    let sparse = task(Law::SparseSigns { relevant: 5 }, 4, 30).draw().unwrap();
+    assert!(sparse.design.is_packed());
+    assert!(sparse.teacher.iter().enumerate().all(|(k, w)| w.abs() == if k < 5 { 1.0 } else { 0.0 }));
+    let gap = task(Law::Gap { gap: 1.0 }, 4, 30).draw().unwrap();
+    assert!((gap.teacher.dot(&gap.teacher) - 1.0).abs() < 1e-14);
+    let dense = task(Law::Regression { relevant: 30, noise_std: 0.0 }, 4, 30).draw().unwrap();
+    assert!(dense.teacher.iter().all(|w| *w != 0.0));
+}
+
+#[test]
+fn draws_are_fair_and_apart() {
+    let law = Law::SparseSigns { relevant: 1 };
+    let drawn = task(law, 100, 1000).draw().unwrap();
+    // 10⁵ signs: the mean has standard deviation 1/316.
+    let mean = drawn.design.to_matrix().mean().unwrap();
+    assert!(mean.abs() < 5.0 / 316.0, "{mean}");
+    let again = task(law, 100, 1000).draw().unwrap();
+    assert_eq!(drawn.design.to_matrix(), again.design.to_matrix());
+    let test = task(law, 100, 1000).draw_test(100).unwrap();
+    assert_eq!(drawn.teacher, test.teacher);
+    let agreement = (drawn.design.to_matrix() * test.design.to_matrix()).mean().unwrap();
+    assert!(agreement.abs() < 5.0 / 316.0, "{agreement}");
+    // Noise has the size asked for.
+    let noisy = task(Law::Regression { relevant: 3, noise_std: 0.5 }, 2000, 5).draw().unwrap();
+    let residual = noisy.design.to_matrix().dot(&noisy.teacher) - &noisy.labels;
+    let std = (residual.dot(&residual) / 2000.0).sqrt();
+    assert!((std - 0.5).abs() < 5.0 * 0.5 / 4000.0_f64.sqrt(), "{std}");
+}
+
+#[test]
+fn impossible_tasks_are_errors() {
+    let message = |law| task(law, 10, 5).draw().unwrap_err().to_string();
+    assert_eq!(
+        message(Law::SparseSigns { relevant: 7 }),
+        "relevant is 7, expected between 1 and the dimension 5"
+    );
+    assert!(message(Law::SparseSigns { relevant: 2 }).contains("an odd number"));
+    assert!(message(Law::Gap { gap: -1.0 }).contains("gap is -1"));
+    assert!(message(Law::Regression { relevant: 1, noise_std: f64::NAN }).contains("NaN"));
+    assert!(task(Law::Gap { gap: 1.0 }, 0, 5).draw().unwrap_err().to_string().contains("samples is 0"));
 }

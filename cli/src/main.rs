@@ -4,8 +4,12 @@
 //! output failed.
 
 mod arguments;
+mod completion;
+mod diagonal;
+mod effective;
 mod output;
 mod plot;
+mod progress;
 mod reproduce;
 mod ridge;
 mod verify;
@@ -27,6 +31,15 @@ enum Command {
     /// One ridge regression problem (or many): t1, t2, every bound with what it needs and has
     #[command(allow_negative_numbers = true)]
     Ridge(Box<ridge::Arguments>),
+    /// A symmetric matrix from some of its entries: losses, norms and rank at any time, statements
+    #[command(allow_negative_numbers = true)]
+    Completion(Box<completion::Arguments>),
+    /// A diagonal linear net under gradient flow: losses, margins, accuracies at any time, statements
+    #[command(allow_negative_numbers = true)]
+    Diagonal(Box<diagonal::Arguments>),
+    /// The effective theory of one training set (or many): exact ranks, grokking rate, RQI over time
+    #[command(allow_negative_numbers = true)]
+    Effective(Box<effective::Arguments>),
     /// All published statements of a model on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
@@ -43,6 +56,9 @@ pub enum Status {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Ridge(arguments) => ridge::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments),
+        Command::Diagonal(arguments) => diagonal::run(&arguments),
+        Command::Effective(arguments) => effective::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };

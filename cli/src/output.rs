@@ -9,9 +9,11 @@ use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
 use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
-use groktime::trajectory::Clock;
+use groktime::trajectory::{Clock, Table as Observations};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::Status;
 
 /// What stops the program.
 #[derive(Debug)]
@@ -69,6 +71,34 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// The keys that every JSON document starts with.
+pub fn document(model: &str) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("schema".into(), json!(1));
+    out.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    out.insert("model".into(), json!(model));
+    out
+}
+
+/// Statements in JSON.
+pub fn statements_value(statements: &[Judged]) -> Result<Value, Failure> {
+    serde_json::to_value(statements).map_err(|e| Failure::Computation(e.to_string()))
+}
+
+/// The table of statements.
+pub fn statements_text(paper: &str, statements: &[Judged]) -> String {
+    let rows = statements.iter().map(statement_row).collect();
+    format!("\nStatements ({paper})\n{}", table(&STATEMENT_HEADING, rows))
+}
+
+/// How a command ends that judged statements.
+pub fn status(statements: &[Judged]) -> Status {
+    match statements.iter().any(|s| s.verdict.outcome == Outcome::Violated) {
+        true => Status::Violated,
+        false => Status::Done,
+    }
+}
+
 /// Writes rows of text cells as CSV, whole or not at all.
 pub fn write_csv(path: &Path, heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     write_whole(path, |file| {
@@ -76,6 +106,19 @@ pub fn write_csv(path: &Path, heading: &[&str], rows: &[Vec<String>]) -> Result<
         rows.iter().try_for_each(|row| writeln!(file, "{}", row.join(",")))
     })
     .map_err(Failure::writing)
+}
+
+/// Observables at their times, one row each.
+pub fn write_observations<T: Clock>(path: &Path, observations: &Observations<T>) -> Result<(), Failure> {
+    let names = observations.columns.iter().map(|o| o.name());
+    let heading: Vec<&str> = std::iter::once("time").chain(names).collect();
+    let rows: Vec<Vec<String>> = observations
+        .times
+        .iter()
+        .zip(observations.values.outer_iter())
+        .map(|(t, row)| std::iter::once(t.to_string()).chain(row.iter().map(|&x| exact(x))).collect())
+        .collect();
+    write_csv(path, &heading, &rows)
 }
 
 /// A table for people.
@@ -183,7 +226,7 @@ pub fn statement_name(source: &str, form: Form) -> String {
     }
 }
 
-pub const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
+const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
 
 /// The hypotheses that stand in a given way, with what they have and need.
 fn reasons(judged: &Judged, standing: Standing) -> String {

@@ -4,6 +4,9 @@
 //!    J = -\kappa\, D\,H, \quad D = \tfrac1n\operatorname{diag}(\ell''), \quad
 //!    H = X \operatorname{diag}(\partial w/\partial z)\, X^\top. $$
 //!
+//! It is integrated in s = ln(1 + t/t₀), with t₀ the time scale of the first fit: p moves over many decades
+//! of t, like ln t while margins grow, and a step can then be a fixed fraction of t.
+//!
 //! Implicit steps solve (I + cDH)x = b through the symmetric I + cD^{½}HD^{½}, which stays positive
 //! definite when entries of D underflow (fitted samples of margin losses).
 
@@ -18,11 +21,37 @@ use crate::ode::{Action, Flow, Reject, StiffFlow};
 /// Epochs of depth L ≥ 3 end when the brackets have shrunk by e^{−this}.
 const EPOCH: f64 = 0.5;
 
-/// Below this relative spread of ∂w/∂z the Gram matrix of the data stands for H.
-const UNIFORM: f64 = 1e-3;
+/// Below this relative spread of ∂w/∂z the Gram matrix of the data stands for H: Newton's iteration then
+/// gains a factor of at least twenty a time.
+const UNIFORM: f64 = 0.1;
+
+/// Relative change of the rate after which the Newton matrix is factored anew.
+const STALE: f64 = 0.1;
+
+/// s = ln(1 + t/t₀).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogClock {
+    scale: f64,
+}
+
+impl LogClock {
+    pub(super) fn s(self, t: f64) -> f64 {
+        libm::log1p(t / self.scale)
+    }
+
+    pub(super) fn t(self, s: f64) -> f64 {
+        self.scale * libm::expm1(s)
+    }
+
+    /// dt/ds.
+    fn rate(self, s: f64) -> f64 {
+        self.scale * libm::exp(s)
+    }
+}
 
 pub(super) struct DualFlow<'a> {
     problem: &'a Problem,
+    pub(super) clock: LogClock,
     threads: Threads,
     /// One net an epoch; the last is current.
     pub(super) nets: Vec<Net>,
@@ -32,10 +61,17 @@ pub(super) struct DualFlow<'a> {
     z: Vec<f64>,
     slopes: Vec<f64>,
     curvature_roots: Vec<f64>,
+    /// H of the last refresh, and whether it is a multiple of XXᵀ.
     kernel: Array2<f64>,
+    uniform: bool,
+    matrix: Array2<f64>,
     factor: Array2<f64>,
     image: Vec<f64>,
-    rate: f64,
+    /// s of the last right-hand side, t of the last refresh.
+    now: f64,
+    refreshed: f64,
+    /// The rate that the factor was made with.
+    factored: f64,
     shift: f64,
 }
 
@@ -44,6 +80,7 @@ impl<'a> DualFlow<'a> {
         let (n, d) = (problem.design.samples(), problem.design.dimension());
         DualFlow {
             problem,
+            clock: LogClock { scale: 1.0 },
             threads: settings.threads,
             nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
             reference: vec![0.0; n],
@@ -52,11 +89,32 @@ impl<'a> DualFlow<'a> {
             slopes: vec![0.0; d],
             curvature_roots: vec![0.0; n],
             kernel: Array2::zeros((n, n)),
+            uniform: true,
+            matrix: Array2::zeros((n, n)),
             factor: Array2::zeros((n, n)),
             image: vec![0.0; n],
-            rate: 0.0,
+            now: 0.0,
+            refreshed: 0.0,
+            factored: 0.0,
             shift: 0.0,
         }
+    }
+
+    /// Sets t₀ to the inverse of the trace of the Jacobian at the start.
+    ///
+    /// # Errors
+    /// [`Reject`]: the start overflows.
+    pub(super) fn set_clock(&mut self) -> Result<(), Reject> {
+        let start = vec![0.0; self.problem.labels.len()];
+        self.refresh(0.0, &start)?;
+        self.factor(0.0)?;
+        let roots = self.curvature_roots.iter().zip(self.kernel.diag());
+        let trace = self.factored * roots.map(|(root, k)| root * root * k).sum::<f64>();
+        // A start that is fitted already has none: then the clock of the first step does.
+        if trace.is_finite() && trace > 0.0 {
+            self.clock = LogClock { scale: 1.0 / trace };
+        }
+        Ok(())
     }
 
     fn net(&self) -> &Net {
@@ -79,9 +137,11 @@ impl Flow for DualFlow<'_> {
         self.problem.labels.len()
     }
 
-    fn rhs(&mut self, t: f64, p: &[f64], dp: &mut [f64]) -> Result<(), Reject> {
+    fn rhs(&mut self, s: f64, p: &[f64], dp: &mut [f64]) -> Result<(), Reject> {
+        let t = self.clock.t(s);
+        self.now = s;
         self.forward(t, p)?;
-        let rate = self.net().dual_rate(t) / p.len() as f64;
+        let rate = self.clock.rate(s) * self.net().dual_rate(t) / p.len() as f64;
         let loss = self.problem.loss;
         for ((dp, &f), &y) in dp.iter_mut().zip(&self.outputs).zip(&self.problem.labels) {
             *dp = -rate * loss.slope(f, y);
@@ -89,7 +149,7 @@ impl Flow for DualFlow<'_> {
         if dp.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Reject("the loss overflows")) }
     }
 
-    fn sizes(&self, _t: f64, p: &[f64], sizes: &mut [f64]) {
+    fn sizes(&self, _s: f64, p: &[f64], sizes: &mut [f64]) {
         for ((size, p), reference) in sizes.iter_mut().zip(p).zip(&self.reference) {
             *size = p.abs().max(*reference);
         }
@@ -98,7 +158,8 @@ impl Flow for DualFlow<'_> {
         sizes.iter_mut().for_each(|s| *s = s.max(floor));
     }
 
-    fn accepted(&mut self, t: f64, p: &mut [f64]) -> Action {
+    fn accepted(&mut self, s: f64, p: &mut [f64]) -> Action {
+        let t = self.clock.t(s);
         if self.net().age(t) < EPOCH {
             return Action::Continue;
         }
@@ -112,14 +173,45 @@ impl Flow for DualFlow<'_> {
     }
 }
 
-impl StiffFlow for DualFlow<'_> {
-    fn refresh(&mut self, t: f64, p: &[f64]) -> Result<(), Reject> {
-        self.forward(t, p)?;
-        let n = p.len() as f64;
+impl DualFlow<'_> {
+    /// κ of (D8) in the variable s, times what ∂w/∂z has decayed by since the last refresh while it is
+    /// uniform (later it stays where it matters: on the support z makes up for the decay).
+    fn rate(&self) -> f64 {
+        let t = self.clock.t(self.now);
+        let net = self.net();
+        let decay = if self.uniform {
+            libm::exp(net.depth() * net.weight_decay() * (self.refreshed - t))
+        } else {
+            1.0
+        };
+        self.clock.rate(self.now) * net.dual_rate(t) * decay
+    }
+
+    /// Factors the Newton matrix with everything that is cheap to know at the last right-hand side; only
+    /// the kernel H is of the last refresh.
+    fn decompose(&mut self) -> Result<(), Reject> {
+        let n = self.outputs.len() as f64;
         let (loss, labels) = (self.problem.loss, &self.problem.labels);
         for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(&self.outputs).zip(labels) {
             *root = (loss.curvature(f, y) / n).sqrt();
         }
+        self.factored = self.rate();
+        let (shift, roots) = (self.shift * self.factored, &self.curvature_roots);
+        for ((i, j), entry) in self.matrix.indexed_iter_mut() {
+            *entry = shift * roots[i] * roots[j] * self.kernel[(i, j)] + f64::from(i == j);
+        }
+        self.factor = Engine::SEQUENTIAL
+            .cholesky(self.matrix.view())
+            .map_err(|_| Reject("the Newton matrix is not positive definite"))?;
+        Ok(())
+    }
+}
+
+impl StiffFlow for DualFlow<'_> {
+    fn refresh(&mut self, s: f64, p: &[f64]) -> Result<(), Reject> {
+        let t = self.clock.t(s);
+        self.forward(t, p)?;
+        (self.now, self.refreshed) = (s, t);
         let design = &self.problem.design;
         design.apply_transpose(p, &mut self.z, self.threads);
         let net = &self.nets[self.nets.len() - 1];
@@ -129,41 +221,33 @@ impl StiffFlow for DualFlow<'_> {
         if !(low.is_finite() && high.is_finite()) {
             return Err(Reject("the slopes of the weights overflow or leave their domain"));
         }
-        if high - low <= UNIFORM * high {
+        self.uniform = high - low <= UNIFORM * high;
+        if self.uniform {
             self.kernel.assign(self.problem.gram(self.threads));
             self.kernel *= 0.5 * (low + high);
         } else {
             // The Newton matrix alone: single precision is enough.
             self.kernel = design.weighted_gram_in(Precision::Single, &self.slopes, self.threads);
         }
-        self.rate = net.dual_rate(t);
         Ok(())
     }
 
     fn factor(&mut self, shift: f64) -> Result<(), Reject> {
-        self.shift = shift * self.rate;
-        let roots = &self.curvature_roots;
-        let mut matrix = self.kernel.clone();
-        for ((i, j), entry) in matrix.indexed_iter_mut() {
-            *entry *= self.shift * roots[i] * roots[j];
-            if i == j {
-                *entry += 1.0;
-            }
-        }
-        self.factor = Engine::SEQUENTIAL
-            .cholesky(matrix.view())
-            .map_err(|_| Reject("the Newton matrix is not positive definite"))?;
-        Ok(())
+        self.shift = shift;
+        self.decompose()
     }
 
     fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
+        if (self.rate() / self.factored - 1.0).abs() > STALE {
+            self.decompose()?;
+        }
         let roots = &self.curvature_roots;
         for ((image, row), root) in self.image.iter_mut().zip(self.kernel.outer_iter()).zip(roots) {
             *image = root * row.iter().zip(b.iter()).map(|(k, b)| k * b).sum::<f64>();
         }
         cholesky_solve(self.factor.view(), &mut self.image);
         for ((b, image), root) in b.iter_mut().zip(&self.image).zip(roots) {
-            *b -= self.shift * root * image;
+            *b -= self.shift * self.factored * root * image;
         }
         Ok(())
     }

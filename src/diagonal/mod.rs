@@ -19,13 +19,14 @@
 //! Induce Grokking", arXiv 2311.18817.
 //!
 //! ```
-//! use groktime::data::tasks::sparse_signs;
-//! use groktime::diagonal::{Init, Problem, Settings};
 //! use groktime::Loss;
+//! use groktime::data::tasks::{Law, Task};
+//! use groktime::diagonal::{Init, Problem, Settings};
 //!
 //! // 64 samples of 1000 signs, labels decided by 3 of them; ‖θ(0)‖ = 128 as in the paper's figure 1.
-//! let task = sparse_signs(64, 1000, 3, 0)?;
-//! let problem = Problem::new(task.design, task.labels, Loss::Logistic)?;
+//! let law = Law::SparseSigns { relevant: 3 };
+//! let drawn = Task { law, samples: 64, dimension: 1000, seed: 0 }.draw()?;
+//! let problem = Problem::new(drawn.design, drawn.labels.to_vec(), Loss::Logistic)?;
 //! let settings = Settings {
 //!     init: Init::with_norm(128.0, 1000),
 //!     weight_decay: 1e-3,
@@ -45,6 +46,7 @@ mod net;
 mod run;
 mod slow;
 pub mod theorems;
+mod transition;
 
 use std::sync::OnceLock;
 
@@ -52,6 +54,7 @@ use ndarray::Array2;
 
 pub use run::{Run, Snapshot};
 pub use slow::SlowFlow;
+pub use transition::{Alignment, Limits};
 
 use crate::data::Design;
 use crate::error::{Error, Result, check, check_shape};

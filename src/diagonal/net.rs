@@ -206,6 +206,11 @@ impl Net {
         }
     }
 
+    /// λ.
+    pub(super) fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
     /// A bound on |Δ ln(∂w/∂z)| over the coordinates when z moves by dz, to first order.
     pub(super) fn relative_step(&self, z: &[f64], dz: &[f64]) -> f64 {
         let step = |k: usize| match &self.kind {

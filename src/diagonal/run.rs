@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array1, Array2};
 
-use super::dual::DualFlow;
+use super::dual::{DualFlow, LogClock};
 use super::net::Net;
 use super::{Problem, Settings};
-use crate::error::{Error, Result};
-use crate::ode::{Options, Path, Statistics, bdf_observed};
+use crate::error::{Error, Result, check};
+use crate::ode::{Options, Path, Statistics, Step, bdf_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 
 /// The flow of one net, solved: the dual variable p(t) ∈ R^n as a piecewise polynomial, and the map from
@@ -17,6 +17,8 @@ pub struct Run<'p> {
     pub(super) problem: &'p Problem,
     settings: Settings,
     nets: Vec<Net>,
+    clock: LogClock,
+    /// p as a function of s = ln(1 + t/t₀).
     path: Path,
     statistics: Statistics,
 }
@@ -59,12 +61,20 @@ impl<'p> Run<'p> {
     ) -> Result<Run<'p>> {
         settings.validate(problem.design.dimension())?;
         let mut flow = DualFlow::new(problem, settings);
+        flow.set_clock().map_err(|reject| Error::Numerical {
+            method: "dual flow",
+            detail: format!("at t = 0: {}", reject.0),
+        })?;
+        let clock = flow.clock;
         let start = vec![0.0; problem.labels.len()];
         let options = Options { rtol: settings.rtol, ..Options::default() };
-        let solution =
-            bdf_observed(&mut flow, 0.0..settings.horizon, &start, &options, |step| watch(step.t))?;
-        let settings = Settings { horizon: solution.t, ..settings.clone() };
-        Ok(Run { problem, settings, nets: flow.nets, path: solution.path, statistics: solution.statistics })
+        let end = clock.s(settings.horizon);
+        let watched = |step: &Step<'_>| watch(clock.t(step.t).min(settings.horizon));
+        let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)?;
+        let reached = if solution.t == end { settings.horizon } else { clock.t(solution.t) };
+        let settings = Settings { horizon: reached, ..settings.clone() };
+        let DualFlow { nets, .. } = flow;
+        Ok(Run { problem, settings, nets, clock, path: solution.path, statistics: solution.statistics })
     }
 
     /// What was integrated.
@@ -84,13 +94,20 @@ impl<'p> Run<'p> {
 
     /// The times between which the integrator stepped.
     pub fn steps(&self) -> impl Iterator<Item = f64> + '_ {
-        std::iter::once(0.0).chain(self.path.steps().map(|s| s.t))
+        let ends = self.path.steps().map(|step| self.clock.t(step.t).min(self.settings.horizon));
+        std::iter::once(0.0).chain(ends)
     }
 
     /// The net of the epoch of t, and z = Xᵀp there.
     pub(super) fn dual(&self, t: f64) -> Result<(&Net, Vec<f64>)> {
+        let horizon = self.settings.horizon;
+        if t > horizon {
+            return Err(Error::PastHorizon { time: t, horizon });
+        }
+        check("time", t, |t| t >= 0.0, "a number of at least 0")?;
         let mut p = vec![0.0; self.problem.labels.len()];
-        let epoch = self.path.eval(t, &mut p)?;
+        let end = self.path.span().map_or(0.0, |span| span.1);
+        let epoch = self.path.eval(self.clock.s(t).min(end), &mut p)?;
         let mut z = vec![0.0; self.problem.design.dimension()];
         self.problem.design.apply_transpose(&p, &mut z, self.settings.threads);
         let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {

@@ -6,10 +6,10 @@
 //! Mehrotra's predictor and corrector on w = p − q, p, q ≥ 0; a step costs one n × n matrix X diag(D) Xᵀ and
 //! a few passes over the data. See theory/limits.md (4) to (8).
 
-use super::newton::{NormalMatrix, Rows, cholesky_solve, dot, largest};
-use super::regularised::Loss;
-use crate::error::{Error, Result};
-use crate::linalg::Engine;
+use super::newton::{NormalMatrix, Rows, dot, largest};
+use crate::error::Result;
+use crate::linalg::{Engine, cholesky_solve_columns};
+use crate::loss::Loss;
 
 /// φ: what the outputs f = Xw have to do.
 #[derive(Clone, Copy)]
@@ -62,6 +62,8 @@ const TOLERANCE: f64 = 1e-10;
 const MAX_ITERATIONS: usize = 80;
 /// A dual this many times larger than a bound from one sample alone is called unbounded.
 const UNBOUNDED: f64 = 1e10;
+/// Steps without a smaller error after which rounding is taken to be the reason.
+const PATIENCE: usize = 5;
 /// Part of the way to the boundary that a step goes at most.
 const FRACTION: f64 = 0.99;
 
@@ -130,23 +132,33 @@ impl Program<'_> {
 
     pub fn solve(&self) -> Result<Ended> {
         let (mut point, unit) = self.start()?;
-        let mut stalled = 0;
-        for iterations in 0..MAX_ITERATIONS {
+        let mut best = (f64::INFINITY, point.clone());
+        let (mut stalled, mut without_progress) = (0, 0);
+        let mut iterations = 0;
+        while iterations < MAX_ITERATIONS && stalled < 3 && without_progress < PATIENCE {
             let outputs = self.rows.apply(&point.weights());
             let residual = self.residual(&point, &outputs);
             let costs = dot(self.plus, &point.p) + dot(self.minus, &point.q);
             let objective = costs + self.fit.value(&outputs);
             let dual = self.dual_objective(&point.nu);
-            let unbounded = matches!(self.fit, Fit::AtLeast(_)) && dual > UNBOUNDED * unit;
-            let fits = largest(&residual) <= TOLERANCE * self.output_scale(&outputs);
-            let optimal = fits && (objective - dual).abs() <= TOLERANCE * objective.abs();
-            if optimal || unbounded || stalled == 3 {
-                return Ok(Ended { point, iterations, unbounded });
+            if matches!(self.fit, Fit::AtLeast(_)) && dual > UNBOUNDED * unit {
+                return Ok(Ended { point, iterations, unbounded: true });
             }
-            let (primal, dual) = self.step(&mut point, &residual)?;
-            stalled = if primal.max(dual) < 1e-3 { stalled + 1 } else { 0 };
+            let gap = (objective - dual).abs() / objective.abs().max(f64::MIN_POSITIVE);
+            let error = gap.max(largest(&residual) / self.output_scale(&outputs));
+            // Near the end rounding decides; far from it the error need not fall in each step.
+            without_progress = if error < best.0 || best.0 > 1e-5 { 0 } else { without_progress + 1 };
+            if error < best.0 {
+                best = (error, point.clone());
+            }
+            if error <= TOLERANCE {
+                break;
+            }
+            let length = self.step(&mut point, &residual)?;
+            stalled = if length < 1e-3 { stalled + 1 } else { 0 };
+            iterations += 1;
         }
-        Ok(Ended { point, iterations: MAX_ITERATIONS, unbounded: false })
+        Ok(Ended { point: best.1, iterations, unbounded: false })
     }
 
     /// How large outputs are.
@@ -166,8 +178,8 @@ impl Program<'_> {
         residual
     }
 
-    /// One step of predictor and corrector; the lengths of its primal and its dual part.
-    fn step(&self, point: &mut Point, residual: &[f64]) -> Result<(f64, f64)> {
+    /// One step of predictor and corrector; the longer of its primal and its dual part.
+    fn step(&self, point: &mut Point, residual: &[f64]) -> Result<f64> {
         let d = self.plus.len();
         let weight = |k: usize| point.p[k] / point.slack_p[k] + point.q[k] / point.slack_q[k];
         let weights: Vec<f64> = (0..d).map(weight).collect();
@@ -189,14 +201,25 @@ impl Program<'_> {
         let mu = point.centrality();
         let centring = (trial.centrality() / mu).clamp(0.0, 1.0).powi(3);
         drop(trial);
-        let corrector = self.direction(point, &matrix, residual, centring * mu, Some(&predictor));
-        let (primal, dual) = self.lengths(point, &corrector);
-        let (mut primal, mut dual) = ((FRACTION * primal).min(1.0), (FRACTION * dual).min(1.0));
-        if let Fit::Loss(..) = self.fit {
+        let mut change = self.direction(point, &matrix, residual, centring * mu, Some(&predictor));
+        let (mut primal, mut dual) = self.lengths(point, &change);
+        let curved = matches!(self.fit, Fit::Loss(..));
+        if primal.min(dual) < 0.1 && !curved {
+            // The predictor leads astray: towards the centre instead. (Not for a loss, where what binds is
+            // mostly the end of the multipliers' interval, and the centre is no way out.)
+            let centre = self.direction(point, &matrix, residual, 0.5 * mu, None);
+            let lengths = self.lengths(point, &centre);
+            if lengths.0.min(lengths.1) > primal.min(dual) {
+                (primal, dual) = lengths;
+                change = centre;
+            }
+        }
+        (primal, dual) = ((FRACTION * primal).min(1.0), (FRACTION * dual).min(1.0));
+        if curved {
             (primal, dual) = (primal.min(dual), primal.min(dual));
         }
-        point.advance(&corrector, primal, dual);
-        Ok((primal, dual))
+        point.advance(&change, primal, dual);
+        Ok(primal.max(dual))
     }
 
     /// The Newton direction towards complementary products of `target`, less the second-order part that
@@ -267,22 +290,19 @@ impl Program<'_> {
     /// A start inside all bounds, and a lower bound on the objective from one sample alone (AtLeast).
     fn start(&self) -> Result<(Point, f64)> {
         let (n, d) = (self.rows.count(), self.rows.dimension());
-        let failed = |detail: &str| Error::Numerical { method: "interior point", detail: detail.to_owned() };
         let mut w = vec![0.0; d];
         let mut s = Vec::new();
         let mut unit = 0.0;
         let mut nu = vec![0.0; n];
-        let mut norm = 1.0;
+        let norm;
         match self.fit {
             Fit::Equal(b) | Fit::AtLeast(b) => {
                 let inequality = matches!(self.fit, Fit::AtLeast(_));
                 let weights: Vec<f64> =
                     self.plus.iter().zip(self.minus).map(|(a, b)| 4.0 / (a + b).powi(2)).collect();
                 let (coefficients, size) = self.least_norm(&weights, b)?;
-                if size == 0.0 {
-                    return Err(failed("all data are zero"));
-                }
-                unit = largest(b) / size;
+                // Zero data leave it zero: the dual is unbounded at once.
+                unit = if size > 0.0 { largest(b) / size } else { 0.0 };
                 // Twice b leaves room above it.
                 let scale = if inequality { 2.0 } else { 1.0 };
                 w = self.rows.transpose(&coefficients);
@@ -292,7 +312,7 @@ impl Program<'_> {
                     s = outputs.iter().zip(b).map(|(f, b)| (f - b).max(0.5 * b)).collect();
                     nu.fill(1.0);
                     let image = self.dual_norm(&self.rows.transpose(&nu));
-                    nu.fill(0.5 / image.max(1e-3 * size));
+                    nu.fill(0.5 / image.max(1e-3 * size).max(1e-100));
                 }
                 norm = self.weighted_norm(&w).max(unit);
             }
@@ -304,7 +324,7 @@ impl Program<'_> {
                 if image > 0.5 {
                     nu.iter_mut().for_each(|nu| *nu *= 0.5 / image);
                 }
-                norm = loss.mean(&vec![0.0; n], y).max(f64::MIN_POSITIVE) * norm;
+                norm = loss.mean(&vec![0.0; n], y).max(f64::MIN_POSITIVE);
             }
         }
         let image = self.rows.transpose(&nu);
@@ -337,7 +357,7 @@ impl Program<'_> {
         gram.diag_mut().mapv_inplace(|g| g + 1e-10 * size);
         let factor: Vec<f64> = Engine::SEQUENTIAL.cholesky(gram.view())?.t().iter().copied().collect();
         let mut coefficients = b.to_vec();
-        cholesky_solve(&factor, &mut coefficients);
+        cholesky_solve_columns(&factor, &mut coefficients);
         Ok((coefficients, size.sqrt()))
     }
 }

@@ -2,11 +2,11 @@
 
 use ndarray::{Array1, Array2};
 
-use super::newton::{Rows, cholesky_solve, dot, largest, norm};
+use super::newton::{Rows, dot, largest, norm};
 use super::{Farkas, Limit, Report, check_labels};
 use crate::data::Design;
 use crate::error::{Error, Result};
-use crate::linalg::{Engine, Threads};
+use crate::linalg::{Engine, Threads, cholesky_solve_columns};
 
 /// The w of least ‖w‖₂ with y_i⟨w, x_i⟩ ≥ 1.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ fn interior_point(gram: &Array2<f64>, size: f64) -> Result<(Vec<f64>, Vec<f64>, 
         let factor: Vec<f64> = Engine::SEQUENTIAL.cholesky(matrix.view())?.t().iter().copied().collect();
         let direction = |targets: &[f64]| {
             let mut step: Vec<f64> = (0..n).map(|i| residual[i] + targets[i] / nu[i] - s[i]).collect();
-            cholesky_solve(&factor, &mut step);
+            cholesky_solve_columns(&factor, &mut step);
             let change: Vec<f64> =
                 (0..n).map(|i| targets[i] / nu[i] - s[i] - s[i] / nu[i] * step[i]).collect();
             (step, change)

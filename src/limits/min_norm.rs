@@ -2,11 +2,11 @@
 
 use ndarray::Array1;
 
-use super::newton::{cholesky_solve, dot, largest, norm};
+use super::newton::{dot, largest, norm};
 use super::{Farkas, Limit, Report, check_labels};
 use crate::data::Design;
 use crate::error::Result;
-use crate::linalg::{Engine, Threads};
+use crate::linalg::{Engine, Threads, cholesky_solve_columns};
 
 /// The w of least ‖w‖₂ with Xw = y.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl Inverse {
         match self {
             Inverse::Cholesky(factor) => {
                 let mut x = b.to_vec();
-                cholesky_solve(factor, &mut x);
+                cholesky_solve_columns(factor, &mut x);
                 x
             }
             Inverse::Eigen(pairs) => {

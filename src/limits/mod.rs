@@ -8,6 +8,7 @@
 //! | least ‖w‖₂ with Xw = y | [`min_norm`] | kernel regime, squared loss |
 //! | least c⁺ᵀw⁺ + c⁻ᵀw⁻ with Xw = y | [`min_l1`], [`min_weighted_l1`] | rich regime, squared loss |
 //! | mean loss + (λ/2)‖w‖₁ | [`regularised`] | fixed weight decay λ, t → ∞, depth two |
+//! | least ‖W‖_* with W_ij = y_ij, or penalised | [`nuclear`] | matrix completion: rich regime, fixed λ |
 //!
 //! Each answer has a [`Report`]: the objective, that of a feasible dual point, and so the gap, which bounds
 //! the error whatever the solver did. That no w fits is an answer too ([`Limit::Infeasible`]) and carries
@@ -20,6 +21,7 @@ mod margin_l2;
 mod min_l1;
 mod min_norm;
 mod newton;
+pub mod nuclear;
 mod polish;
 mod regularised;
 
@@ -28,7 +30,7 @@ pub use margin_l1::{MaxMarginL1, max_margin_l1};
 pub use margin_l2::{MaxMarginL2, max_margin_l2};
 pub use min_l1::{MinL1, min_l1, min_weighted_l1};
 pub use min_norm::{MinNorm, min_norm};
-pub use regularised::{Loss, Regularised, regularised};
+pub use regularised::{Regularised, regularised};
 
 use ndarray::{Array1, aview1};
 

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder};
 
 use crate::data::design::{Design, Precision};
 use crate::error::{Error, Result};
-use crate::linalg::{Engine, Threads};
+use crate::linalg::{Engine, Threads, cholesky_solve_columns};
 
 /// The matrix B = diag(y) X, or B = M X for a given matrix M of few rows.
 pub(super) struct Rows<'a> {
@@ -219,22 +219,7 @@ impl<'a, 'x> NormalMatrix<'a, 'x> {
     }
 
     fn substitute(&self, x: &mut [f64]) {
-        cholesky_solve(&self.factor, x);
-    }
-}
-
-/// Solves L Lᵀ x = b in place, L column-major.
-pub(super) fn cholesky_solve(factor: &[f64], x: &mut [f64]) {
-    let n = x.len();
-    for j in 0..n {
-        let column = &factor[j * n..][..n];
-        x[j] /= column[j];
-        let value = x[j];
-        x[j + 1..].iter_mut().zip(&column[j + 1..]).for_each(|(x, l)| *x -= value * l);
-    }
-    for j in (0..n).rev() {
-        let column = &factor[j * n..][..n];
-        x[j] = (x[j] - dot(&column[j + 1..], &x[j + 1..])) / column[j];
+        cholesky_solve_columns(&self.factor, x);
     }
 }
 

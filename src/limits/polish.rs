@@ -142,7 +142,8 @@ pub(super) fn smooth(program: &Program<'_>, ended: &Ended) -> Result<Polished> {
     let (mut f, mut nu, mut gradient) = state(&w);
     let mut rank = 0;
     for _ in 0..20 {
-        let root: Vec<f64> = f.iter().zip(y).map(|(&f, &y)| loss.curvature(f, y, n).sqrt()).collect();
+        let root: Vec<f64> =
+            f.iter().zip(y).map(|(&f, &y)| (loss.curvature(f, y) / n as f64).sqrt()).collect();
         let scaled = Array2::from_shape_fn(columns.dim(), |(i, j)| root[i] * columns[(i, j)]);
         let svd = Engine::SEQUENTIAL.thin_svd(scaled.view())?;
         rank = svd.values.iter().filter(|s| **s > RANK * svd.values[0]).count();

@@ -8,40 +8,10 @@ use super::{Report, polish};
 use crate::data::Design;
 use crate::error::{Result, check};
 use crate::linalg::Threads;
-
-/// A loss ℓ(f; y) of one output; training losses are means over the samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// (f − y)², without ½; labels are real.
-    Squared,
-    /// log(1 + e^{−yf}), labels ±1.
-    Logistic,
-    /// e^{−yf}, labels ±1.
-    Exponential,
-}
+use crate::loss::Loss;
 
 /// The formulas of (9) in theory/limits.md, for φ = ℓ/n and ν = −φ'(f).
 impl Loss {
-    /// Whether labels have to be ±1.
-    pub fn is_margin(self) -> bool {
-        self != Loss::Squared
-    }
-
-    /// (1/n) Σ ℓ(f_i; y_i).
-    pub fn mean(self, outputs: &[f64], labels: &[f64]) -> f64 {
-        let sum: f64 = outputs.iter().zip(labels).map(|(&f, &y)| self.value(f, y)).sum();
-        sum / labels.len() as f64
-    }
-
-    fn value(self, f: f64, y: f64) -> f64 {
-        match self {
-            Loss::Squared => (f - y) * (f - y),
-            // log(1 + e^{−q}) without overflow.
-            Loss::Logistic => (-y * f).max(0.0) + libm::log1p(libm::exp(-(y * f).abs())),
-            Loss::Exponential => libm::exp(-y * f),
-        }
-    }
-
     /// ν = −φ'(f).
     pub(super) fn multiplier(self, f: f64, y: f64, n: usize) -> f64 {
         let n = n as f64;
@@ -49,19 +19,6 @@ impl Loss {
             Loss::Squared => 2.0 * (y - f) / n,
             Loss::Logistic => y / (n * (1.0 + libm::exp(y * f))),
             Loss::Exponential => y * libm::exp(-y * f) / n,
-        }
-    }
-
-    /// φ''(f).
-    pub(super) fn curvature(self, f: f64, y: f64, n: usize) -> f64 {
-        let n = n as f64;
-        match self {
-            Loss::Squared => 2.0 / n,
-            Loss::Logistic => {
-                let e = libm::exp(-f.abs());
-                e / (n * (1.0 + e) * (1.0 + e))
-            }
-            Loss::Exponential => libm::exp(-y * f) / n,
         }
     }
 
@@ -128,7 +85,8 @@ pub struct Regularised {
 ///
 /// ```
 /// use groktime::data::Design;
-/// use groktime::limits::{Loss, regularised};
+/// use groktime::Loss;
+/// use groktime::limits::regularised;
 /// // One sample, one coordinate: (w − 2)² + (1/2)|w| is least where 2(w − 2) + 1/2 = 0.
 /// let x = Design::new(ndarray::array![[1.0]].view())?;
 /// let end = regularised(&x, &[2.0], Loss::Squared, 1.0, Default::default())?;

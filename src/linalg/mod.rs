@@ -11,6 +11,7 @@
 
 #[cfg(feature = "lapack")]
 mod ffi;
+mod lanczos;
 #[cfg(feature = "lapack")]
 mod lapack;
 mod pure;
@@ -22,6 +23,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::error::{Error, Result, check_finite, check_shape};
 
+pub use lanczos::{EigenvalueWorkspace, LANCZOS_FROM, SymmetricOperator, largest_eigenpairs};
 pub(crate) use pure::{Number, add_lower_gram};
 
 /// Machine epsilon of `f64`, 2⁻⁵².
@@ -121,6 +123,17 @@ impl Engine {
         }
     }
 
+    /// Eigenvalues alone, ascending, of a symmetric matrix; only the lower triangle is read. A third of the
+    /// work of [`Engine::eigh`]. Always in faer.
+    ///
+    /// # Errors
+    /// As [`Engine::eigh`].
+    pub fn eigenvalues(self, a: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
+        check_finite("matrix", a)?;
+        check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
+        pure::eigenvalues(a, self.threads)
+    }
+
     /// Tridiagonal form of a symmetric matrix, in its own storage where that is column-major; only the
     /// lower triangle is read.
     ///
@@ -173,6 +186,25 @@ impl Engine {
             #[cfg(feature = "lapack")]
             Backend::Lapack => lapack::cholesky(a, self.threads),
         }
+    }
+
+    /// Inverse of a symmetric positive definite matrix from its Cholesky factor L ([`Engine::cholesky`]).
+    ///
+    /// # Errors
+    /// Not square, or not finite.
+    ///
+    /// ```
+    /// use groktime::linalg::Engine;
+    /// let engine = Engine::SEQUENTIAL;
+    /// let l = engine.cholesky(ndarray::array![[2.0, 1.0], [1.0, 2.0]].view())?;
+    /// let inverse = engine.inverse_of_cholesky(l.view())?;
+    /// assert!((inverse[(0, 1)] + 1.0 / 3.0).abs() < 1e-15);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    pub fn inverse_of_cholesky(self, l: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        check_finite("Cholesky factor", l)?;
+        check_shape("Cholesky factor", l.shape(), &[l.nrows(), l.nrows()], "it is square")?;
+        Ok(pure::inverse_of_cholesky(l, self.threads))
     }
 
     /// LU factors of a square matrix, with partial pivoting (always by the default backend).
@@ -236,6 +268,27 @@ impl Engine {
     }
 }
 
+/// Solves L Lᵀ x = b in place, for one right-hand side.
+///
+/// # Panics
+/// The sizes differ.
+pub fn solve_with_cholesky(l: ArrayView2<'_, f64>, b: &mut [f64]) {
+    let n = b.len();
+    assert_eq!(l.dim(), (n, n), "the factor fits the right-hand side");
+    // Columns of L are contiguous as our Cholesky returns it.
+    for j in 0..n {
+        let x = b[j] / l[(j, j)];
+        b[j] = x;
+        for (b, l) in b[j + 1..].iter_mut().zip(l.column(j).iter().skip(j + 1)) {
+            *b -= x * l;
+        }
+    }
+    for j in (0..n).rev() {
+        let sum: f64 = b[j + 1..].iter().zip(l.column(j).iter().skip(j + 1)).map(|(b, l)| b * l).sum();
+        b[j] = (b[j] - sum) / l[(j, j)];
+    }
+}
+
 /// Numerical rank: the number of singular values above max(rows, columns)·ε·σ_max.
 ///
 /// ```
@@ -283,17 +336,22 @@ pub fn check_symmetric(name: &'static str, a: ArrayView2<'_, f64>) -> Result<()>
 /// # Ok::<(), groktime::Error>(())
 /// ```
 pub fn cholesky_solve(l: ArrayView2<'_, f64>, b: &mut [f64]) {
-    let n = b.len();
-    // By columns, as the factor is stored.
-    for j in 0..n {
-        b[j] /= l[(j, j)];
-        let pivot = b[j];
-        for (b, l) in b[j + 1..].iter_mut().zip(l.column(j).iter().skip(j + 1)) {
-            *b -= pivot * l;
-        }
+    match l.t().to_slice() {
+        Some(columns) => cholesky_solve_columns(columns, b),
+        None => cholesky_solve_columns(&l.t().iter().copied().collect::<Vec<f64>>(), b),
     }
-    for j in (0..n).rev() {
-        let below: f64 = b[j + 1..].iter().zip(l.column(j).iter().skip(j + 1)).map(|(b, l)| b * l).sum();
-        b[j] = (b[j] - below) / l[(j, j)];
+}
+
+/// [`cholesky_solve`] with the columns of L one after another, as the factor is stored.
+pub(crate) fn cholesky_solve_columns(l: &[f64], b: &mut [f64]) {
+    let n = b.len();
+    for (j, column) in l.chunks_exact(n.max(1)).enumerate() {
+        b[j] /= column[j];
+        let pivot = b[j];
+        b[j + 1..].iter_mut().zip(&column[j + 1..]).for_each(|(b, l)| *b -= pivot * l);
+    }
+    for (j, column) in l.chunks_exact(n.max(1)).enumerate().rev() {
+        let below: f64 = b[j + 1..].iter().zip(&column[j + 1..]).map(|(b, l)| b * l).sum();
+        b[j] = (b[j] - below) / column[j];
     }
 }

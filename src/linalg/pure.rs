@@ -41,7 +41,7 @@ fn with_stack<R>(req: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> R {
 /// Some kernels of faer return with something in the upper halves of the vector registers, and all SSE
 /// code after them, ours included, runs four times slower (`exp`: 35 ns, not 8). A reduction ends in the
 /// instruction that clears them (`vzeroupper`), and takes 20 ns.
-fn clear_vector_registers() {
+pub fn clear_vector_registers() {
     std::hint::black_box(faer::ColRef::from_slice(&[1.0; 64]).norm_l2());
 }
 
@@ -94,6 +94,26 @@ pub fn eigh(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Eigh> {
     });
     done.map_err(|e| Error::Numerical { method: "eigendecomposition", detail: format!("{e:?}") })?;
     Ok(Eigh { values: Array1::from_vec(values), vectors: column_major(vectors, n, n) })
+}
+
+pub fn eigenvalues(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array1<f64>> {
+    let lower = a.rows().into_iter().enumerate().flat_map(|(i, row)| row.into_iter().take(i + 1));
+    let scale = safe_scale(lower);
+    if scale != 1.0 {
+        return Ok(eigenvalues((&a / scale).view(), threads)? * scale);
+    }
+    let n = a.nrows();
+    let par = par(threads);
+    let mut values = vec![0.0; n];
+    let req = evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::No, par, default());
+    let done = with_mat(a, |a| {
+        with_stack(req, |stack| {
+            let values = faer::diag::DiagMut::from_slice_mut(&mut values);
+            evd::self_adjoint_evd(a, values, None, par, stack, default())
+        })
+    });
+    done.map_err(|e| Error::Numerical { method: "eigenvalues", detail: format!("{e:?}") })?;
+    Ok(Array1::from_vec(values))
 }
 
 /// Reduces the lower triangle of a column-major matrix to tridiagonal form; see
@@ -184,6 +204,26 @@ pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>>
             evidence: format!("pivot {index} of its Cholesky factorisation is not positive"),
         }),
     }
+}
+
+/// (L Lᵀ)⁻¹, both triangles filled.
+pub fn inverse_of_cholesky(l: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
+    let n = l.nrows();
+    let par = par(threads);
+    let mut inverse = vec![0.0; n * n];
+    let req = cholesky::llt::inverse::inverse_scratch::<f64>(n, par);
+    with_mat(l, |l| {
+        with_stack(req, |stack| {
+            let out = MatMut::from_column_major_slice_mut(&mut inverse, n, n);
+            cholesky::llt::inverse::inverse(out, l, par, stack);
+        })
+    });
+    for j in 0..n {
+        for i in 0..j {
+            inverse[i + j * n] = inverse[j + i * n];
+        }
+    }
+    column_major(inverse, n, n)
 }
 
 /// Both factors in one column-major array, and the permutation: row i of P A is row `order[i]` of A.

@@ -132,7 +132,7 @@ impl Tridiagonal {
             let e = self.off_diagonal[i - 1];
             pivots[i] -= e * e / pivots[i - 1];
         }
-        if let Some(i) = pivots.iter().position(|p| !(*p > 0.0)) {
+        if let Some(i) = pivots.iter().position(|&p| p <= 0.0 || p.is_nan()) {
             return Err(Error::Matrix {
                 name: "matrix",
                 property: "positive definite",

@@ -64,7 +64,7 @@ pub enum Action {
         scale: f64,
         shift: Vec<f64>,
     },
-    /// The flow changed the state (a repaired invariant): the step history is started anew.
+    /// The flow changed the state (a repaired invariant): the order falls to one.
     Modified,
     /// The integration ends here.
     Stop,
@@ -91,7 +91,9 @@ pub trait Flow {
         }
     }
 
-    /// Called after each accepted step, with the state there.
+    /// Called after each accepted step, with the state there, which it may change if it says so
+    /// ([`Action::Modified`]). With [`Action::Rebase`] it leaves the state to the integrator, but answers from
+    /// then on in the new variables.
     fn accepted(&mut self, _t: f64, _y: &mut [f64]) -> Action {
         Action::Continue
     }

@@ -160,7 +160,7 @@ impl Path {
         if t > end {
             return Err(Error::PastHorizon { time: t, horizon: end });
         }
-        if !(t >= start) {
+        if t.is_nan() || t < start {
             let expected = format!("a time in [{start}, {end}]");
             return Err(Error::Parameter { name: "time", value: t, expected });
         }

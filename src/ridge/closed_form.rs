@@ -479,8 +479,8 @@ impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
                     Observable::LogTestLoss => self.ln_test_loss(t),
                     Observable::TestAccuracy => self.test_accuracy(t),
                     Observable::ParameterNorm => Some(self.parameter_norm(t)),
-                    // A regression: nothing to classify, no margin.
-                    Observable::TrainAccuracy | Observable::MarginL2 | Observable::MarginL1 => None,
+                    // A regression: nothing to classify, no margin, no structure.
+                    _ => None,
                 };
                 values[(i, j)] = value.unwrap_or(f64::NAN);
             }

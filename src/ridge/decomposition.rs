@@ -1,4 +1,5 @@
-//! The decomposition of the features, and what a problem's vectors are in its coordinates.
+//! The decomposition of the features, and what a problem's vectors are in its coordinates
+//! (`theory/ridge.md`, equation 25).
 
 use std::sync::OnceLock;
 

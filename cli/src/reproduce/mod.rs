@@ -1,6 +1,9 @@
 //! `groktime reproduce NAME… --out DIR`: published figures, one file each: data (CSV), pictures (SVG,
 //! PNG) and what must be seen in them, checked (JSON).
 
+mod completion;
+mod diagonal;
+mod effective;
 mod ridge;
 
 use std::path::{Path, PathBuf};
@@ -8,12 +11,12 @@ use std::time::Instant;
 
 use clap::Args;
 use groktime::data::files::write_whole;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::Status;
 use crate::output::{self, Failure, write_csv};
 use crate::plot::{self, Figure};
+use crate::progress::spinner;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -40,7 +43,7 @@ struct Entry {
 
 /// The figures of all models.
 fn registry() -> impl Iterator<Item = &'static Entry> {
-    [ridge::FIGURES].into_iter().flatten()
+    [ridge::FIGURES, diagonal::FIGURES, completion::FIGURES, effective::FIGURES].into_iter().flatten()
 }
 
 /// What a figure is made of.
@@ -116,15 +119,6 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         }
     }
     Ok(Status::Done)
-}
-
-/// A sign of life on standard error, when that is a terminal (indicatif hides it otherwise).
-fn spinner(name: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
-    let bar = ProgressBar::new_spinner().with_message(name);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    bar
 }
 
 fn write(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) -> Result<(), Failure> {

@@ -10,7 +10,6 @@ use clap::Args;
 use groktime::linalg::Engine;
 use groktime::ridge::theorems::Inputs;
 use groktime::ridge::{ClosedForm, Settings};
-use groktime::theorem::Outcome;
 use groktime::trajectory::{Clock, Observable, Trajectory, log_times};
 use rayon::prelude::*;
 
@@ -144,8 +143,7 @@ fn single<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Statu
     } else if !arguments.quiet {
         output::print(&report.text(arguments, &form, &times)?)?;
     }
-    let violated = report.statements.iter().any(|s| s.verdict.outcome == Outcome::Violated);
-    Ok(if violated { Status::Violated } else { Status::Done })
+    Ok(output::status(&report.statements))
 }
 
 fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Status, Failure> {

@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Arguments, OBSERVABLES, observed, span};
 use crate::output::{
-    Failure, STATEMENT_HEADING, crossing_interval, crossing_text, crossing_value, exact, short,
-    statement_name, statement_row, table, time_value, write_csv,
+    Failure, crossing_interval, crossing_text, crossing_value, document, exact, short, statement_name,
+    statements_text, statements_value, table, time_value, write_csv, write_observations,
 };
 
 pub struct Report<T> {
@@ -57,11 +57,8 @@ impl<T: Clock> Report<T> {
         times: &[T],
     ) -> Result<Value, Failure> {
         let (n, m) = form.spectrum().shape();
-        let mut out = Map::new();
+        let mut out = document("ridge");
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
-        put("schema", json!(1));
-        put("version", json!(env!("CARGO_PKG_VERSION")));
-        put("model", json!("ridge"));
         put("clock", json!(T::NAME));
         put("settings", settings(arguments, form, n, m));
         put("t1", crossing_value(self.times.train, -1));
@@ -81,10 +78,7 @@ impl<T: Clock> Report<T> {
         put("train_loss_limit", json!(form.train_loss_limit()));
         put("test_loss_limit", json!(form.test_loss_limit()));
         put("test_risk", json!(form.spectrum().test_risk()));
-        put(
-            "statements",
-            serde_json::to_value(&self.statements).map_err(|e| Failure::Computation(e.to_string()))?,
-        );
+        put("statements", statements_value(&self.statements)?);
         Ok(Value::Object(out))
     }
 
@@ -137,9 +131,7 @@ impl<T: Clock> Report<T> {
         });
         text.push('\n');
         text += &table(&["time", "train loss", "test loss", "accuracy", "‖θ‖"], rows.collect());
-        text += "\nStatements (arXiv 2601.19791)\n";
-        text += &table(&STATEMENT_HEADING, self.statements.iter().map(statement_row).collect());
-        Ok(text)
+        Ok(text + &statements_text("arXiv 2601.19791", &self.statements))
     }
 }
 
@@ -164,14 +156,7 @@ fn settings<T: Clock>(arguments: &Arguments, form: &ClosedForm<'_, '_, T>, n: us
 
 /// The reported times, one row each.
 pub fn write_times<T: Clock>(form: &ClosedForm<'_, '_, T>, times: &[T], path: &Path) -> Result<(), Failure> {
-    let observations = observed(form, times)?;
-    let heading: Vec<&str> = std::iter::once("time").chain(OBSERVABLES.iter().map(|o| o.name())).collect();
-    let rows: Vec<Vec<String>> = times
-        .iter()
-        .zip(observations.values.outer_iter())
-        .map(|(t, row)| std::iter::once(t.to_string()).chain(row.iter().map(|&x| exact(x))).collect())
-        .collect();
-    write_csv(path, &heading, &rows)
+    write_observations(path, &observed(form, times)?)
 }
 
 /// One of many draws.

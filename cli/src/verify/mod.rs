@@ -4,7 +4,9 @@
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
 //! be a one-in-a-million event at the rate it allows.
 
+mod completion;
 mod diagonal;
+mod effective;
 mod ridge;
 
 use clap::{Args, ValueEnum};
@@ -31,6 +33,8 @@ pub struct Arguments {
 enum Model {
     Ridge,
     Diagonal,
+    Completion,
+    Effective,
 }
 
 /// One statement over all instances.
@@ -79,7 +83,9 @@ pub struct Instance {
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let (model, paper, rows) = match arguments.model {
+        Model::Effective => ("effective", "2205.10343", effective::rows()?),
         Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
+        Model::Completion => ("completion", "2311.18817", completion::rows()?),
         Model::Diagonal => ("diagonal", "2311.18817", diagonal::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);

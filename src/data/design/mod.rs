@@ -2,7 +2,8 @@
 //! into bits, behind the few products that flows and limit problems need.
 //!
 //! Every product is one pass over the data. Coordinates are cut into fixed chunks whose results are added
-//! in order, so that the bits of a result do not depend on the number of threads.
+//! in order, so that the bits of a result do not depend on the number of threads. The products take
+//! slices and write into slices, and panic where a length is wrong, as slices do.
 
 mod dense;
 mod gram;

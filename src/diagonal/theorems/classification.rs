@@ -5,9 +5,7 @@ use std::f64::consts::LN_2;
 
 use ndarray::Array2;
 
-use super::facts::{
-    Facts, envelope, ln_exp_minus_one, ln_inverse_f, ln_norm, ln_one_plus_exp, statement,
-};
+use super::facts::{Facts, envelope, ln_exp_minus_one, ln_inverse_f, ln_norm, ln_one_plus_exp, statement};
 use crate::Loss;
 use crate::error::Result;
 use crate::linalg::{Engine, cholesky_solve};
@@ -142,8 +140,7 @@ impl Facts<'_, '_> {
         };
         let judge = |form, claim| {
             let hypotheses = self.kernel_hypotheses();
-            let s =
-                statement("2311.18817 C.7 (17)", form, "log_train_loss", Side::Lower, claim, hypotheses);
+            let s = statement("2311.18817 C.7 (17)", form, "log_train_loss", Side::Lower, claim, hypotheses);
             self.judge(s, &self.times, |t| self.ln_loss(t))
         };
         vec![
@@ -157,13 +154,18 @@ impl Facts<'_, '_> {
         let mut hypotheses = self.kernel_hypotheses();
         // The linearised flow is integrated as it stands.
         let ln_start = 2.0 * (self.depth - 1.0) * self.ln_alpha;
-        hypotheses.push(Hypothesis::below("α^{2(L−1)} < 10³⁰⁰ (evaluated in floating point)", ln_start, 690.0));
+        hypotheses.push(Hypothesis::below(
+            "α^{2(L−1)} < 10³⁰⁰ (evaluated in floating point)",
+            ln_start,
+            690.0,
+        ));
         let applies = hypotheses.iter().all(|h| h.standing == crate::theorem::Standing::Holds);
         let flow = if applies { Some(LinearFlow::new(self)?) } else { None };
         let times: Vec<f64> = flow.as_ref().map_or(Vec::new(), |flow| flow.times());
         let sum = |t: f64| flow.as_ref().map_or((f64::NAN, 0.0), |flow| flow.ln_loss_plus_margin(t));
         let quantity = "log_train_loss + γ‖h‖ (linearised flow)";
-        let source = ["2311.18817 C.8 (bracket above, linearised)", "2311.18817 C.8 (bracket below, linearised)"];
+        let source =
+            ["2311.18817 C.8 (bracket above, linearised)", "2311.18817 C.8 (bracket below, linearised)"];
         let above = statement(
             source[0],
             Form::Derived,
@@ -286,10 +288,7 @@ impl Facts<'_, '_> {
             let s = statement("2311.18817 Thm 3.4", form, quantity, Side::Equal, claim, hypotheses.clone());
             s.judge(measured, allowance + self.path_error())
         };
-        Ok(vec![
-            judge(Form::Printed, printed).with_known_erratum(),
-            judge(Form::Corrected, corrected),
-        ])
+        Ok(vec![judge(Form::Printed, printed).with_known_erratum(), judge(Form::Corrected, corrected)])
     }
 
     /// Corollary 3.6: the direction of w at T_c^- is that of the largest L2 margin, to within

@@ -166,9 +166,7 @@ impl Facts<'_, '_> {
         if let (Some(state), Some(limit)) = (state, limit) {
             let w = &limit.weights;
             let size = w.dot(w).sqrt();
-            measured = libm::exp(
-                ln_norm(state.weights.iter().zip(w).map(|(a, b)| a - b)) - libm::log(size),
-            );
+            measured = libm::exp(ln_norm(state.weights.iter().zip(w).map(|(a, b)| a - b)) - libm::log(size));
             let cubes = w.mapv(|w| w * w * w);
             let mut image = vec![0.0; problem.labels().len()];
             problem.design().apply(cubes.as_slice().unwrap_or(&[]), &mut image, self.threads);

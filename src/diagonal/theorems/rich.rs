@@ -4,7 +4,7 @@
 use super::facts::{Facts, ln_norm, statement};
 use crate::Loss;
 use crate::error::Result;
-use crate::limits::{Loss as Fit, max_margin_l1, regularised};
+use crate::limits::{max_margin_l1, regularised};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Standing};
 
 /// Times at which the window is looked at.
@@ -114,14 +114,8 @@ impl Facts<'_, '_> {
         };
         let size = libm::pow(libm::log(1.0 / self.lambda), -0.5);
         hypotheses.push(Hypothesis::open("ε ≤ C·(ln 1/λ)^{−½}, C not given", size));
-        let printed = statement(
-            source,
-            Form::Printed,
-            "KKT residual ε",
-            Side::Upper,
-            exists(size),
-            hypotheses,
-        );
+        let printed =
+            statement(source, Form::Printed, "KKT residual ε", Side::Upper, exists(size), hypotheses);
         let lambda = self.lambda;
         let printed = printed.judge_exists(&times, 0.0, |t| at(t).map_or(f64::NAN, |o| o.residual(lambda)));
         Ok(vec![energy, printed])
@@ -185,12 +179,7 @@ impl Facts<'_, '_> {
         let (mut measured, mut claim, mut dying) = (f64::NAN, f64::NAN, f64::NAN);
         if applies {
             let problem = self.run.problem();
-            let fit = match self.loss {
-                Loss::Exponential => Fit::Exponential,
-                Loss::Logistic => Fit::Logistic,
-                Loss::Squared => Fit::Squared,
-            };
-            let end = regularised(problem.design(), problem.labels(), fit, self.lambda, self.threads)?;
+            let end = regularised(problem.design(), problem.labels(), self.loss, self.lambda, self.threads)?;
             let (u, v) = self.run.parameters(self.horizon)?;
             let mut squares: Vec<f64> = u.iter().zip(&v).map(|(u, v)| u * u + v * v).collect();
             end.support.iter().for_each(|&k| squares[k] = 0.0);

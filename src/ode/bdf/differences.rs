@@ -81,8 +81,8 @@ impl Differences {
             let (predicted, psi) = (&mut predicted[start..end], &mut psi[start..end]);
             predicted.copy_from_slice(&self.rows[start..end]);
             psi.fill(0.0);
-            for k in 1..=order {
-                let gamma = scale * GAMMA[k];
+            for (k, gamma) in GAMMA.iter().enumerate().take(order + 1).skip(1) {
+                let gamma = scale * gamma;
                 let row = &self.rows[k * n + start..k * n + end];
                 for ((p, s), d) in predicted.iter_mut().zip(&mut *psi).zip(row) {
                     *p += d;
@@ -123,12 +123,12 @@ impl Differences {
             for (k, old) in old.iter_mut().enumerate().take(order + 1).skip(1) {
                 old[..end - start].copy_from_slice(&self.rows[k * n + start..k * n + end]);
             }
-            for i in 1..=order {
+            for (i, coefficients) in transform.iter().enumerate().take(order + 1).skip(1) {
                 let row = &mut self.rows[i * n + start..i * n + end];
                 row.fill(0.0);
-                for k in i..=order {
-                    for (x, old) in row.iter_mut().zip(&old[k]) {
-                        *x += transform[k][i] * old;
+                for (coefficient, old) in coefficients.iter().zip(&old).take(order + 1).skip(i) {
+                    for (x, old) in row.iter_mut().zip(old) {
+                        *x += coefficient * old;
                     }
                 }
             }
@@ -145,23 +145,24 @@ impl Differences {
     }
 }
 
-/// Lower triangular T with new ∇ⁱy = Σ_k T_ki ∇ᵏy, theory/integrators.md (4).
+/// Upper triangular T with new ∇ⁱy = Σ_k T_ik ∇ᵏy, theory/integrators.md (4).
 fn change(order: usize, factor: f64) -> [[f64; MAX_ORDER + 1]; MAX_ORDER + 1] {
     let basis = |factor: f64| {
         let mut r = [[0.0; MAX_ORDER + 1]; MAX_ORDER + 1];
         r[0] = [1.0; MAX_ORDER + 1];
-        for i in 1..=order {
-            for j in 1..=order {
-                r[i][j] = r[i - 1][j] * ((i - 1) as f64 - factor * j as f64) / i as f64;
+        for k in 1..=order {
+            let above = r[k - 1];
+            for (i, (r, above)) in r[k].iter_mut().zip(above).enumerate().skip(1) {
+                *r = above * ((k - 1) as f64 - factor * i as f64) / k as f64;
             }
         }
         r
     };
     let (r, u) = (basis(factor), basis(1.0));
     let mut product = [[0.0; MAX_ORDER + 1]; MAX_ORDER + 1];
-    for k in 1..=order {
-        for i in 1..=order {
-            product[k][i] = (1..=order).map(|j| r[k][j] * u[j][i]).sum();
+    for (i, row) in product.iter_mut().enumerate() {
+        for (x, r) in row.iter_mut().zip(&r) {
+            *x = (1..=order).map(|j| r[j] * u[j][i]).sum();
         }
     }
     product

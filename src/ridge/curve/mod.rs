@@ -13,9 +13,7 @@
 //! norm. It is an a-priori model in the manner of Higham and Mary (2019): constants √n, checked against
 //! 800-bit arithmetic by `tests/oracle_ridge.rs`.
 //!
-//! Exponentials are `libm`'s: the same bits on every machine, and no mixing of VEX and SSE code, which
-//! after a faer kernel (it leaves the upper halves of the vector registers dirty) makes the C library's
-//! `exp` twenty times slower.
+//! Exponentials are `libm`'s: the same bits on every machine.
 
 mod miss_rate;
 mod mode;

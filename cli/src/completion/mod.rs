@@ -1,0 +1,159 @@
+//! `groktime completion`: a matrix from some of its entries, through W = UUᵀ − VVᵀ.
+
+mod picture;
+mod report;
+pub mod source;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use groktime::completion::{Problem, Record, Settings, SlowSettings, Solution};
+use groktime::data::files::write_npy;
+use groktime::linalg::Threads;
+use groktime::trajectory::{Observable, Trajectory};
+use indicatif::ProgressBar;
+use ndarray::{Array3, Axis};
+
+use self::report::Report;
+use self::source::SourceArguments;
+use crate::Status;
+use crate::arguments::Numbers;
+use crate::output::{self, Failure};
+
+/// Above this dimension only the reported times are kept, not the whole path.
+const LARGEST_PATH: usize = 300;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub source: SourceArguments,
+    #[command(flatten)]
+    pub question: Question,
+    /// One JSON document on standard output
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Picture of the losses and the norms (.svg or .png)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub plot: Option<PathBuf>,
+    /// The reported times as CSV
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub csv: Option<PathBuf>,
+    /// W at the reported times, an array of times × d × d (.npy)
+    #[arg(long, value_name = "OUT.npy", help_heading = "Output")]
+    pub weights: Option<PathBuf>,
+    /// No table on standard output, no progress
+    #[arg(long, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Question")]
+pub struct Question {
+    /// λ
+    #[arg(long, value_name = "λ", default_value_t = 1e-4)]
+    pub weight_decay: f64,
+    /// Last time, in units of flow: step size × steps; with --slow-flow λt [default: 3 log α/λ]
+    #[arg(long, value_name = "T")]
+    pub horizon: Option<f64>,
+    /// Relative tolerance, in [1e-11, 1e-6]
+    #[arg(long, value_name = "R", default_value_t = 1e-8)]
+    pub rtol: f64,
+    /// Eigenvalues below this part of the largest, or below 20a², do not count in the rank
+    #[arg(long, value_name = "R", default_value_t = 1e-6)]
+    pub rank_tolerance: f64,
+    /// The limit λ → 0 on the clock τ = λt
+    #[arg(long)]
+    pub slow_flow: bool,
+    /// Times to report [default: 13 from 0 to the horizon]
+    #[arg(long, value_name = "T1,T2,…")]
+    pub at: Option<Numbers>,
+}
+
+/// What is reported at each time.
+const OBSERVABLES: [Observable; 5] = [
+    Observable::TrainLoss,
+    Observable::TestLoss,
+    Observable::ParameterNorm,
+    Observable::NuclearNorm,
+    Observable::Rank,
+];
+
+pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    let problem = arguments.source.load()?;
+    let horizon = arguments.horizon()?;
+    let times = match &arguments.question.at {
+        Some(at) => at.times::<f64>().map_err(Failure::Input)?,
+        None => (0..=12).map(|k| horizon * f64::from(k) / 12.0).collect(),
+    };
+    let solution = solve(arguments, &problem, horizon, &times)?;
+    let table = solution.observe(&times, &OBSERVABLES)?;
+    let statements = match arguments.question.slow_flow {
+        true => Vec::new(),
+        false => solution.statements(&Default::default())?,
+    };
+    let report = Report { arguments, solution: &solution, table: &table, statements: &statements };
+    if let Some(path) = &arguments.plot {
+        crate::plot::write(&picture::figure(&report)?, path).map_err(Failure::writing)?;
+    }
+    if let Some(path) = &arguments.csv {
+        output::write_observations(path, &table)?;
+    }
+    if let Some(path) = &arguments.weights {
+        write_weights(&solution, &times, path)?;
+    }
+    if arguments.json {
+        output::print_json(&report.json()?)?;
+    } else if !arguments.quiet {
+        output::print(&report.text())?;
+    }
+    Ok(output::status(&statements))
+}
+
+impl Arguments {
+    /// The horizon given, or three times the time of the transition.
+    fn horizon(&self) -> Result<f64, Failure> {
+        let decay = if self.question.slow_flow { 1.0 } else { self.question.weight_decay };
+        if let Some(horizon) = self.question.horizon {
+            return Ok(horizon);
+        }
+        let transition = self.source.init_coordinate.ln() / decay;
+        if self.source.init.is_some() || !(transition > 0.0 && transition.is_finite()) {
+            return Err(Failure::Input(
+                "--horizon is needed: 3 log α/λ, its default, asks for --init-coordinate > 1 and --weight-decay > 0"
+                    .into(),
+            ));
+        }
+        Ok(3.0 * transition)
+    }
+}
+
+fn solve(arguments: &Arguments, problem: &Problem, horizon: f64, times: &[f64]) -> Result<Solution, Failure> {
+    let Question { weight_decay, rtol, rank_tolerance, slow_flow, .. } = arguments.question;
+    let threads = Threads::All;
+    if slow_flow {
+        return Ok(problem.slow_flow(&SlowSettings { horizon, rtol, rank_tolerance, threads })?);
+    }
+    let record = match problem.dimension() > LARGEST_PATH && arguments.plot.is_none() {
+        true => Record::At(times.to_vec()),
+        false => Record::Path,
+    };
+    let settings = Settings { weight_decay, horizon, rtol, rank_tolerance, threads, record };
+    // Drawn on a terminal only; in thousandths of log t, where the steps are about even.
+    let bar = if arguments.quiet { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+    let solution = problem.flow_observed(&settings, |t| {
+        bar.set_position((1000.0 * (1.0 + (t / horizon).log10() / 9.0)).max(0.0) as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    Ok(solution?)
+}
+
+fn write_weights(solution: &Solution, times: &[f64], path: &std::path::Path) -> Result<(), Failure> {
+    let d = solution.problem().dimension();
+    let mut all = Array3::zeros((times.len(), d, d));
+    for (&t, mut out) in times.iter().zip(all.axis_iter_mut(Axis(0))) {
+        out.assign(&solution.state(t)?);
+    }
+    write_npy(path, all.view()).map_err(Failure::writing)
+}

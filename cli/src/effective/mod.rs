@@ -1,0 +1,183 @@
+//! `groktime effective`: the effective theory of one training set, or of many random ones.
+
+mod many;
+mod picture;
+mod report;
+mod source;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use groktime::effective::{Convention, Gradient, Match, Normalisation, Settings};
+use groktime::linalg::Engine;
+
+use self::report::Report;
+use self::source::SourceArguments;
+use crate::Status;
+use crate::arguments::Numbers;
+use crate::output::{self, Failure};
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub source: SourceArguments,
+    #[command(flatten)]
+    pub question: Question,
+    /// Random training sets of the given size instead of one (one stream of the seed each)
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Question")]
+    pub runs: usize,
+    /// One JSON document on standard output
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Picture of loss and RQI over time, or of the spectrum without --init (.svg or .png)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub plot: Option<PathBuf>,
+    /// The reported times (or, without --init, the eigenvalues) as CSV
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub csv: Option<PathBuf>,
+    /// No table on standard output
+    #[arg(long, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Question")]
+pub struct Question {
+    /// Loss as a mean over the parallelograms (paper) or as their sum (the authors' code: rates N times larger)
+    #[arg(long, value_enum, default_value_t)]
+    pub convention: ConventionName,
+    /// Z0 of one dimension of the normalised embeddings: p (paper) or p-1 (the authors' code)
+    #[arg(long, value_enum, default_value_t)]
+    pub normalisation: NormalisationName,
+    /// Gradient of ℓ0/Z0, or E' = −HE with Z0 frozen
+    #[arg(long, value_enum, default_value_t)]
+    pub gradient: GradientName,
+    /// Times of the flow to report (with --init)
+    #[arg(long, value_name = "T1,T2,…")]
+    pub at: Option<Numbers>,
+    /// θ: report the first time with RQI > θ
+    #[arg(long, value_name = "θ", default_value_t = 0.95)]
+    pub rqi_threshold: f64,
+    /// Also report the first time with predicted accuracy > P
+    #[arg(long, value_name = "P")]
+    pub accuracy_threshold: Option<f64>,
+    /// δ: how close E_i + E_j and E_m + E_n must be (0.01: paper; 0.1: the authors' code)
+    #[arg(long, value_name = "δ", default_value_t = 0.01)]
+    pub delta: f64,
+    /// Compare the norm of the difference with δ (paper), or its mean square over dimensions with δ² (code)
+    #[arg(long = "match", value_enum, default_value_t)]
+    pub matching: MatchName,
+    /// η of n_h = 1/(λ3·η)
+    #[arg(long, value_name = "η", default_value_t = 1e-3)]
+    pub step_size: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum ConventionName {
+    #[default]
+    Mean,
+    Sum,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum NormalisationName {
+    #[value(name = "1")]
+    One,
+    #[default]
+    #[value(name = "p")]
+    Symbols,
+    #[value(name = "p-1")]
+    SymbolsLessOne,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum GradientName {
+    #[default]
+    Full,
+    Linear,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum MatchName {
+    #[default]
+    Norm,
+    MeanSquare,
+}
+
+impl Question {
+    pub fn normalisation(&self) -> Normalisation {
+        match self.normalisation {
+            NormalisationName::One => Normalisation::One,
+            NormalisationName::Symbols => Normalisation::Symbols,
+            NormalisationName::SymbolsLessOne => Normalisation::SymbolsLessOne,
+        }
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            convention: match self.convention {
+                ConventionName::Mean => Convention::Mean,
+                ConventionName::Sum => Convention::Sum,
+            },
+            gradient: match self.gradient {
+                GradientName::Full => Gradient::Full,
+                GradientName::Linear => Gradient::Linear,
+            },
+            matching: match self.matching {
+                MatchName::Norm => Match::Norm { delta: self.delta },
+                MatchName::MeanSquare => Match::MeanSquare { delta: self.delta },
+            },
+        }
+    }
+
+    fn validate(&self) -> Result<(), Failure> {
+        let positive = |name: &str, x: f64| match x > 0.0 && x.is_finite() {
+            true => Ok(()),
+            false => Err(Failure::Input(format!("{name} is {x}, expected a positive number"))),
+        };
+        positive("--delta", self.delta)?;
+        positive("--step-size", self.step_size)?;
+        match (0.0..1.0).contains(&self.rqi_threshold) {
+            true => Ok(()),
+            false => Err(Failure::Input(format!(
+                "--rqi-threshold is {}, expected at least 0 and below 1",
+                self.rqi_threshold
+            ))),
+        }
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    arguments.question.validate()?;
+    match arguments.runs {
+        0 => Err(Failure::Input("--runs is 0, expected at least 1".into())),
+        1 => single(arguments),
+        _ => many::run(arguments),
+    }
+}
+
+fn single(arguments: &Arguments) -> Result<Status, Failure> {
+    let times =
+        arguments.question.at.as_ref().map(|at| at.times::<f64>().map_err(Failure::Input)).transpose()?;
+    if times.is_some() && arguments.source.init.is_none() {
+        return Err(Failure::Input(
+            "--at asks for the flow of embeddings: give --init E.npy (or gaussian)".into(),
+        ));
+    }
+    let problem = arguments.source.problem()?;
+    let embeddings = arguments.source.embeddings(&problem, arguments.question.normalisation())?;
+    let spectrum = problem.spectrum(Engine::PARALLEL)?;
+    let report = Report::new(arguments, &spectrum, embeddings.as_ref(), times)?;
+    if let Some(path) = &arguments.plot {
+        crate::plot::write(&picture::figure(arguments, &report)?, path).map_err(Failure::writing)?;
+    }
+    if let Some(path) = &arguments.csv {
+        report.write(path)?;
+    }
+    if arguments.json {
+        output::print_json(&report.json(arguments)?)?;
+    } else if !arguments.quiet {
+        output::print(&report.text(arguments))?;
+    }
+    Ok(output::status(&report.statements))
+}

@@ -1,0 +1,373 @@
+//! The flow of (W, A): right-hand side, the solve of an implicit step, and the guards on the invariant.
+//!
+//! State: two lower triangles. The first holds W, but W_ij − y_ij at the observed pairs, so that residuals
+//! far below the entries keep all their digits; the second holds A.
+
+use ndarray::Array2;
+
+use super::kernel::{Kernel, Pattern};
+use super::symmetric::{
+    for_each_symmetrised, packed_index, packed_length, stride, to_matrix, to_packed, unpack,
+};
+use super::{Invariant, Problem, Start};
+use crate::data::features::{generator, unit_vector};
+use crate::error::Error;
+use crate::linalg::{Engine, Threads};
+use crate::ode::{Action, Flow, Reject, StiffFlow};
+
+/// Relative residual of the linear solve in Newton's iteration.
+const CG_TOLERANCE: f64 = 1e-3;
+/// The invariant is looked at every so many steps.
+const WATCH_EVERY: usize = 8;
+/// Relative drift of the invariant at which A is repaired: this many tolerances, and never more than that.
+const DRIFT: (f64, f64) = (1e4, 1e-3);
+/// How negative an eigenvalue of UUᵀ or VVᵀ may be at the end, relative to A: the same.
+const NEGATIVE: (f64, f64) = (1e3, 1e-4);
+
+/// The flow as the integrator sees it.
+pub(super) struct CompletionFlow {
+    pub pattern: Pattern,
+    pub kernel: Kernel,
+    /// y and S_p/(W_p − y_p) of each pair.
+    pub values: Vec<f64>,
+    pub weights: Vec<f64>,
+    weight_decay: f64,
+    invariant: Invariant,
+    rtol: f64,
+    threads: Threads,
+    length: usize,
+    /// Root mean square of the zero-filled matrix.
+    data_size: f64,
+    shift: f64,
+    work: Workspace,
+    pub watch: Watch,
+}
+
+/// Full squares, and numbers a pair.
+struct Workspace {
+    w: Vec<f64>,
+    a: Vec<f64>,
+    products: [Vec<f64>; 2],
+    /// W and A of the last refresh.
+    frozen: [Vec<f64>; 2],
+    s: Vec<f64>,
+    x: Vec<f64>,
+}
+
+/// What became of the invariant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch {
+    probe: Vec<f64>,
+    steps: usize,
+    /// The tangent kernel was found indefinite since the last look.
+    indefinite: bool,
+    /// Largest relative drift seen.
+    pub drift: f64,
+    pub repairs: usize,
+    failed: bool,
+}
+
+impl CompletionFlow {
+    pub fn new(problem: &Problem, start: &Start, weight_decay: f64, rtol: f64, threads: Threads) -> Self {
+        let observations = &problem.observations;
+        let d = observations.dimension();
+        let n = observations.count() as f64;
+        let pattern = Pattern::new(observations, threads);
+        let pairs = observations.pairs();
+        let weights: Vec<f64> = pairs
+            .iter()
+            .map(|p| p.multiplicity as f64 * if p.row == p.column { 4.0 } else { 2.0 } / n)
+            .collect();
+        let filled = observations.zero_filled();
+        let square = || vec![0.0; d * stride(d)];
+        CompletionFlow {
+            kernel: Kernel::new(&pattern, &weights),
+            values: pairs.iter().map(|p| p.value).collect(),
+            weight_decay,
+            invariant: start.invariant,
+            rtol,
+            threads,
+            length: packed_length(d),
+            data_size: (filled.iter().map(|x| x * x).sum::<f64>() / (d * d) as f64).sqrt(),
+            shift: 0.0,
+            work: Workspace {
+                w: square(),
+                a: square(),
+                products: [square(), square()],
+                frozen: [square(), square()],
+                s: vec![0.0; weights.len()],
+                x: vec![0.0; weights.len()],
+            },
+            watch: Watch { probe: unit_vector(d, &mut generator(0, 0)).to_vec(), ..Watch::default() },
+            weights,
+            pattern,
+        }
+    }
+
+    /// The start as a state.
+    pub fn state(&self, start: &Start) -> Vec<f64> {
+        let mut y = vec![0.0; 2 * self.length];
+        let (w, a) = y.split_at_mut(self.length);
+        to_packed(&start.w, w);
+        to_packed(&start.a, a);
+        for (&at, value) in self.pattern.packed.iter().zip(&self.values) {
+            w[at] -= value;
+        }
+        y
+    }
+
+    /// Takes W, A and the tangent kernel from a state.
+    pub fn read(&mut self, y: &[f64]) {
+        let Workspace { w, a, .. } = &mut self.work;
+        squares(&self.pattern, &self.values, y, w, a);
+        self.kernel.refresh(a);
+    }
+
+    /// −{S, A} − 2λW and −{S, W} − 2λA at the state last read, with S_p = w_p x_p.
+    pub fn slope(&mut self, x: &[f64], y: &[f64], dy: &mut [f64]) {
+        let d = self.dimension_of_matrix();
+        let Workspace { w, a, products: [sa, sw], s, .. } = &mut self.work;
+        for ((s, weight), x) in s.iter_mut().zip(&self.weights).zip(x) {
+            *s = weight * x;
+        }
+        self.pattern.products(s, [a, w], [sa, sw]);
+        let decay = 2.0 * self.weight_decay;
+        let (y_w, y_a) = y.split_at(self.length);
+        let (dy_w, dy_a) = dy.split_at_mut(self.length);
+        for_each_symmetrised(sa, d, |k, sum| dy_w[k] = -sum - decay * y_w[k]);
+        for_each_symmetrised(sw, d, |k, sum| dy_a[k] = -sum - decay * y_a[k]);
+        for (&at, value) in self.pattern.packed.iter().zip(&self.values) {
+            dy_w[at] -= decay * value;
+        }
+    }
+
+    fn dimension_of_matrix(&self) -> usize {
+        self.pattern.dimension
+    }
+
+    /// W of a state.
+    pub fn w_matrix(&self, y: &[f64]) -> Array2<f64> {
+        let mut w = to_matrix(&y[..self.length], self.dimension_of_matrix());
+        for (&(i, j), value) in self.pattern.at.iter().zip(&self.values) {
+            let entry = y[packed_index(i, j)] + value;
+            w[(i, j)] = entry;
+            w[(j, i)] = entry;
+        }
+        w
+    }
+
+    /// A of a state.
+    pub fn a_matrix(&self, y: &[f64]) -> Array2<f64> {
+        to_matrix(&y[self.length..], self.dimension_of_matrix())
+    }
+
+    /// Relative drift of the invariant, estimated with one probe vector: ‖(A² − W² − 4c²I)v‖/‖A²v‖; of the
+    /// scalar invariant exactly.
+    fn drift(&self, t: f64, y: &[f64]) -> f64 {
+        let (d, probe) = (self.dimension_of_matrix(), &self.watch.probe);
+        let decay = self.weight_decay * t;
+        let (packed_w, packed_a) = y.split_at(self.length);
+        match self.invariant {
+            Invariant::Scalar { total, .. } => {
+                let norm = |packed: &[f64]| -> f64 {
+                    let diagonal: f64 = (0..d).map(|i| packed[packed_index(i, i)].powi(2)).sum();
+                    2.0 * packed.iter().map(|x| x * x).sum::<f64>() - diagonal
+                };
+                // W with the observed values put back.
+                let mut w = norm(packed_w);
+                for ((&at, &value), &(i, j)) in
+                    self.pattern.packed.iter().zip(&self.values).zip(&self.pattern.at)
+                {
+                    let twice = if i == j { 1.0 } else { 2.0 };
+                    w += twice * value * (2.0 * packed_w[at] + value);
+                }
+                let a = norm(packed_a);
+                (a - w - 4.0 * total * (-4.0 * decay).exp()).abs() / a
+            }
+            Invariant::Matrix { square } => {
+                let apply_a = |v: &[f64]| symmetric_product(packed_a, v);
+                let apply_w = |v: &[f64]| {
+                    let mut out = symmetric_product(packed_w, v);
+                    for (&(i, j), value) in self.pattern.at.iter().zip(&self.values) {
+                        out[i] += value * v[j];
+                        if i != j {
+                            out[j] += value * v[i];
+                        }
+                    }
+                    out
+                };
+                let (a, w) = (apply_a(&apply_a(probe)), apply_w(&apply_w(probe)));
+                let shift = 4.0 * square * square * (-4.0 * decay).exp();
+                let rest = a.iter().zip(&w).zip(probe).map(|((a, w), v)| (a - w - shift * v).powi(2));
+                (rest.sum::<f64>() / a.iter().map(|a| a * a).sum::<f64>()).sqrt()
+            }
+        }
+    }
+
+    /// A = √(W² + 4c²I).
+    fn repair(&mut self, t: f64, y: &mut [f64]) -> crate::Result<()> {
+        let c = self.invariant.size(self.weight_decay * t);
+        let engine = Engine { threads: self.threads, ..Engine::default() };
+        let a = root_of_shifted_square(&self.w_matrix(y), c, engine)?;
+        to_packed(&a, &mut y[self.length..]);
+        self.watch.repairs += 1;
+        Ok(())
+    }
+
+    /// At the end: the drift, and whether UUᵀ and VVᵀ are still positive semidefinite.
+    pub fn final_check(&mut self, t: f64, y: &[f64]) -> crate::Result<()> {
+        self.watch.drift = self.watch.drift.max(self.drift(t, y));
+        let (w, a) = (self.w_matrix(y), self.a_matrix(y));
+        let engine = Engine { threads: self.threads, ..Engine::default() };
+        let scale = engine.eigh(a.view())?.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        for (name, m) in [("UUᵀ", &a + &w), ("VVᵀ", &a - &w)] {
+            let lowest = 0.5 * engine.eigh(m.view())?.values[0];
+            if lowest < -(NEGATIVE.0 * self.rtol).min(NEGATIVE.1) * scale {
+                return Err(Error::Numerical {
+                    method: "completion flow",
+                    detail: format!(
+                        "{name} has the eigenvalue {lowest:e} at t = {t:e}: the tolerance {:e} is too loose here",
+                        self.rtol
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an invariant was lost beyond repair.
+    pub fn failed(&self) -> bool {
+        self.watch.failed
+    }
+}
+
+/// Writes W and A of a state as full squares into `w` and `a`.
+fn squares(pattern: &Pattern, values: &[f64], y: &[f64], w: &mut [f64], a: &mut [f64]) {
+    let d = pattern.dimension;
+    let (packed_w, packed_a) = y.split_at(y.len() / 2);
+    unpack(packed_w, d, w);
+    unpack(packed_a, d, a);
+    let stride = stride(d);
+    for (&(i, j), value) in pattern.at.iter().zip(values) {
+        let entry = w[i * stride + j] + value;
+        w[i * stride + j] = entry;
+        w[j * stride + i] = entry;
+    }
+}
+
+/// √(W² + 4c²I).
+pub(super) fn root_of_shifted_square(w: &Array2<f64>, c: f64, engine: Engine) -> crate::Result<Array2<f64>> {
+    let e = engine.eigh(w.view())?;
+    let roots = e.values.mapv(|v| v.hypot(2.0 * c));
+    engine.matmul((&e.vectors * &roots).view(), e.vectors.t())
+}
+
+/// Packed symmetric matrix times a vector.
+fn symmetric_product(packed: &[f64], v: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; v.len()];
+    let mut start = 0;
+    for i in 0..v.len() {
+        let row = &packed[start..=start + i];
+        let (before, at) = out.split_at_mut(i);
+        let mut sum = row[i] * v[i];
+        for ((m, v_j), out) in row.iter().zip(v).zip(before) {
+            sum += m * v_j;
+            *out += m * v[i];
+        }
+        at[0] += sum;
+        start += i + 1;
+    }
+    out
+}
+
+impl Flow for CompletionFlow {
+    fn dimension(&self) -> usize {
+        2 * self.length
+    }
+
+    /// W' = −{S, A} − 2λW, A' = −{S, W} − 2λA: theory/completion.md (5).
+    fn rhs(&mut self, _t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Reject> {
+        let Workspace { w, a, x, .. } = &mut self.work;
+        squares(&self.pattern, &self.values, y, w, a);
+        for (x, &at) in x.iter_mut().zip(&self.pattern.packed) {
+            *x = y[at];
+        }
+        let x = std::mem::take(x);
+        self.slope(&x, y, dy);
+        self.work.x = x;
+        Ok(())
+    }
+
+    /// Errors are controlled in the root mean square of W and of A, each as a whole; W starts at zero, so no
+    /// smaller than a tenth of the data.
+    fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
+        let rms = |x: &[f64]| (x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64).sqrt();
+        let (w, a) = y.split_at(self.length);
+        let (sizes_w, sizes_a) = sizes.split_at_mut(self.length);
+        sizes_w.fill(rms(w).max(self.data_size));
+        sizes_a.fill(rms(a));
+    }
+
+    fn accepted(&mut self, t: f64, y: &mut [f64]) -> Action {
+        self.watch.steps += 1;
+        if !(self.watch.indefinite || self.watch.steps % WATCH_EVERY == 0) {
+            return Action::Continue;
+        }
+        let drift = self.drift(t, y);
+        self.watch.drift = self.watch.drift.max(drift);
+        let lost = self.watch.indefinite || !(drift <= (DRIFT.0 * self.rtol).min(DRIFT.1));
+        self.watch.indefinite = false;
+        if !lost {
+            return Action::Continue;
+        }
+        let repairable = matches!(self.invariant, Invariant::Matrix { .. });
+        if repairable && self.repair(t, y).is_ok() {
+            return Action::Modified;
+        }
+        self.watch.failed = true;
+        Action::Stop
+    }
+}
+
+impl StiffFlow for CompletionFlow {
+    fn refresh(&mut self, _t: f64, y: &[f64]) -> Result<(), Reject> {
+        let [w, a] = &mut self.work.frozen;
+        squares(&self.pattern, &self.values, y, w, a);
+        self.kernel.refresh(a);
+        Ok(())
+    }
+
+    fn factor(&mut self, shift: f64) -> Result<(), Reject> {
+        self.shift = shift;
+        Ok(())
+    }
+
+    /// With W and A frozen only the observed entries couple: theory/completion.md (10), (11).
+    fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
+        let d = self.dimension_of_matrix();
+        let identity = 1.0 + 2.0 * self.weight_decay * self.shift;
+        let work = &mut self.work;
+        for (x, &at) in work.x.iter_mut().zip(&self.pattern.packed) {
+            *x = b[at];
+        }
+        if let Err(reject) = self.kernel.solve(identity, self.shift, CG_TOLERANCE, &mut work.x) {
+            self.watch.indefinite = true;
+            return Err(reject);
+        }
+        for ((s, weight), x) in work.s.iter_mut().zip(&self.weights).zip(&work.x) {
+            *s = weight * x;
+        }
+        let [sa, sw] = &mut work.products;
+        let [w, a] = &work.frozen;
+        self.pattern.products(&work.s, [a, w], [sa, sw]);
+        let (b_w, b_a) = b.split_at_mut(self.length);
+        let (scale, shift) = (1.0 / identity, self.shift);
+        for_each_symmetrised(sa, d, |k, sum| b_w[k] = scale * (b_w[k] - shift * sum));
+        for_each_symmetrised(sw, d, |k, sum| b_a[k] = scale * (b_a[k] - shift * sum));
+        // At the observed entries that difference cancels; the solution itself does not.
+        for (x, &at) in work.x.iter().zip(&self.pattern.packed) {
+            b_w[at] = *x;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! The limit λ → 0 at fixed τ = λt: the whole transition is one curve, along which the observed entries stay
+//! fitted and the multipliers are slaved (theory/completion.md (18), (19)).
+
+use std::ops::ControlFlow;
+
+use super::flow::CompletionFlow;
+use super::solution::{Diagnostics, INSIDE_EXPLICIT, Solution};
+use super::{Problem, RTOL, Record, Settings, Start};
+use crate::error::{Error, Result};
+use crate::linalg::{Engine, Threads};
+use crate::ode::{Flow, Options, Reject, bdf_observed, dop853_observed};
+
+/// Residual, relative to the data, at which the fast phase is over.
+const FITTED: f64 = 1e-11;
+/// Relative residual of the linear solve for the multipliers.
+const CG_TOLERANCE: f64 = 1e-12;
+/// Iterations above which the preconditioner is taken anew, and the size above which none is used.
+const PATIENCE: usize = 12;
+const MOST_DENSE: usize = 2000;
+
+/// How the slow flow is solved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlowSettings {
+    /// The last τ = λt.
+    pub horizon: f64,
+    /// As [`Settings::rtol`].
+    pub rtol: f64,
+    pub rank_tolerance: f64,
+    pub threads: Threads,
+}
+
+impl Default for SlowSettings {
+    fn default() -> Self {
+        SlowSettings { horizon: 6.0, rtol: 1e-8, rank_tolerance: 1e-6, threads: Threads::One }
+    }
+}
+
+impl Problem {
+    /// The slow flow, a function of τ = λt: it starts where the flow without decay ends, which is integrated
+    /// first. The flow with decay λ differs from it by O(λ) at every fixed τ > 0.
+    ///
+    /// # Errors
+    /// Settings out of range; [`Error::Numerical`] where an integration fails, or when the data cannot be
+    /// fitted from this start.
+    pub fn slow_flow(&self, settings: &SlowSettings) -> Result<Solution> {
+        let SlowSettings { horizon, rtol, rank_tolerance, threads } = *settings;
+        let same =
+            Settings { weight_decay: 1.0, horizon, rtol, rank_tolerance, threads, record: Record::Path };
+        same.check(RTOL)?;
+        let start = self.start()?;
+        let y0 = self.fit(&start, settings)?;
+        let mut flow =
+            SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
+        let mut solution = Solution::new(self, &flow.inner, &same, start.invariant);
+        solution.push(0.0, &y0);
+        let options = Options { rtol, record: false, ..Options::default() };
+        let mut scratch = vec![0.0; y0.len()];
+        let done = dop853_observed(&mut flow, 0.0..horizon, &y0, &options, |step| {
+            solution.push_step(step, INSIDE_EXPLICIT, &mut scratch);
+            ControlFlow::Continue(())
+        })?;
+        flow.inner.final_check(done.t, &done.y)?;
+        solution.set_diagnostics(Diagnostics {
+            statistics: done.statistics,
+            invariant_drift: flow.inner.watch.drift,
+            repairs: 0,
+        });
+        Ok(solution)
+    }
+
+    /// Where the flow without decay ends: observed entries fitted.
+    fn fit(&self, start: &Start, settings: &SlowSettings) -> Result<Vec<f64>> {
+        let mut flow = CompletionFlow::new(self, start, 0.0, settings.rtol, settings.threads);
+        let y0 = flow.state(start);
+        let observed = flow.pattern.packed.clone();
+        let size = flow.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        // The slowest observed entry is fitted at a rate of 8a²/n at least while A ⪰ 2a²I.
+        let rate = 8.0 * start.invariant.size(0.0) / self.observations.count() as f64;
+        let horizon = 1e6 / rate.max(1e-300);
+        let options = Options { rtol: settings.rtol, record: false, ..Options::default() };
+        let mut fitted = false;
+        let mut done = bdf_observed(&mut flow, 0.0..horizon, &y0, &options, |step| {
+            let largest = observed.iter().fold(0.0_f64, |m, &at| m.max(step.y()[at].abs()));
+            fitted = largest <= FITTED * size;
+            if fitted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if !fitted {
+            let detail = "the flow without decay does not fit the data from this start".to_owned();
+            return Err(Error::Numerical { method: "slow flow", detail });
+        }
+        observed.iter().for_each(|&at| done.y[at] = 0.0);
+        Ok(done.y)
+    }
+}
+
+/// W' = −{S, A} − 2W and A' = −{S, W} − 2A in τ, with S on the observed pairs such that W does not move there.
+struct SlowFlow {
+    inner: CompletionFlow,
+    x: Vec<f64>,
+}
+
+impl Flow for SlowFlow {
+    fn dimension(&self) -> usize {
+        self.inner.dimension()
+    }
+
+    fn rhs(&mut self, _t: f64, y: &[f64], dy: &mut [f64]) -> std::result::Result<(), Reject> {
+        self.inner.read(y);
+        self.x.clear();
+        self.x.extend(self.inner.values.iter().map(|value| -2.0 * value));
+        let kernel = &mut self.inner.kernel;
+        let few = self.x.len() <= MOST_DENSE;
+        let solved = kernel.solve(0.0, 1.0, CG_TOLERANCE, &mut self.x);
+        if few && (solved.is_err() || kernel.iterations > PATIENCE) {
+            // A new preconditioner: the present kernel itself.
+            let factor = Engine::SEQUENTIAL
+                .cholesky(kernel.dense().view())
+                .map_err(|_| Reject("the tangent kernel is not positive definite"))?;
+            kernel.set_factor(Some(factor));
+            self.x.clear();
+            self.x.extend(self.inner.values.iter().map(|value| -2.0 * value));
+            kernel.solve(0.0, 1.0, CG_TOLERANCE, &mut self.x)?;
+        } else {
+            solved?;
+        }
+        self.inner.slope(&self.x, y, dy);
+        for &at in &self.inner.pattern.packed {
+            dy[at] = 0.0;
+        }
+        Ok(())
+    }
+
+    fn sizes(&self, t: f64, y: &[f64], sizes: &mut [f64]) {
+        self.inner.sizes(t, y, sizes);
+    }
+}

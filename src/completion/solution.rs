@@ -1,0 +1,432 @@
+//! The solved flow: W at any time, and what one asks of it.
+
+use std::ops::ControlFlow;
+
+use ndarray::Array2;
+
+use super::flow::CompletionFlow;
+use super::symmetric::packed_length;
+use super::{Invariant, Problem, RTOL, Record, Settings};
+use crate::error::{Error, Result, check};
+use crate::linalg::Engine;
+use crate::ode::{Ended, Options, Statistics, Step, bdf_observed};
+use crate::trajectory::{Observable, Table, Trajectory};
+
+/// Where inside a step of the stiff integrator the path is kept, beside its ends: the cubic through these
+/// and the ends is closer to the integrator's own polynomial than its tolerance.
+const INSIDE_BDF: &[f64] = &[0.25, 0.75];
+/// The same for the long steps of the explicit method of order 8 (Chebyshev-Lobatto points).
+pub(super) const INSIDE_EXPLICIT: &[f64] = &[
+    0.049515566048790437,
+    0.1882550990706332,
+    0.38873953302184283,
+    0.6112604669781572,
+    0.8117449009293667,
+    0.9504844339512096,
+];
+
+/// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
+///
+/// The path is kept at the ends of the integrator's steps and at a few points inside, and interpolated in each
+/// step. Solved with [`Record::At`] it answers at those times only.
+#[derive(Clone, Debug)]
+pub struct Solution {
+    problem: Problem,
+    /// Where the observed pairs are in a packed matrix, and their values.
+    observed: Vec<(usize, f64, f64)>,
+    /// Position, weight, value of each unordered test entry; less the observed value where the pair is.
+    test: Vec<(usize, f64, f64)>,
+    test_count: f64,
+    weight_decay: f64,
+    invariant: Invariant,
+    rank_tolerance: f64,
+    horizon: f64,
+    /// How many intervals between recorded times make a step; `None`: no interpolation.
+    intervals: Option<usize>,
+    times: Vec<f64>,
+    /// A node after another: the packed matrix (residuals at the observed pairs), then the trace of A.
+    nodes: Vec<f64>,
+    diagnostics: Diagnostics,
+}
+
+/// What the solution cost, and how well the invariant held.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Diagnostics {
+    pub statistics: Statistics,
+    /// Largest relative drift of the invariant that was seen (‖A² − W² − 4c²I‖ on a probe, relative to A²).
+    pub invariant_drift: f64,
+    /// How often A was set to √(W² + 4c²I).
+    pub repairs: usize,
+}
+
+impl Problem {
+    /// Integrates the flow from time 0 to the horizon.
+    ///
+    /// # Errors
+    /// Settings out of range; [`Error::Numerical`] where the integration fails or the invariant is lost.
+    pub fn flow(&self, settings: &Settings) -> Result<Solution> {
+        self.flow_observed(settings, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`Problem::flow`] that reports the time after each step; `Break` ends it with an error.
+    ///
+    /// # Errors
+    /// As [`Problem::flow`]; [`Error::Numerical`] when interrupted.
+    pub fn flow_observed(
+        &self,
+        settings: &Settings,
+        progress: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Solution> {
+        self.integrate(settings, RTOL, progress)
+    }
+
+    pub(super) fn integrate(
+        &self,
+        settings: &Settings,
+        range: std::ops::RangeInclusive<f64>,
+        mut progress: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Solution> {
+        settings.check(range)?;
+        let start = self.start()?;
+        let (decay, rtol) = (settings.weight_decay, settings.rtol);
+        let mut flow = CompletionFlow::new(self, &start, decay, rtol, settings.threads);
+        let y0 = flow.state(&start);
+        let mut solution = Solution::new(self, &flow, settings, start.invariant);
+        let requested = match &settings.record {
+            Record::Path => None,
+            Record::At(times) => {
+                let mut times = times.clone();
+                times.sort_by(f64::total_cmp);
+                times.dedup();
+                Some(times)
+            }
+        };
+        let mut pending = requested.as_deref().unwrap_or_default();
+        if let [0.0, rest @ ..] = pending {
+            solution.push(0.0, &y0);
+            pending = rest;
+        } else if requested.is_none() {
+            solution.push(0.0, &y0);
+        }
+        let options = Options { rtol, record: false, ..Options::default() };
+        let mut between = vec![0.0; y0.len()];
+        let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
+            if requested.is_none() {
+                solution.push_step(step, INSIDE_BDF, &mut between);
+            }
+            while let [t, rest @ ..] = pending
+                && *t <= step.t
+            {
+                step.interpolate(*t, &mut between);
+                solution.push(*t, &between);
+                pending = rest;
+            }
+            progress(step.t)
+        })?;
+        if flow.failed() || done.ended == Ended::Interrupted {
+            let reason = match done.ended {
+                Ended::Interrupted => "interrupted",
+                _ => "the invariant ‖A‖² − ‖W‖² of the flow was lost: ask for a smaller rtol",
+            };
+            let detail = format!("at t = {:e}: {reason}", done.t);
+            return Err(Error::Numerical { method: "completion flow", detail });
+        }
+        flow.final_check(done.t, &done.y)?;
+        solution.diagnostics = Diagnostics {
+            statistics: done.statistics,
+            invariant_drift: flow.watch.drift,
+            repairs: flow.watch.repairs,
+        };
+        Ok(solution)
+    }
+}
+
+impl Solution {
+    pub(super) fn new(
+        problem: &Problem,
+        flow: &CompletionFlow,
+        settings: &Settings,
+        invariant: Invariant,
+    ) -> Self {
+        let observations = &problem.observations;
+        let n = observations.count() as f64;
+        let pairs = observations.pairs();
+        let observed: Vec<_> = flow
+            .pattern
+            .packed
+            .iter()
+            .zip(pairs)
+            .map(|(&at, p)| (at, p.value, p.multiplicity as f64 / n))
+            .collect();
+        let (test, test_count) = test_entries(problem);
+        Solution {
+            observed,
+            test,
+            test_count,
+            problem: problem.clone(),
+            weight_decay: settings.weight_decay,
+            invariant,
+            rank_tolerance: settings.rank_tolerance,
+            horizon: settings.horizon,
+            intervals: (settings.record == Record::Path).then_some(INSIDE_BDF.len() + 1),
+            times: Vec::new(),
+            nodes: Vec::new(),
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    /// Adds the state `y` of a flow.
+    pub(super) fn push(&mut self, t: f64, y: &[f64]) {
+        let d = self.problem.observations.dimension();
+        let length = packed_length(d);
+        let (w, a) = y.split_at(length);
+        let mut trace = 0.0;
+        let mut at = 0;
+        for i in 0..d {
+            trace += a[at + i];
+            at += i + 1;
+        }
+        self.times.push(t);
+        self.nodes.extend_from_slice(w);
+        self.nodes.push(trace);
+    }
+
+    /// Adds a step: its end and the points inside, given as parts of it.
+    pub(super) fn push_step(&mut self, step: &Step<'_>, inside: &[f64], scratch: &mut [f64]) {
+        for part in inside {
+            let t = step.t_old + part * (step.t - step.t_old);
+            step.interpolate(t, scratch);
+            self.push(t, scratch);
+        }
+        self.push(step.t, step.y());
+        self.intervals = Some(inside.len() + 1);
+    }
+
+    pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
+        self.diagnostics = diagnostics;
+    }
+
+    /// What was solved.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Costs and the drift of the invariant.
+    pub fn diagnostics(&self) -> Diagnostics {
+        self.diagnostics
+    }
+
+    /// What the flow conserves.
+    pub fn invariant(&self) -> Invariant {
+        self.invariant
+    }
+
+    /// λ (1 for a slow flow, whose clock is λt).
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    /// The times at which the path was recorded: in and at the ends of steps, or those asked for.
+    pub fn times(&self) -> &[f64] {
+        &self.times
+    }
+
+    /// The recorded times at which steps end (all of them with [`Record::At`]).
+    pub fn step_times(&self) -> Vec<f64> {
+        self.times.iter().copied().step_by(self.intervals.unwrap_or(1)).collect()
+    }
+
+    /// Whether it answers at any time up to the horizon.
+    pub fn is_continuous(&self) -> bool {
+        self.intervals.is_some()
+    }
+
+    fn node_length(&self) -> usize {
+        packed_length(self.problem.observations.dimension()) + 1
+    }
+
+    fn node(&self, k: usize) -> &[f64] {
+        let length = self.node_length();
+        &self.nodes[k * length..(k + 1) * length]
+    }
+
+    /// Packed matrix and trace of A at a time.
+    fn at(&self, t: f64) -> Result<Vec<f64>> {
+        check("time", t, |t| t >= 0.0, "at least 0")?;
+        if t > self.horizon {
+            return Err(Error::PastHorizon { time: t, horizon: self.horizon });
+        }
+        let after = self.times.partition_point(|&s| s < t);
+        if self.times.get(after) == Some(&t) {
+            return Ok(self.node(after).to_vec());
+        }
+        let Some(intervals) = self.intervals else {
+            return Err(Error::Missing {
+                wanted: "a time that was not recorded",
+                needs: "Record::Path, or this time in Record::At",
+            });
+        };
+        let first = (after - 1) / intervals * intervals;
+        let times = &self.times[first..=first + intervals];
+        let mut out = vec![0.0; self.node_length()];
+        for (k, &own) in times.iter().enumerate() {
+            let others = times.iter().enumerate().filter(|(l, _)| *l != k);
+            let weight: f64 = others.map(|(_, &other)| (t - other) / (own - other)).product();
+            for (out, x) in out.iter_mut().zip(self.node(first + k)) {
+                *out += weight * x;
+            }
+        }
+        Ok(out)
+    }
+
+    /// W_p − y_p at the observed pairs, with all digits.
+    ///
+    /// # Errors
+    /// As [`Trajectory::state`].
+    pub fn residuals(&self, t: f64) -> Result<Vec<f64>> {
+        let packed = self.at(t)?;
+        Ok(self.observed.iter().map(|o| packed[o.0]).collect())
+    }
+
+    /// a² = α²e^{−2λt}, or the size of VᵀU from a general start: eigenvalues of W well below it are not
+    /// resolved by the network yet.
+    pub fn scale(&self, t: f64) -> f64 {
+        self.invariant.size(self.weight_decay * t)
+    }
+
+    fn matrix_of(&self, packed: &[f64]) -> Array2<f64> {
+        let d = self.problem.observations.dimension();
+        let mut w = super::symmetric::to_matrix(packed, d);
+        for (pair, o) in self.problem.observations.pairs().iter().zip(&self.observed) {
+            let entry = packed[o.0] + o.1;
+            w[(pair.row, pair.column)] = entry;
+            w[(pair.column, pair.row)] = entry;
+        }
+        w
+    }
+
+    fn train_loss(&self, packed: &[f64]) -> f64 {
+        self.observed.iter().map(|&(at, _, weight)| weight * packed[at] * packed[at]).sum()
+    }
+
+    fn test_loss(&self, packed: &[f64]) -> f64 {
+        let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (packed[at] - x).powi(2)).sum();
+        sum / self.test_count // NaN without test entries
+    }
+
+    /// Number of |eigenvalues| above max(20a², tolerance × the largest).
+    fn rank(&self, t: f64, eigenvalues: &[f64]) -> usize {
+        let largest = eigenvalues.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let cutoff = (20.0 * self.scale(t)).max(self.rank_tolerance * largest);
+        eigenvalues.iter().filter(|v| v.abs() > cutoff).count()
+    }
+}
+
+/// The ordered entries outside Ω whose truth is known, merged to (position in a packed matrix, how many, value
+/// less the observed value of that pair); and how many there are.
+fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
+    let Some(x) = &problem.truth else { return (Vec::new(), 0.0) };
+    let mask = problem.observations.mask();
+    let mut observed = std::collections::HashMap::new();
+    for p in problem.observations.pairs() {
+        observed.insert((p.row, p.column), p.value);
+    }
+    let mut test = Vec::new();
+    let mut count = 0.0;
+    for i in 0..x.nrows() {
+        for j in 0..=i {
+            let known = |at: (usize, usize)| !mask[at] && !x[at].is_nan();
+            let weight = f64::from(u8::from(known((i, j)))) + f64::from(u8::from(i != j && known((j, i))));
+            if weight > 0.0 {
+                let value = if known((i, j)) { x[(i, j)] } else { x[(j, i)] };
+                let seen = observed.get(&(i, j)).copied().unwrap_or(0.0);
+                test.push((super::symmetric::packed_index(i, j), weight, value - seen));
+                count += weight;
+            }
+        }
+    }
+    (test, count)
+}
+
+impl Trajectory for Solution {
+    type Time = f64;
+    /// W.
+    type State = Array2<f64>;
+
+    fn horizon(&self) -> Option<f64> {
+        Some(self.horizon)
+    }
+
+    fn state(&self, t: f64) -> Result<Array2<f64>> {
+        Ok(self.matrix_of(&self.at(t)?))
+    }
+
+    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
+        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
+        let spectral = what.iter().any(|w| matches!(w, Observable::NuclearNorm | Observable::Rank));
+        for (&t, mut row) in times.iter().zip(values.rows_mut()) {
+            let packed = self.at(t)?;
+            let eigenvalues = match spectral {
+                true => Engine::SEQUENTIAL.eigh(self.matrix_of(&packed).view())?.values.to_vec(),
+                false => Vec::new(),
+            };
+            for (out, what) in row.iter_mut().zip(what) {
+                *out = match what {
+                    Observable::TrainLoss => self.train_loss(&packed),
+                    Observable::LogTrainLoss => self.train_loss(&packed).ln(),
+                    Observable::TestLoss => self.test_loss(&packed),
+                    Observable::LogTestLoss => self.test_loss(&packed).ln(),
+                    Observable::ParameterNorm => packed[packed.len() - 1].sqrt(),
+                    Observable::NuclearNorm => eigenvalues.iter().map(|v| v.abs()).sum(),
+                    Observable::Rank => self.rank(t, &eigenvalues) as f64,
+                    // A regression: nothing to classify.
+                    _ => f64::NAN,
+                };
+            }
+        }
+        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::completion::Init;
+    use crate::data::Observations;
+    use crate::data::matrices::{multiplication_table, random_mask};
+
+    /// Loose tolerances let A lose positivity, and then the exact flow of the wrong state blows up
+    /// (theory/completion.md, "Numerics"). They are refused; behind the refusal nothing hangs, and at the
+    /// loosest tolerance that is accepted the path is right.
+    #[test]
+    fn loose_tolerances_are_refused_and_do_not_hang() {
+        let truth = multiplication_table(40);
+        let mask = random_mask(40, 200, 1).expect("a count");
+        let seen = Observations::from_mask(truth.view(), mask.view()).expect("a mask");
+        let problem = Problem::new(seen, Some(truth), Init::Identity { coordinate: 100.0 }).expect("valid");
+        let settings =
+            Settings { weight_decay: 1e-5, horizon: 3.0 * 100_f64.ln() / 1e-5, ..Settings::default() };
+        let run = |rtol: f64| {
+            let settings = Settings { rtol, ..settings.clone() };
+            problem.integrate(&settings, 1e-11..=0.1, |_| ControlFlow::Continue(()))
+        };
+        for rtol in [1e-2, 1e-3, 1e-4, 3e-5] {
+            assert!(problem.flow(&Settings { rtol, ..settings.clone() }).is_err_and(|e| e.is_bad_input()));
+            match run(rtol) {
+                Err(error) => assert!(matches!(error, Error::Numerical { .. }), "{error}"),
+                Ok(solution) => assert!(solution.diagnostics().statistics.rhs < 20_000),
+            }
+        }
+        let reference = run(1e-10).expect("solved");
+        let size = |m: &Array2<f64>| m.iter().map(|x| x * x).sum::<f64>().sqrt();
+        for rtol in [1e-6, 1e-7] {
+            let solution = run(rtol).expect("solved");
+            for k in 1..=20 {
+                let t = f64::from(k) / 20.0 * settings.horizon;
+                let (w, exact) = (solution.state(t).expect("in"), reference.state(t).expect("in"));
+                let error = size(&(&w - &exact)) / size(&exact);
+                assert!(error < 1e3 * rtol, "rtol {rtol:e}: {error:e} at {t}");
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Effective theory of classification (appendix I): points with the same label attract each other.
+//!
+//! ℓ = Σ over unordered pairs with equal labels of |f_x − f_y|²/Z, Z = Σ|f_x|². In a class of n points the
+//! Laplacian has the eigenvalue n on every deviation from the class mean: deviations decay as
+//! e^{−2nt/Z(0)}, means stay, and the full flow rescales all to |f|² = Z(0).
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use crate::error::{Result, check, check_finite, check_shape};
+
+/// The flow of labelled points in closed form.
+#[derive(Clone, Debug)]
+pub struct ClassFlow {
+    points: Array2<f64>,
+    means: Array2<f64>,
+    sizes: Vec<f64>,
+    z: f64,
+}
+
+impl ClassFlow {
+    /// From points (n × d) and their labels.
+    ///
+    /// ```
+    /// use groktime::effective::classes::ClassFlow;
+    /// let points = ndarray::array![[1.0], [3.0], [-2.0]];
+    /// let flow = ClassFlow::new(points.view(), &[7, 7, 1])?;
+    /// let far = flow.at(1e6)?; // both sevens at their mean, then scaled
+    /// assert!((far[(0, 0)] - far[(1, 0)]).abs() < 1e-12 && far[(2, 0)] < -2.0);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Empty, not finite, all zero, or not one label a point.
+    pub fn new(points: ArrayView2<'_, f64>, labels: &[usize]) -> Result<ClassFlow> {
+        check_finite("points", points)?;
+        check_shape("labels", &[labels.len()], &[points.nrows()], "one a point")?;
+        let z = points.iter().map(|x| x * x).sum();
+        check("Z = Σ|f|²", z, |z| z > 0.0, "a positive number")?;
+        let mut means = Array2::zeros(points.raw_dim());
+        let mut sizes = vec![0.0; labels.len()];
+        for (k, label) in labels.iter().enumerate() {
+            let members: Vec<usize> = (0..labels.len()).filter(|&l| labels[l] == *label).collect();
+            sizes[k] = members.len() as f64;
+            means.row_mut(k).assign(&(points.select(Axis(0), &members).sum_axis(Axis(0)) / sizes[k]));
+        }
+        Ok(ClassFlow { points: points.to_owned(), means, sizes, z })
+    }
+
+    /// Z = Σ|f(0)|², conserved by the flow.
+    pub fn z(&self) -> f64 {
+        self.z
+    }
+
+    /// The rate at which deviations from its class mean decay before rescaling, 2n/Z, for each point.
+    pub fn rates(&self) -> Vec<f64> {
+        self.sizes.iter().map(|n| if *n > 1.0 { 2.0 * n / self.z } else { 0.0 }).collect()
+    }
+
+    /// The points at time t.
+    ///
+    /// # Errors
+    /// t negative or not finite; all class means are zero and t so large that nothing is left.
+    pub fn at(&self, t: f64) -> Result<Array2<f64>> {
+        check("time", t, |t| t >= 0.0, "a number of at least 0")?;
+        let mut points = &self.points - &self.means;
+        for (mut row, rate) in points.rows_mut().into_iter().zip(self.rates()) {
+            row *= libm::exp(-rate * t);
+        }
+        points += &self.means;
+        let square: f64 = points.iter().map(|x| x * x).sum();
+        check("what is left of Σ|f|²", square, |s| s > 0.0, "a positive number (all class means are zero)")?;
+        Ok(points * (self.z / square).sqrt())
+    }
+}

@@ -1,0 +1,373 @@
+//! Linear and Rayleigh-quotient flows of the embeddings in closed form.
+
+use ndarray::{Array1, Array2, ArrayView2};
+
+use super::Problem;
+use super::crossing::{Score, Targets};
+use super::observables::{Match, effective_dimension, shape_accuracy, shape_rqi};
+use super::parallelograms::check_embeddings;
+use super::spectrum::{Convention, Spectrum};
+use crate::crossing::{Crossing, End, search};
+use crate::error::{Error, Result, check};
+use crate::linalg::EPS;
+use crate::trajectory::{Observable, Table, Trajectory};
+
+/// Which gradient the embeddings follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gradient {
+    /// The gradient of ℓ0/Z0 with Z0 a function of E (Rayleigh-quotient flow): Z0 is conserved.
+    #[default]
+    Full,
+    /// E' = −HE with Z0 frozen at its initial value: ΣE_k is conserved, Z0 is not.
+    Linear,
+}
+
+/// Conventions of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Settings {
+    pub convention: Convention,
+    pub gradient: Gradient,
+    pub matching: Match,
+}
+
+/// E(t) for any t, from one eigendecomposition.
+///
+/// With S(t) = e^{−Ht}E(0), H = 2G/(N·Z0(0)): the linear flow is S, the full flow √Z0·S/‖S‖. Both have the
+/// same shape (after centring and scaling) at the same time.
+#[derive(Clone, Debug)]
+pub struct Flow<'s, 'a> {
+    pub(crate) spectrum: &'s Spectrum<'a>,
+    pub(crate) settings: Settings,
+    /// VᵀE(0), p × d.
+    pub(crate) coefficients: Array2<f64>,
+    /// λ_i.
+    pub(crate) rates: Array1<f64>,
+    z0: f64,
+    full: Problem,
+    /// What the accuracy is about: the samples of the spectrum unless told otherwise.
+    training: Problem,
+}
+
+impl<'a> Spectrum<'a> {
+    /// The flow from embeddings E(0), p × d; Z0 = Σ_k|E_k(0)|². The clock is the time of the flow: descent
+    /// with step size η makes one step in time η.
+    ///
+    /// ```
+    /// use groktime::effective::{Convention, Match, Problem, Settings, Task};
+    /// use groktime::trajectory::Trajectory;
+    /// let problem = Problem::full(Task::addition(4)?);
+    /// let spectrum = problem.spectrum(Default::default())?;
+    /// let start = ndarray::array![[0.3], [-1.2], [0.5], [0.4]];
+    /// let flow = spectrum.flow(start.view(), Settings { matching: Match::CODE, ..Default::default() })?;
+    /// let found = flow.first_rqi(0.95)?.time().unwrap();
+    /// assert!(flow.rqi(found * 0.999)? <= 0.95 && flow.rqi(found)? == 1.0);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// E has not one row a symbol, is not finite, or is zero; no parallelograms; δ ≤ 0.
+    pub fn flow(&self, embeddings: ArrayView2<'_, f64>, settings: Settings) -> Result<Flow<'_, 'a>> {
+        check_embeddings(self.problem.symbols(), embeddings)?;
+        settings.matching.validate()?;
+        let z0 = embeddings.iter().map(|x| x * x).sum::<f64>();
+        check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
+        let n = self.problem.parallelograms();
+        if n == 0 {
+            return Err(Error::Missing {
+                wanted: "a flow",
+                needs: "at least one parallelogram in the training set",
+            });
+        }
+        let scale = 2.0 / (settings.convention.divisor(n) * z0);
+        Ok(Flow {
+            spectrum: self,
+            settings,
+            coefficients: self.coefficients(embeddings),
+            rates: self.values.mapv(|mu| mu * scale),
+            z0,
+            full: Problem::full(self.problem.task().clone()),
+            training: self.problem.clone(),
+        })
+    }
+}
+
+impl Spectrum<'_> {
+    /// VᵀE, the translation (first row) apart. A mean that is a rounding error counts as zero: it would grow
+    /// without bound where all else decays.
+    pub(crate) fn coefficients(&self, embeddings: ArrayView2<'_, f64>) -> Array2<f64> {
+        let p = embeddings.nrows() as f64;
+        let mut centred = embeddings.to_owned();
+        let mut means = Array1::zeros(embeddings.ncols());
+        for (mut column, mean) in centred.columns_mut().into_iter().zip(&mut means) {
+            let size = column.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+            *mean = column.sum() / p;
+            column -= *mean;
+            if mean.abs() <= 4.0 * EPS * size * p.sqrt() {
+                *mean = 0.0;
+            }
+            // Differences that are rounding errors of the mean are no spread.
+            if column.iter().all(|x| x.abs() <= 4.0 * EPS * size) {
+                column.fill(0.0);
+            }
+        }
+        let mut coefficients = self.vectors.t().dot(&centred);
+        coefficients.row_mut(0).assign(&(means * p.sqrt()));
+        coefficients
+    }
+}
+
+impl<'s, 'a> Flow<'s, 'a> {
+    pub fn spectrum(&self) -> &'s Spectrum<'a> {
+        self.spectrum
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// λ_i, the eigenvalues of H, ascending.
+    pub fn rates(&self) -> &Array1<f64> {
+        &self.rates
+    }
+
+    /// Z0 = Σ_k|E_k(0)|².
+    pub fn z0(&self) -> f64 {
+        self.z0
+    }
+
+    /// Judges accuracy for another training set than the one that drives the flow: the authors' figure 4c
+    /// drives by all samples whatever is trained on.
+    pub fn trained_on(mut self, training: &Problem) -> Result<Self> {
+        if training.task() != self.spectrum.problem.task() {
+            return Err(Error::Missing { wanted: "the accuracy", needs: "a training set of the same task" });
+        }
+        self.training = training.clone();
+        Ok(self)
+    }
+
+    fn check_time(&self, t: f64) -> Result<f64> {
+        check("time", t, |t| t >= 0.0, "a number of at least 0")
+    }
+
+    /// The slowest rate with a part in the start; weights are taken relative to it so that nothing that
+    /// matters underflows.
+    fn slowest(&self) -> f64 {
+        let present = (0..self.rates.len()).filter(|&i| self.coefficients.row(i).iter().any(|a| *a != 0.0));
+        present.map(|i| self.rates[i]).next().unwrap_or(0.0)
+    }
+
+    /// S(t)·e^{λt} with the given λ, in the eigenbasis.
+    fn modes(&self, t: f64, relative_to: f64) -> Array2<f64> {
+        let mut modes = self.coefficients.clone();
+        for (mut row, &rate) in modes.rows_mut().into_iter().zip(&self.rates) {
+            row *= libm::exp(-(rate - relative_to) * t);
+        }
+        modes
+    }
+
+    /// ln ‖S(t)‖² − ln Z0: how much the linear flow has shrunk.
+    fn ln_shrinkage(&self, t: f64) -> f64 {
+        let slowest = self.slowest();
+        let square: f64 = self.modes(t, slowest).iter().map(|x| x * x).sum();
+        libm::log(square / self.z0) - 2.0 * slowest * t
+    }
+
+    /// Natural logarithm of the loss ℓ = ℓ0/Z0 at time t; −∞ on a ground state.
+    ///
+    /// # Errors
+    /// t negative or not finite.
+    pub fn ln_loss(&self, t: f64) -> Result<f64> {
+        self.check_time(t)?;
+        let terms = || {
+            self.rates.iter().zip(self.coefficients.rows()).filter(|(rate, _)| **rate > 0.0).map(
+                |(rate, row)| {
+                    // ℓ0/Z0 = Σ μ a²/(N·Z0) = Σ λ a²/2.
+                    let square: f64 = row.iter().map(|a| a * a).sum();
+                    (0.5 * rate * square, -2.0 * rate * t)
+                },
+            )
+        };
+        let slowest = terms().filter(|(c, _)| *c > 0.0).map(|(_, e)| e).fold(f64::NEG_INFINITY, f64::max);
+        if slowest == f64::NEG_INFINITY {
+            return Ok(slowest);
+        }
+        let sum: f64 = terms().map(|(c, e)| c * libm::exp(e - slowest)).sum();
+        let linear = libm::log(sum) + slowest;
+        Ok(match self.settings.gradient {
+            Gradient::Linear => linear,
+            Gradient::Full => linear - self.ln_shrinkage(t),
+        })
+    }
+
+    /// ℓ = ℓ0/Z0 at time t, in the flow's convention.
+    ///
+    /// # Errors
+    /// t negative or not finite.
+    pub fn loss(&self, t: f64) -> Result<f64> {
+        Ok(libm::exp(self.ln_loss(t)?))
+    }
+
+    /// Z0(t) = Σ_k|E_k(t)|²: constant for the full flow, falling for the linear one.
+    ///
+    /// # Errors
+    /// t negative or not finite.
+    pub fn norm_square(&self, t: f64) -> Result<f64> {
+        self.check_time(t)?;
+        Ok(match self.settings.gradient {
+            Gradient::Full => self.z0,
+            Gradient::Linear => self.z0 * libm::exp(self.ln_shrinkage(t)),
+        })
+    }
+
+    /// C(t) = Σ_k E_k(t), one entry a dimension: constant for the linear flow; for the full flow it grows
+    /// as √Z0/‖S(t)‖ unless it is zero.
+    ///
+    /// # Errors
+    /// t negative or not finite.
+    pub fn centre(&self, t: f64) -> Result<Array1<f64>> {
+        self.check_time(t)?;
+        let p = self.spectrum.problem.symbols() as f64;
+        // The translation is the first null vector.
+        let start = self.coefficients.row(0).mapv(|a| a * p.sqrt());
+        Ok(match self.settings.gradient {
+            Gradient::Linear => start,
+            Gradient::Full => start * libm::exp(-0.5 * self.ln_shrinkage(t)),
+        })
+    }
+
+    /// Embeddings at time t with mean zero and sample standard deviation one in each dimension.
+    ///
+    /// # Errors
+    /// t negative or not finite; a dimension without spread.
+    pub fn shape(&self, t: f64) -> Result<Array2<f64>> {
+        self.check_time(t)?;
+        let mut shape = Array2::zeros(self.coefficients.raw_dim());
+        for (d, mut column) in shape.columns_mut().into_iter().enumerate() {
+            let modes = super::crossing::Modes::new(self, d)?;
+            let (values, deviation) = modes.at(t);
+            column.assign(&(values / deviation));
+        }
+        Ok(shape)
+    }
+
+    /// RQI at time t.
+    ///
+    /// # Errors
+    /// As [`Flow::shape`].
+    pub fn rqi(&self, t: f64) -> Result<f64> {
+        Ok(shape_rqi(&self.full, self.shape(t)?.view(), self.settings.matching))
+    }
+
+    /// Predicted accuracy at time t.
+    ///
+    /// # Errors
+    /// As [`Flow::shape`].
+    pub fn accuracy(&self, t: f64) -> Result<f64> {
+        Ok(shape_accuracy(&self.training, &self.full, self.shape(t)?.view(), self.settings.matching))
+    }
+
+    /// The certified first time at which the RQI is above `threshold` (strictly, as in the authors' code).
+    ///
+    /// Certified: at no earlier time are more than that fraction of the parallelograms within δ, by
+    /// interval bounds on every d_q over every interval before the answer; RQI need not be monotone. The
+    /// ends of the interval account for rounding: of the eigendecomposition to first order in its backward
+    /// error p·ε‖G‖.
+    ///
+    /// # Errors
+    /// A threshold outside [0, 1); a dimension without spread; the search gives up.
+    pub fn first_rqi(&self, threshold: f64) -> Result<Crossing<f64>> {
+        check("RQI threshold", threshold, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?;
+        self.first(Targets::parallelograms(&self.full), threshold, 0)
+    }
+
+    /// The certified first time at which the predicted accuracy is above `threshold`.
+    ///
+    /// # Errors
+    /// As [`Flow::first_rqi`].
+    pub fn first_accuracy(&self, threshold: f64) -> Result<Crossing<f64>> {
+        check("accuracy threshold", threshold, |x| (0.0..1.0).contains(&x), "at least 0 and below 1")?;
+        self.first(Targets::predictions(&self.training, &self.full), threshold, self.training.samples().len())
+    }
+
+    /// `given` targets are met from the start.
+    fn first(&self, targets: Targets, threshold: f64, given: usize) -> Result<Crossing<f64>> {
+        let all = targets.len() + given;
+        // More than threshold·all, so that 0.95·70 = 66.5 needs 67; room for the rounding of the product.
+        let needed = (threshold * all as f64 + 1e-9).floor() as usize + 1;
+        match needed.checked_sub(given) {
+            None | Some(0) => Ok(Crossing::FromStart),
+            Some(k) if k > targets.len() => Ok(Crossing::Never),
+            Some(k) => search(&Score::new(self, targets, k)?, 0.0, End::First),
+        }
+    }
+
+    /// RQI as t → ∞ (of the limit shape).
+    ///
+    /// # Errors
+    /// As [`Flow::shape`].
+    pub fn final_rqi(&self) -> Result<f64> {
+        Ok(shape_rqi(&self.full, self.final_shape()?.view(), self.settings.matching))
+    }
+
+    /// The shape as t → ∞: the null part of the start, or its slowest modes when it has none.
+    ///
+    /// # Errors
+    /// A dimension without spread.
+    pub fn final_shape(&self) -> Result<Array2<f64>> {
+        let mut shape = Array2::zeros(self.coefficients.raw_dim());
+        for (d, mut column) in shape.columns_mut().into_iter().enumerate() {
+            let (values, deviation) = super::crossing::Modes::new(self, d)?.limit();
+            column.assign(&(values / deviation));
+        }
+        Ok(shape)
+    }
+}
+
+impl Trajectory for Flow<'_, '_> {
+    type Time = f64;
+    type State = Array2<f64>;
+
+    fn horizon(&self) -> Option<f64> {
+        None
+    }
+
+    fn state(&self, t: f64) -> Result<Array2<f64>> {
+        self.check_time(t)?;
+        let state = match self.settings.gradient {
+            Gradient::Linear => self.modes(t, 0.0),
+            Gradient::Full => {
+                let modes = self.modes(t, self.slowest());
+                let square: f64 = modes.iter().map(|x| x * x).sum();
+                modes * (self.z0 / square).sqrt()
+            }
+        };
+        Ok(self.spectrum.vectors.dot(&state))
+    }
+
+    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
+        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
+        for (&t, mut row) in times.iter().zip(values.rows_mut()) {
+            self.check_time(t)?;
+            let needs_shape =
+                |w: &Observable| matches!(w, Observable::RepresentationQuality | Observable::TestAccuracy);
+            let shape = what.iter().any(needs_shape).then(|| self.shape(t)).transpose()?;
+            let view = || shape.as_ref().map(|s| s.view());
+            for (value, what) in row.iter_mut().zip(what) {
+                *value = match what {
+                    Observable::TrainLoss => self.loss(t)?,
+                    Observable::LogTrainLoss => self.ln_loss(t)?,
+                    Observable::ParameterNorm => self.norm_square(t)?.sqrt(),
+                    Observable::RepresentationQuality => {
+                        view().map_or(f64::NAN, |s| shape_rqi(&self.full, s, self.settings.matching))
+                    }
+                    Observable::TestAccuracy => view().map_or(f64::NAN, |s| {
+                        shape_accuracy(&self.training, &self.full, s, self.settings.matching)
+                    }),
+                    Observable::EffectiveDimension => effective_dimension(self.state(t)?.view())?,
+                    _ => f64::NAN,
+                };
+            }
+        }
+        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+    }
+}

@@ -1,0 +1,228 @@
+//! What one sees in embeddings: parallelograms, predicted accuracy, principal components.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+
+use super::Problem;
+use super::group::{Pair, Task};
+use super::parallelograms::{check_embeddings, full_parallelograms};
+use super::spectrum::Normalisation;
+use crate::error::{Error, Result, check};
+use crate::linalg::Engine;
+
+/// When a parallelogram of labels counts as one of the embeddings. Embeddings are first brought to mean
+/// zero and sample standard deviation one in each dimension, as the authors' code does; then
+/// d = E_i + E_j − E_m − E_n is compared with δ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Match {
+    /// ‖d‖ ≤ δ (the paper's definition).
+    Norm { delta: f64 },
+    /// Mean over the dimensions of d² below δ², strictly (the authors' code). The same in one dimension.
+    MeanSquare { delta: f64 },
+}
+
+impl Default for Match {
+    /// The paper's ‖d‖ ≤ 0.01.
+    fn default() -> Match {
+        Match::Norm { delta: 0.01 }
+    }
+}
+
+impl Match {
+    /// The rule of the authors' code, mean square below 0.01: in one dimension |d| < 0.1, ten times wider
+    /// than the δ = 0.01 of the paper's text.
+    pub const CODE: Match = Match::MeanSquare { delta: 0.1 };
+
+    pub(crate) fn validate(self) -> Result<Match> {
+        let (Match::Norm { delta } | Match::MeanSquare { delta }) = self;
+        check("δ", delta, |d| d > 0.0, "a positive number")?;
+        Ok(self)
+    }
+
+    /// Largest squared length of d, in `dimensions` dimensions.
+    pub(crate) fn limit(self, dimensions: usize) -> f64 {
+        match self {
+            Match::Norm { delta } => delta * delta,
+            Match::MeanSquare { delta } => dimensions as f64 * delta * delta,
+        }
+    }
+
+    fn hits(self, square: f64, dimensions: usize) -> bool {
+        match self {
+            Match::Norm { .. } => square <= self.limit(dimensions),
+            Match::MeanSquare { .. } => square < self.limit(dimensions),
+        }
+    }
+}
+
+/// Embeddings with mean zero and Σ_k E_k² = Z0 in each dimension.
+///
+/// ```
+/// use groktime::effective::{Normalisation, normalised};
+/// let e = normalised(ndarray::array![[1.0], [2.0], [3.0]].view(), Normalisation::SymbolsLessOne)?;
+/// assert_eq!(e, ndarray::array![[-1.0], [0.0], [1.0]]);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+///
+/// # Errors
+/// Empty or not finite; a dimension in which all symbols are at the same place.
+pub fn normalised(embeddings: ArrayView2<'_, f64>, normalisation: Normalisation) -> Result<Array2<f64>> {
+    check_embeddings(embeddings.nrows(), embeddings)?;
+    let mut out = embeddings.to_owned();
+    let z0 = normalisation.z0(embeddings.nrows());
+    for (dimension, mut column) in out.columns_mut().into_iter().enumerate() {
+        let mean = column.sum() / column.len() as f64;
+        let size = column.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        column -= mean;
+        let square = column.dot(&column);
+        // Differences that are rounding errors of the mean are no spread.
+        if square.sqrt() <= 8.0 * f64::EPSILON * size * (column.len() as f64).sqrt() {
+            return Err(Error::Parameter {
+                name: "spread of the embeddings",
+                value: 0.0,
+                expected: format!("above 0 in every dimension (dimension {dimension} has one value only)"),
+            });
+        }
+        column *= (z0 / square).sqrt();
+    }
+    Ok(out)
+}
+
+/// Representation quality index: the fraction of P0(D0) that are parallelograms of the embeddings (p × d).
+/// O(p² log p) in one dimension, O(|P0|·d) otherwise; NaN when the task has no parallelograms.
+///
+/// ```
+/// use groktime::effective::{Match, Task, rqi};
+/// let line = ndarray::Array2::from_shape_fn((10, 1), |(k, _)| 3.0 - 0.5 * k as f64);
+/// assert_eq!(rqi(&Task::addition(10)?, line.view(), Match::default())?, 1.0);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+///
+/// # Errors
+/// E has not one row a symbol, is not finite or has no spread; δ ≤ 0.
+pub fn rqi(task: &Task, embeddings: ArrayView2<'_, f64>, rule: Match) -> Result<f64> {
+    check_embeddings(task.symbols(), embeddings)?;
+    let shape = normalised(embeddings, Normalisation::SymbolsLessOne)?;
+    let full = Problem::full(task.clone());
+    Ok(shape_rqi(&full, shape.view(), rule.validate()?))
+}
+
+/// RQI of embeddings that are normalised already; `full` holds all samples.
+pub(crate) fn shape_rqi(full: &Problem, shape: ArrayView2<'_, f64>, rule: Match) -> f64 {
+    let hits: u64 = full.classes().map(|class| hits_in(class, shape, rule)).sum();
+    hits as f64 / full_parallelograms(full.task()) as f64
+}
+
+fn hits_in(class: &[Pair], shape: ArrayView2<'_, f64>, rule: Match) -> u64 {
+    let dimensions = shape.ncols();
+    let mut hits = 0;
+    if dimensions == 1 {
+        // Sorted sums: the partners of each are a run behind it.
+        let mut sums: Vec<f64> = class.iter().map(|&[i, j]| sum(shape, i, j, 0)).collect();
+        sums.sort_unstable_by(f64::total_cmp);
+        let mut first = 0;
+        for (k, x) in sums.iter().enumerate() {
+            while !rule.hits((x - sums[first]).powi(2), 1) && first < k {
+                first += 1;
+            }
+            hits += (k - first) as u64;
+        }
+        return hits;
+    }
+    for (k, &a) in class.iter().enumerate() {
+        hits += class[..k].iter().filter(|&&b| rule.hits(square(shape, a, b), dimensions)).count() as u64;
+    }
+    hits
+}
+
+fn sum(shape: ArrayView2<'_, f64>, i: u32, j: u32, dimension: usize) -> f64 {
+    shape[(i as usize, dimension)] + shape[(j as usize, dimension)]
+}
+
+fn square(shape: ArrayView2<'_, f64>, [i, j]: Pair, [m, n]: Pair) -> f64 {
+    (0..shape.ncols()).map(|d| (sum(shape, i, j, d) - sum(shape, m, n, d)).powi(2)).sum()
+}
+
+/// Predicted accuracy (appendix D): samples trained on, or within δ of a trained one of their class, as a
+/// fraction of D0.
+///
+/// # Errors
+/// As [`rqi`].
+pub fn predicted_accuracy(problem: &Problem, embeddings: ArrayView2<'_, f64>, rule: Match) -> Result<f64> {
+    check_embeddings(problem.symbols(), embeddings)?;
+    let shape = normalised(embeddings, Normalisation::SymbolsLessOne)?;
+    let full = Problem::full(problem.task().clone());
+    Ok(shape_accuracy(problem, &full, shape.view(), rule.validate()?))
+}
+
+pub(crate) fn shape_accuracy(
+    problem: &Problem,
+    full: &Problem,
+    shape: ArrayView2<'_, f64>,
+    rule: Match,
+) -> f64 {
+    let dimensions = shape.ncols();
+    let mut right = 0;
+    for (trained, all) in problem.classes().zip(full.classes()) {
+        if dimensions == 1 {
+            let mut sums: Vec<f64> = trained.iter().map(|&[i, j]| sum(shape, i, j, 0)).collect();
+            sums.sort_unstable_by(f64::total_cmp);
+            right += all
+                .iter()
+                .filter(|&&[i, j]| {
+                    // The nearest trained sum is beside the place where this one would be.
+                    let x = sum(shape, i, j, 0);
+                    let place = sums.partition_point(|&y| y < x);
+                    let near = sums[place.saturating_sub(1)..(place + 1).min(sums.len())].iter();
+                    near.map(|y| (x - y).powi(2)).any(|square| rule.hits(square, 1))
+                })
+                .count();
+        } else {
+            let hit =
+                |&&a: &&Pair| trained.iter().any(|&b| a == b || rule.hits(square(shape, a, b), dimensions));
+            right += all.iter().filter(hit).count();
+        }
+    }
+    right as f64 / full.samples().len() as f64
+}
+
+/// Principal components: directions (d × min(p, d), one a column) and their shares of the variance,
+/// descending.
+///
+/// # Errors
+/// Empty or not finite; all symbols at the same place.
+pub fn principal_components(embeddings: ArrayView2<'_, f64>) -> Result<(Array2<f64>, Array1<f64>)> {
+    check_embeddings(embeddings.nrows(), embeddings)?;
+    let mean = embeddings.sum_axis(Axis(0)) / embeddings.nrows() as f64;
+    let svd = Engine::SEQUENTIAL.thin_svd((&embeddings - &mean).view())?;
+    let squares = svd.values.mapv(|s| s * s);
+    let total = squares.sum();
+    if total == 0.0 {
+        return Err(Error::Parameter {
+            name: "spread of the embeddings",
+            value: 0.0,
+            expected: "above 0 in some dimension".into(),
+        });
+    }
+    Ok((svd.right, squares / total))
+}
+
+/// exp(−Σ σ_i ln σ_i) with σ_i the shares of variance of the principal components: 1 for a line, 2 for a
+/// circle.
+///
+/// ```
+/// use groktime::effective::effective_dimension;
+/// let circle = ndarray::Array2::from_shape_fn((12, 5), |(k, d)| {
+///     let angle = std::f64::consts::TAU * k as f64 / 12.0;
+///     match d { 0 => angle.cos(), 1 => angle.sin(), _ => 0.0 }
+/// });
+/// assert!((effective_dimension(circle.view())? - 2.0).abs() < 1e-12);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`principal_components`].
+pub fn effective_dimension(embeddings: ArrayView2<'_, f64>) -> Result<f64> {
+    let (_, shares) = principal_components(embeddings)?;
+    let entropy: f64 = shares.iter().filter(|s| **s > 0.0).map(|&s| -s * libm::log(s)).sum();
+    Ok(libm::exp(entropy))
+}

@@ -1,0 +1,294 @@
+//! Eigenvalues of G and of the Hessian H = 2G/(N·Z0): the grokking rate.
+
+use ndarray::{Array1, Array2, s};
+use rand_distr::{Distribution, StandardNormal};
+
+use super::Problem;
+use super::rank::Nullity;
+use crate::data::features::generator;
+use crate::error::{Result, check};
+use crate::linalg::{Engine, LANCZOS_FROM, SymmetricOperator, largest_eigenpairs};
+
+/// Whether the loss is a mean or a sum over the parallelograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convention {
+    /// ℓ0 = Σ_q|a_q·E|²/N (the paper).
+    #[default]
+    Mean,
+    /// ℓ0 = Σ_q|a_q·E|² (the authors' code: rates are N times larger).
+    Sum,
+}
+
+impl Convention {
+    /// What the sum over parallelograms is divided by.
+    pub fn divisor(self, parallelograms: u64) -> f64 {
+        match self {
+            Convention::Mean => parallelograms as f64,
+            Convention::Sum => 1.0,
+        }
+    }
+}
+
+/// Z0 = Σ_k|E_k|² of normalised embeddings, for one dimension; with d dimensions it is d times that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Normalisation {
+    /// Z0 = 1.
+    One,
+    /// Z0 = p: mean 0, population standard deviation 1 (the paper).
+    #[default]
+    Symbols,
+    /// Z0 = p − 1: sample standard deviation 1 (the authors' code).
+    SymbolsLessOne,
+}
+
+impl Normalisation {
+    /// Z0 of one dimension.
+    pub fn z0(self, symbols: usize) -> f64 {
+        match self {
+            Normalisation::One => 1.0,
+            Normalisation::Symbols => symbols as f64,
+            Normalisation::SymbolsLessOne => symbols as f64 - 1.0,
+        }
+    }
+}
+
+/// The decomposition of G = Σ_q a_q a_qᵀ, free of conventions.
+#[derive(Clone, Debug)]
+pub struct Spectrum<'a> {
+    pub(crate) problem: &'a Problem,
+    pub(crate) nullity: Nullity,
+    /// Eigenvalues of G, ascending; the first n0 exactly zero.
+    pub(crate) values: Array1<f64>,
+    /// Eigenvectors as columns; the first n0 span the exact null space.
+    pub(crate) vectors: Array2<f64>,
+}
+
+impl<'a> Spectrum<'a> {
+    /// See [`Problem::spectrum`].
+    pub(crate) fn new(problem: &'a Problem, engine: Engine) -> Result<Spectrum<'a>> {
+        let nullity = problem.nullity();
+        let e = engine.eigh(problem.quadratic_form().view())?;
+        let (mut values, mut vectors) = (e.values, e.vectors);
+        // The exact rank says which eigenvalues are zero; the rest are positive.
+        values.iter_mut().take(nullity.value).for_each(|x| *x = 0.0);
+        // The known null vectors are put in place exactly, the others orthogonal to them.
+        let known = problem.known_null_vectors();
+        let mut rest = vectors.slice(s![.., ..nullity.value]).to_owned();
+        for mut column in rest.columns_mut() {
+            for v in &known {
+                let along = v.dot(&column);
+                column.scaled_add(-along, v);
+            }
+        }
+        let others = nullity.value - known.len();
+        if others > 0 {
+            let left = engine.thin_svd(rest.view())?.left;
+            vectors.slice_mut(s![.., known.len()..nullity.value]).assign(&left.slice(s![.., ..others]));
+        }
+        for (k, exact) in known.iter().enumerate() {
+            vectors.column_mut(k).assign(exact);
+        }
+        Ok(Spectrum { problem, nullity, values, vectors })
+    }
+
+    pub fn problem(&self) -> &'a Problem {
+        self.problem
+    }
+
+    /// n0, exactly.
+    pub fn nullity(&self) -> Nullity {
+        self.nullity
+    }
+
+    /// Eigenvalues of the integer matrix G, ascending.
+    pub fn eigenvalues(&self) -> &Array1<f64> {
+        &self.values
+    }
+
+    /// Eigenvectors of G as columns, in the order of the eigenvalues.
+    pub fn eigenvectors(&self) -> &Array2<f64> {
+        &self.vectors
+    }
+
+    /// Eigenvalues of H = 2G/(N·Z0), ascending; `None` without parallelograms.
+    pub fn hessian_eigenvalues(
+        &self,
+        convention: Convention,
+        normalisation: Normalisation,
+    ) -> Option<Array1<f64>> {
+        let scale = self.scale(convention, normalisation)?;
+        Some(self.values.mapv(|mu| mu * scale))
+    }
+
+    /// λ3, the third smallest eigenvalue of H ("grokking rate"); 0 when n0 > 2 or nothing is learned.
+    ///
+    /// ```
+    /// use groktime::effective::{Convention, Normalisation, Problem, Task};
+    /// let problem = Problem::full(Task::addition(6)?);
+    /// let spectrum = problem.spectrum(Default::default())?;
+    /// let rate = spectrum.lambda3(Convention::Mean, Normalisation::One);
+    /// assert!((rate - 24.0 / 13.0).abs() < 1e-13);
+    /// # Ok::<(), groktime::Error>(())
+    /// ```
+    pub fn lambda3(&self, convention: Convention, normalisation: Normalisation) -> f64 {
+        let third = self.values.get(2).copied().unwrap_or(0.0);
+        self.scale(convention, normalisation).map_or(0.0, |scale| third * scale)
+    }
+
+    /// The first eigenvalue of H that full data make positive: λ3 for addition, λ2 for groups.
+    pub fn rate(&self, convention: Convention, normalisation: Normalisation) -> f64 {
+        let first = self.values.get(self.problem.task().smallest_nullity()).copied().unwrap_or(0.0);
+        self.scale(convention, normalisation).map_or(0.0, |scale| first * scale)
+    }
+
+    /// n_h = 1/(λ3·η): the characteristic number of steps of size η; infinite when λ3 = 0.
+    pub fn steps(&self, convention: Convention, normalisation: Normalisation, step_size: f64) -> f64 {
+        1.0 / (self.lambda3(convention, normalisation) * step_size)
+    }
+
+    fn scale(&self, convention: Convention, normalisation: Normalisation) -> Option<f64> {
+        let n = self.problem.parallelograms();
+        let z0 = normalisation.z0(self.problem.symbols());
+        (n > 0).then(|| 2.0 / (convention.divisor(n) * z0))
+    }
+}
+
+/// μ3 = k(k+1) of full addition data with p = 2k symbols: an exact eigenvalue, with the eigenvector
+/// e_0 + e_{p−1} − 1/k. That it is the third smallest is checked numerically only.
+///
+/// ```
+/// assert_eq!(groktime::effective::even_third_eigenvalue(10), Some(30.0));
+/// assert_eq!(groktime::effective::even_third_eigenvalue(11), None);
+/// ```
+pub fn even_third_eigenvalue(symbols: usize) -> Option<f64> {
+    let k = (symbols / 2) as f64;
+    (symbols % 2 == 0 && symbols >= 4).then_some(k * (k + 1.0))
+}
+
+impl Problem {
+    /// Orthonormal null vectors that every training set has: the translation, and for addition the line.
+    pub(crate) fn known_null_vectors(&self) -> Vec<Array1<f64>> {
+        let p = self.symbols();
+        let constant = Array1::from_elem(p, 1.0 / (p as f64).sqrt());
+        if !self.task.is_addition() {
+            return vec![constant];
+        }
+        let line = Array1::from_shape_fn(p, |k| k as f64 - 0.5 * (p as f64 - 1.0));
+        let length = line.dot(&line).sqrt();
+        vec![constant, line / length]
+    }
+
+    /// Eigenvalues of G alone, ascending, the first n0 exactly zero: a third of the work of a spectrum.
+    ///
+    /// # Errors
+    /// The eigendecomposition does not converge.
+    pub fn eigenvalues(&self, engine: Engine) -> Result<Array1<f64>> {
+        let nullity = self.nullity().value;
+        let mut values = engine.eigenvalues(self.quadratic_form().view())?;
+        values.iter_mut().take(nullity).for_each(|x| *x = 0.0);
+        Ok(values)
+    }
+
+    /// The `count` smallest eigenvalues of G, ascending, without forming G: zeros by exact elimination,
+    /// the others one by one by Lanczos iteration on μ_max I − G with those known projected out.
+    ///
+    /// Each value is within 10⁻⁸·μ_max of an eigenvalue (residual bound). Below 144 symbols the dense
+    /// solver is used. The elimination is O(p²) a row that adds to the rank; `n0` skips it when the
+    /// nullity is known.
+    ///
+    /// # Errors
+    /// A count of zero or above p; no convergence.
+    pub fn smallest_eigenvalues(&self, count: usize, n0: Option<usize>) -> Result<Vec<f64>> {
+        let p = self.symbols();
+        check("number of eigenvalues", count as f64, |c| c >= 1.0 && c <= p as f64, "between 1 and p")?;
+        if p < LANCZOS_FROM {
+            return Ok(self.eigenvalues(Engine::SEQUENTIAL)?.iter().take(count).copied().collect());
+        }
+        let nullity = n0.unwrap_or_else(|| self.nullity().value);
+        let mut values = vec![0.0; nullity.min(count)];
+        let mut known = self.known_null_vectors();
+        let shift = self.largest_bound();
+        // Null vectors beyond the known ones come out of the iteration as zeros.
+        let mut left = count.saturating_sub(nullity) + nullity.saturating_sub(known.len());
+        if values.len() == count {
+            return Ok(values);
+        }
+        while left > 0 {
+            let operator = Reflected { problem: self, shift, known: &known };
+            let start = self.start(&known, values.len() as u64);
+            let top = largest_eigenpairs(&operator, &start, 1, 1e-8 * shift)?;
+            let vector = top.vectors.column(0).to_owned();
+            let mut image = vec![0.0; p];
+            self.apply_in_chunks(vector.as_slice().unwrap_or_default(), &mut image);
+            let value = vector.iter().zip(&image).map(|(v, g)| v * g).sum();
+            if known.len() >= nullity {
+                values.push(value);
+            }
+            known.push(vector);
+            left -= 1;
+        }
+        values.sort_by(f64::total_cmp);
+        Ok(values)
+    }
+
+    /// An upper bound on the eigenvalues of G (Gershgorin without signs: G's sparse part alone).
+    fn largest_bound(&self) -> f64 {
+        let mut rows = vec![0.0; self.symbols()];
+        for class in self.classes() {
+            for &[i, j] in class {
+                rows[i as usize] += 2.0 * class.len() as f64;
+                rows[j as usize] += 2.0 * class.len() as f64;
+            }
+        }
+        rows.into_iter().fold(0.0, f64::max)
+    }
+
+    /// Loosely held symbols carry the slow modes: a start that leans on them.
+    fn start(&self, known: &[Array1<f64>], stream: u64) -> Vec<f64> {
+        let mut held = vec![0.0; self.symbols()];
+        for class in self.classes() {
+            for &k in class.iter().flatten() {
+                held[k as usize] += class.len() as f64 - 1.0;
+            }
+        }
+        let least = held.iter().copied().fold(f64::INFINITY, f64::min).max(1.0);
+        let mut rng = generator(stream, 17);
+        let mut start: Vec<f64> = held
+            .iter()
+            .map(|&h| {
+                let z: f64 = StandardNormal.sample(&mut rng);
+                (1.0 + 0.1 * z) / (1.0 + 100.0 * (h / least - 1.0).max(0.0)) + 1e-3 * z
+            })
+            .collect();
+        project_out(known, &mut start);
+        start
+    }
+}
+
+/// shift·I − G on the complement of known null vectors; the known ones have eigenvalue zero.
+struct Reflected<'a> {
+    problem: &'a Problem,
+    shift: f64,
+    known: &'a [Array1<f64>],
+}
+
+impl SymmetricOperator for Reflected<'_> {
+    fn dimension(&self) -> usize {
+        self.problem.symbols()
+    }
+
+    fn apply(&self, x: &[f64], y: &mut [f64]) {
+        let mut inside = x.to_vec();
+        project_out(self.known, &mut inside);
+        self.problem.apply_in_chunks(&inside, y);
+        y.iter_mut().zip(&inside).for_each(|(y, x)| *y = self.shift * x - *y);
+        project_out(self.known, y);
+    }
+}
+
+fn project_out(known: &[Array1<f64>], x: &mut [f64]) {
+    for v in known {
+        let along: f64 = v.iter().zip(x.iter()).map(|(v, x)| v * x).sum();
+        x.iter_mut().zip(v).for_each(|(x, v)| *x -= along * v);
+    }
+}
