@@ -105,9 +105,18 @@ fn no_drawn_problem_violates_a_statement() {
     }
     println!("{applicable:?}");
     // The test would say nothing of statements that never apply.
-    for source in ["C.4 (8)", "C.5 (explicit)", "C.7 (17)", "C.8 (bracket above)", "C.9 (plateau law)", "Cor 3.6",
-        "D.1 (26)", "D.5 (residual law)", "Thm 3.9", "C.12 (energy identity)"]
-    {
+    for source in [
+        "C.4 (8)",
+        "C.5 (explicit)",
+        "C.7 (17)",
+        "C.8 (bracket above)",
+        "C.9 (plateau law)",
+        "Cor 3.6",
+        "D.1 (26)",
+        "D.5 (residual law)",
+        "Thm 3.9",
+        "C.12 (energy identity)",
+    ] {
         let count = applicable.iter().find(|(s, _)| s.ends_with(source)).map_or(0, |(_, c)| *c);
         assert!(count >= 3, "{source} applied {count} times");
     }
@@ -115,9 +124,10 @@ fn no_drawn_problem_violates_a_statement() {
 
 #[test]
 fn the_printed_scale_fails_where_the_corrected_one_holds() {
-    for (case, name) in
-        [(Case::signs(10, 30, 1, Loss::Exponential), "signs"), (Case::gaussian(6, 20, 1, Loss::Exponential), "Gaussian")]
-    {
+    for (case, name) in [
+        (Case::signs(10, 30, 1, Loss::Exponential), "signs"),
+        (Case::gaussian(6, 20, 1, Loss::Exponential), "Gaussian"),
+    ] {
         let mut errors = Vec::new();
         for alpha in [1e8, 1e64] {
             let judged = case.judged(2, alpha, 1.0 / alpha);
@@ -169,7 +179,8 @@ fn the_kernel_phase_ends_where_a_gradient_has_moved() {
             let part = |p: f64, x: f64| (l * x * (p.powf(l - 1.0) - 1.0)).powi(2);
             x.iter().zip(u.iter().zip(&v)).map(|(&x, (&u, &v))| part(u, x) + part(v, x)).sum::<f64>().sqrt()
         });
-        let margin = groktime::limits::max_margin_l2(case.problem.design(), case.problem.labels(), Threads::One);
+        let margin =
+            groktime::limits::max_margin_l2(case.problem.design(), case.problem.labels(), Threads::One);
         let gamma = 2.0_f64.sqrt() * l * margin.unwrap().found().unwrap().margin;
         let moved = moved.fold(0.0, f64::max);
         assert!((moved / (0.5 * gamma) - 1.0).abs() < 1e-6, "L = {depth}: {moved} {gamma}");

@@ -165,7 +165,8 @@ impl Facts<'_, '_> {
         ];
         let applies = hypotheses.iter().all(|h| h.standing == Standing::Holds);
         if self.depth != 2.0 {
-            let measured = if applies { self.objective(self.horizon)?.residual(self.lambda) } else { f64::NAN };
+            let measured =
+                if applies { self.objective(self.horizon)?.residual(self.lambda) } else { f64::NAN };
             let s = statement(
                 "2311.18817 §4 (end state, L ≥ 3)",
                 Form::Derived,
