@@ -260,7 +260,7 @@ impl<'a> Facts<'a> {
                 .collect();
             let mut kernel = Kernel::new(&pattern, &weights);
             measured = f64::INFINITY;
-            for &t in self.times.iter().step_by(self.times.len().div_ceil(12)) {
+            for &t in self.times.iter().step_by(self.times.len().div_ceil(6)) {
                 let c = self.solution.scale(t);
                 let a = root_of_shifted_square(&self.solution.state(t)?, c, Engine::SEQUENTIAL)?;
                 kernel.refresh(&padded(&(a / c)));
@@ -356,8 +356,8 @@ impl<'a> Facts<'a> {
             let objective =
                 |k: usize| table.values[(k, 0)] + 0.5 * self.lambda * table.values[(k, 1)].powi(2);
             claimed = ((objective(0) - objective(1)) / (until - from)).sqrt();
-            for k in 0..=60 {
-                let t = from + (until - from) * f64::from(k) / 60.0;
+            for k in 0..=24 {
+                let t = from + (until - from) * f64::from(k) / 24.0;
                 seen.push((t, self.solution.gradient_norm(t)?.unwrap_or(f64::NAN)));
             }
         }
