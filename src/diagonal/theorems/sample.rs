@@ -57,7 +57,7 @@ pub fn sample_complexity(x: &Design, labels: &[f64], teacher: &[f64], delta: f64
 }
 
 /// E.4 and E.5, with the population errors of the two limits (NaN where not known).
-fn bounds(x: &Design, relevant: usize, delta: f64, errors: [f64; 2]) -> Vec<Judged> {
+pub(super) fn bounds(x: &Design, relevant: usize, delta: f64, errors: [f64; 2]) -> Vec<Judged> {
     let bounds = rademacher_bounds(x.samples(), x.dimension(), relevant, delta);
     let names = [
         ("2311.18817 E.4", "population error, L1 max margin"),
