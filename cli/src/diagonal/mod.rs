@@ -160,7 +160,9 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             let curves = Curves::new(&problem, &test, |t| run.snapshot(t));
             let statements = match arguments.question.no_statements {
                 true => Vec::new(),
-                false => run.statements(&Inputs::default())?,
+                false => {
+                    run.statements(&Inputs { relevant: arguments.source.relevant(), ..Inputs::default() })?
+                }
             };
             write(arguments, &curves, &times, Report::of_run(&run, statements))?
         }

@@ -155,6 +155,11 @@ impl SourceArguments {
         }
     }
 
+    /// k of the sparse task.
+    pub fn relevant(&self) -> Option<usize> {
+        (self.task() == Some(TaskName::Sparse)).then(|| self.sparsity.unwrap_or(3))
+    }
+
     pub fn load(&self, loss: Loss) -> Result<Loaded, Failure> {
         match (&self.data, &self.labels, self.task()) {
             (Some(data), Some(labels), _) => self.read(data, labels, loss),
