@@ -119,7 +119,7 @@ fn families() -> Result<Vec<Instance>, Failure> {
         let (design, labels) = gaussian(6, 20, seed);
         let real = gaussian_vector(6, 1.0, &mut generator(seed, 5)).to_vec();
         for depth in [2, 3] {
-            let alphas = if depth == 2 { vec![10.0, 30.0, 100.0] } else { vec![4.0, 8.0, 16.0] };
+            let alphas = if depth == 2 { vec![10.0, 30.0, 100.0] } else { vec![8.0, 16.0, 32.0] };
             families.push((design.clone(), real.clone(), Loss::Squared, depth, alphas, 3.0));
         }
         families.push((design, labels, Loss::Exponential, 2, vec![1e8, 1e16, 1e32, 1e64], 1.0));
