@@ -3,11 +3,12 @@
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::SupportedConeT::{ExponentialConeT, NonnegativeConeT, ZeroConeT};
 use clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
+use groktime::Loss;
 use groktime::data::Design;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
 use groktime::data::tasks::{Law, Task};
 use groktime::limits::{
-    Farkas, Limit, Loss, MaxMarginL1, MaxMarginL2, MinL1, MinNorm, Regularised, Report, max_margin_l1,
+    Farkas, Limit, MaxMarginL1, MaxMarginL2, MinL1, MinNorm, Regularised, Report, max_margin_l1,
     max_margin_l2, min_l1, min_norm, min_weighted_l1, regularised,
 };
 use groktime::linalg::Threads;

@@ -29,11 +29,12 @@ fn rough() -> Observations {
     Observations::from_list(12, &list).expect("valid")
 }
 
-fn agrees(limit: &NuclearLimit, objective: f64, entries: [f64; 5]) {
+fn agrees(limit: &NuclearLimit, objective: f64, entries: Option<[f64; 5]>) {
     let d = limit.matrix.nrows();
     assert!((limit.objective / objective - 1.0).abs() < 1e-7, "{} against {objective}", limit.objective);
     assert!(limit.dual_objective <= objective * (1.0 + 1e-8) && limit.relative_gap <= 1e-8);
-    assert_eq!(limit.unique, Some(true));
+    assert_eq!(limit.unique, Some(entries.is_some()));
+    let Some(entries) = entries else { return };
     for ((i, j), value) in [(0, 0), (1, 2), (3, 5), (d - 1, d - 2), (4, 4)].into_iter().zip(entries) {
         assert!((limit.matrix[(i, j)] - value).abs() < 2e-4, "({i}, {j}): {} {value}", limit.matrix[(i, j)]);
     }
@@ -44,18 +45,18 @@ fn recorded_values_of_a_conic_solver() {
     let fine = Options { gap: 1e-8, ..Options::default() };
     let exact = |seen: &Observations| minimum_nuclear_norm(seen, &fine).expect("converges");
     let soft = |seen: &Observations| penalised(seen, 0.01, &fine).expect("converges");
-    let entries = [-0.493055556, 0.154089214, 0.325605271, 0.574243637, -0.040013880];
-    agrees(&exact(&ruled(12)), 7.150058121, entries);
+    // Not unique: small linear terms of either sign move the conic solver's answer by 0.08.
+    agrees(&exact(&ruled(12)), 7.150058121, None);
     let entries = [-0.405455052, 0.137355546, 0.301600029, 0.559900290, -0.025496769];
-    agrees(&soft(&ruled(12)), 0.03280375386878, entries);
+    agrees(&soft(&ruled(12)), 0.03280375386878, Some(entries));
     let entries = [-0.4975, 0.127422548, 0.200932694, 0.602128783, -0.151124992];
-    agrees(&exact(&ruled(20)), 12.39992228, entries);
+    agrees(&exact(&ruled(20)), 12.39992228, Some(entries));
     let entries = [-0.341471044, 0.097153851, 0.151361638, 0.501639927, -0.086491336];
-    agrees(&soft(&ruled(20)), 0.05417633008754, entries);
+    agrees(&soft(&ruled(20)), 0.05417633008754, Some(entries));
     let entries = [1.141470985, 0.141120008, 0.256456600, -0.864551449, -0.661397492];
-    agrees(&exact(&rough()), 20.885815473, entries);
+    agrees(&exact(&rough()), 20.885815473, Some(entries));
     let entries = [1.069124897, 0.143830178, 0.198575449, -0.765559922, -0.611636767];
-    agrees(&soft(&rough()), 0.0978140193613, entries);
+    agrees(&soft(&rough()), 0.0978140193613, Some(entries));
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn each_form_of_d_1_is_tighter_than_the_one_before() {
             _ => panic!("an envelope"),
         };
         let [printed, corrected, derived] = [Form::Printed, Form::Corrected, Form::Derived].map(bound);
-        let measured = solution.observe(&[t], &[Observable::LogTrainLoss]).expect("in the span").values[(0, 0)];
+        let measured =
+            solution.observe(&[t], &[Observable::LogTrainLoss]).expect("in the span").values[(0, 0)];
         assert!(printed >= corrected && corrected >= derived && derived >= measured, "at {t}");
         // In the kernel phase the loss is a quarter of the last one: nothing else is given away.
         if t >= 1.0 {

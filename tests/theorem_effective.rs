@@ -44,11 +44,12 @@ fn statements_hold_on_random_training_sets() {
         let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
         let judged = spectrum.statements().unwrap();
         nothing_violated(&judged, &format!("seed {seed}"));
-        let printed = one(&judged, "Sec. 3.2 (Acc-bar)", Form::Printed);
-        match printed.verdict.outcome {
-            Outcome::Holds => unique += 1,
-            Outcome::KnownErratum => imperfect += 1,
-            _ => {}
+        if problem.task().is_addition() {
+            match one(&judged, "Sec. 3.2 (Acc-bar)", Form::Printed).verdict.outcome {
+                Outcome::Holds => unique += 1,
+                Outcome::KnownErratum => imperfect += 1,
+                _ => {}
+            }
         }
         if problem.parallelograms() == 0 {
             continue;

@@ -98,7 +98,7 @@ impl Problem {
     /// ```
     /// use groktime::effective::{Problem, Task};
     /// let g = Problem::full(Task::addition(4)?).quadratic_form();
-    /// assert_eq!(g.row(0).to_vec(), [2.0, -2.0, -2.0, 2.0]);
+    /// assert_eq!(g.row(0).to_vec(), [2.0, -3.0, 0.0, 1.0]);
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn quadratic_form(&self) -> Array2<f64> {

@@ -196,7 +196,10 @@ impl Problem {
     pub(crate) fn echelon(&self) -> Echelon {
         let mut echelon = Echelon::new(self.symbols());
         let enough = self.symbols() - self.task.smallest_nullity();
-        for class in self.classes() {
+        // Large classes first: two whole ones of full data already have the rank.
+        let mut classes: Vec<&[Pair]> = self.classes().collect();
+        classes.sort_by_key(|class| std::cmp::Reverse(class.len()));
+        for class in classes {
             for &pair in class.iter().skip(1) {
                 if echelon.rank() == enough {
                     return echelon;

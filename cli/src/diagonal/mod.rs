@@ -12,7 +12,6 @@ use groktime::Loss;
 use groktime::data::files::write_npy;
 use groktime::diagonal::theorems::Inputs;
 use groktime::diagonal::{Run, Settings, SlowFlow, Snapshot};
-use groktime::theorem::Judged;
 use ndarray::Array2;
 
 use self::report::{Curves, Report};
@@ -161,7 +160,9 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             let curves = Curves::new(&problem, &test, |t| run.snapshot(t));
             let statements = match arguments.question.no_statements {
                 true => Vec::new(),
-                false => statements(&run, arguments)?,
+                false => {
+                    run.statements(&Inputs { relevant: arguments.source.relevant(), ..Inputs::default() })?
+                }
             };
             write(arguments, &curves, &times, Report::of_run(&run, statements))?
         }
@@ -191,11 +192,6 @@ fn integrate<'p>(
         ControlFlow::Continue(())
     })?;
     Ok(run)
-}
-
-fn statements(run: &Run<'_>, arguments: &Arguments) -> Result<Vec<Judged>, Failure> {
-    let relevant = arguments.source.relevant();
-    Ok(run.statements(&Inputs { relevant, ..Inputs::default() })?)
 }
 
 /// Everything that was asked for; files before standard output.

@@ -5,9 +5,7 @@ use groktime::Loss;
 use groktime::data::Design;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
 use groktime::data::tasks::{Law, Task};
-use groktime::diagonal::theorems::{
-    Inputs, LabelNoise, RateInputs, label_noise, rates, sample_complexity,
-};
+use groktime::diagonal::theorems::{Inputs, LabelNoise, RateInputs, label_noise, rates, sample_complexity};
 use groktime::diagonal::{Init, Problem, Settings};
 use groktime::linalg::Threads;
 use groktime::theorem::{Form, Judged, Outcome};
@@ -36,7 +34,9 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
         }
         match row.outcome {
             Outcome::Undetermined => row.set_note("constants not given"),
-            Outcome::NotApplicable | Outcome::NotEvaluated => row.set_note("no instance meets the hypotheses"),
+            Outcome::NotApplicable | Outcome::NotEvaluated => {
+                row.set_note("no instance meets the hypotheses")
+            }
             _ => {}
         }
     }
@@ -53,15 +53,22 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let mut add = |data: &str, (design, labels): &(Design, Vec<f64>), loss: Loss, depth, alpha: f64, lambda: f64| {
-        let name = format!("{data}, {}, L = {depth}, α = {alpha:e}, λ = {lambda:e}", loss.name());
-        // Past the end of the rich window, and until the dying coordinates are gone.
-        let horizon = (1.6 * alpha.ln()).max(alpha.ln() + 14.0) / lambda;
-        let init = Init::Symmetric(alpha);
-        let settings =
-            Settings { depth, init, weight_decay: lambda, horizon, threads: Threads::One, ..Settings::default() };
-        cases.push(Case { name, design: design.clone(), labels: labels.clone(), loss, settings });
-    };
+    let mut add =
+        |data: &str, (design, labels): &(Design, Vec<f64>), loss: Loss, depth, alpha: f64, lambda: f64| {
+            let name = format!("{data}, {}, L = {depth}, α = {alpha:e}, λ = {lambda:e}", loss.name());
+            // Past the end of the rich window, and until the dying coordinates are gone.
+            let horizon = (1.6 * alpha.ln()).max(alpha.ln() + 14.0) / lambda;
+            let init = Init::Symmetric(alpha);
+            let settings = Settings {
+                depth,
+                init,
+                weight_decay: lambda,
+                horizon,
+                threads: Threads::One,
+                ..Settings::default()
+            };
+            cases.push(Case { name, design: design.clone(), labels: labels.clone(), loss, settings });
+        };
     for seed in 0..3 {
         let signs = sparse(10, 30, 3, seed);
         let gaussian = gaussian(6, 20, seed);
@@ -117,11 +124,19 @@ fn families() -> Result<Vec<Instance>, Failure> {
         }
         families.push((design, labels, Loss::Exponential, 2, vec![1e8, 1e16, 1e32, 1e64], 1.0));
         let (design, labels) = sparse(10, 30, 3, seed);
-        families.push((design.clone(), labels.clone(), Loss::Exponential, 2, vec![1e2, 1e3, 1e4, 1e5, 1e6], 1.0));
+        families.push((
+            design.clone(),
+            labels.clone(),
+            Loss::Exponential,
+            2,
+            vec![1e2, 1e3, 1e4, 1e5, 1e6],
+            1.0,
+        ));
         families.push((design, labels, Loss::Exponential, 2, vec![1e8, 1e16, 1e32, 1e64], 1.0));
     }
     let judged = families.into_par_iter().map(|(design, labels, loss, depth, alphas, decay_power)| {
-        let name = format!("{}, L = {depth}, α = {:e} … {:e}", loss.name(), alphas[0], alphas[alphas.len() - 1]);
+        let name =
+            format!("{}, L = {depth}, α = {:e} … {:e}", loss.name(), alphas[0], alphas[alphas.len() - 1]);
         let problem = Problem::new(design, labels, loss)?;
         let settings = Settings { depth, rtol: 1e-10, threads: Threads::One, ..Settings::default() };
         let inputs = RateInputs { alphas, decay_power, settings, ..RateInputs::default() };
@@ -157,7 +172,10 @@ fn samples() -> Result<(Vec<Instance>, Vec<NamedRate>), Failure> {
     let mut instances: Vec<Instance> = small
         .into_iter()
         .enumerate()
-        .map(|(seed, statements)| Instance { name: format!("n = 400, d = 10, k = 1, seed {seed}"), statements })
+        .map(|(seed, statements)| Instance {
+            name: format!("n = 400, d = 10, k = 1, seed {seed}"),
+            statements,
+        })
         .collect();
     instances.push(Instance { name: "n = 64, d = 1000, k = 3".into(), statements: draw(64, 1000, 3, 0)? });
     Ok((instances, rates))

@@ -242,7 +242,11 @@ fn failure_rates() -> Result<Vec<NamedRate>, Failure> {
         .map(|(i, (source, form))| {
             let failures = draws.iter().filter(|d| d[i]).count() as u64;
             let p_value = if failures == 0 { 1.0 } else { binomial.sf(failures - 1) };
-            NamedRate { source, form, rate: Rate { draws: DRAWS, failures, allowed, exact: Some(exact), p_value } }
+            NamedRate {
+                source,
+                form,
+                rate: Rate { draws: DRAWS, failures, allowed, exact: Some(exact), p_value },
+            }
         })
         .collect())
 }

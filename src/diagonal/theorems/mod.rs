@@ -38,19 +38,26 @@ pub struct Inputs {
     /// c of T_c^∓ = (1 ∓ c)·ln α/λ: the kernel phase is looked at at the first, the rich phase up to the
     /// second.
     pub fraction: f64,
+    /// k if the data are uniform on {±1}^d and the labels the majority of k signed coordinates: adds the
+    /// bounds of E.4 and E.5, whose population error [`sample_complexity`] evaluates.
+    pub relevant: Option<usize>,
+    /// δ: failure probability over the sample that those allow.
+    pub failure_probability: f64,
     /// Largest n·d for which curves are searched between grid points and limit problems are solved.
     pub work_limit: usize,
 }
 
 impl Default for Inputs {
     fn default() -> Self {
-        Inputs { fraction: 0.5, work_limit: 500_000 }
+        Inputs { fraction: 0.5, relevant: None, failure_probability: 0.05, work_limit: 500_000 }
     }
 }
 
 impl Inputs {
     fn validate(&self) -> Result<()> {
-        check("fraction c", self.fraction, |c| c > 0.0 && c < 1.0, "between 0 and 1").map(|_| ())
+        check("fraction c", self.fraction, |c| c > 0.0 && c < 1.0, "between 0 and 1")?;
+        check("failure probability", self.failure_probability, |x| x > 0.0 && x < 1.0, "between 0 and 1")?;
+        Ok(())
     }
 }
 
@@ -80,6 +87,15 @@ impl Run<'_> {
             Loss::Exponential | Loss::Logistic => facts.classification()?,
         };
         judged.extend(facts.rich()?);
+        if let Some(relevant) = inputs.relevant {
+            let unknown = [f64::NAN; 2];
+            judged.extend(sample::bounds(
+                self.problem().design(),
+                relevant,
+                inputs.failure_probability,
+                unknown,
+            ));
+        }
         Ok(judged)
     }
 }

@@ -114,7 +114,8 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
         statement(source, form, quantity, side, Claim::Rate(slope), hypotheses)
     };
     let cl = -c * depth;
-    let d2 = rate("2311.18817 D.2 (rate)", Form::Printed, "‖δ‖ at T_c^-", Side::Equal, cl, vec![is_squared()]);
+    let d2 =
+        rate("2311.18817 D.2 (rate)", Form::Printed, "‖δ‖ at T_c^-", Side::Equal, cl, vec![is_squared()]);
     let c5 = rate(
         "2311.18817 C.5 (rate)",
         Form::Printed,
@@ -129,10 +130,7 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
         "‖w − w_L2‖ at T_c^-",
         Side::Equal,
         2.0 * cl,
-        vec![
-            is_squared(),
-            Hypothesis::below("λ = o(α^{−2cL + 2(L−1)c})", 2.0 * c, inputs.decay_power),
-        ],
+        vec![is_squared(), Hypothesis::below("λ = o(α^{−2cL + 2(L−1)c})", 2.0 * c, inputs.decay_power)],
     );
     let direction = rate(
         "2311.18817 Cor 3.6 (rate)",

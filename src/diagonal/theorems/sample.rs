@@ -53,7 +53,17 @@ pub fn sample_complexity(x: &Design, labels: &[f64], teacher: &[f64], delta: f64
         };
         Ok(weights.map_or(f64::NAN, |w| population_error(w.as_slice().unwrap_or(&[]), teacher)))
     };
-    let judge = |source, quantity, bound: f64, measured: f64| {
+    Ok(bounds(x, relevant, delta, [error(l1, true)?, error(l2, false)?]))
+}
+
+/// E.4 and E.5, with the population errors of the two limits (NaN where not known).
+pub(super) fn bounds(x: &Design, relevant: usize, delta: f64, errors: [f64; 2]) -> Vec<Judged> {
+    let bounds = rademacher_bounds(x.samples(), x.dimension(), relevant, delta);
+    let names = [
+        ("2311.18817 E.4", "population error, L1 max margin"),
+        ("2311.18817 E.5", "population error, L2 max margin"),
+    ];
+    let judge = |((source, quantity), (bound, error))| {
         let hypotheses = vec![
             Hypothesis::fact("x on {±1}^d", Some(x.is_packed())),
             Hypothesis::fact("k odd", Some(relevant % 2 == 1)),
@@ -61,12 +71,9 @@ pub fn sample_complexity(x: &Design, labels: &[f64], teacher: &[f64], delta: f64
         ];
         let mut s = statement(source, Form::Printed, quantity, Side::Upper, Claim::Scalar(bound), hypotheses);
         s.probability = Some(Probability { stated: 1.0 - delta, exact: None, over: "the sample" });
-        s.judge(measured, 0.0)
+        s.judge(error, 0.0)
     };
-    Ok(vec![
-        judge("2311.18817 E.4", "population error, L1 max margin", l1, error(l1, true)?),
-        judge("2311.18817 E.5", "population error, L2 max margin", l2, error(l2, false)?),
-    ])
+    names.into_iter().zip(bounds.into_iter().zip(errors)).map(judge).collect()
 }
 
 /// The bounds of E.4 and E.5.
