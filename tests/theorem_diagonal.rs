@@ -317,7 +317,7 @@ fn too_few_alphas_are_an_error() {
     let inputs = RateInputs { alphas: vec![10.0, 20.0], ..RateInputs::default() };
     assert!(rates(&problem, &inputs).is_err());
     let inputs = RateInputs { alphas: vec![0.5, 10.0, 20.0], ..RateInputs::default() };
-    assert!(rates(&problem, &inputs).unwrap_err().to_string().contains("0.5"));
+    assert!(rates(&problem, &inputs).err().unwrap().to_string().contains("0.5"));
 }
 
 #[test]
@@ -354,5 +354,5 @@ fn label_noise_makes_sparse() {
     assert_eq!([early.outcome, late.outcome], [Outcome::Undetermined; 2]);
     assert!(early.measured > 0.1 && late.measured < 0.5 * early.measured, "{early:?} {late:?}");
     let wrong = LabelNoise { beta: 2.5, ..LabelNoise::default() };
-    assert!(label_noise(&design, &teacher, &wrong).unwrap_err().to_string().contains("2.5"));
+    assert!(label_noise(&design, &teacher, &wrong).err().unwrap().to_string().contains("2.5"));
 }

@@ -193,7 +193,7 @@ pub fn crossing_text<T: Clock>(crossing: Crossing<T>) -> String {
 }
 
 /// One row of the table of statements.
-pub fn statement_row(judged: &Judged) -> Vec<String> {
+fn statement_row(judged: &Judged) -> Vec<String> {
     let Verdict { value, measured, at_time, outcome, .. } = judged.verdict;
     let statement = &judged.statement;
     let relation = statement.side.symbol();

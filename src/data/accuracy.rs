@@ -94,7 +94,7 @@ fn normal(x: f64) -> f64 {
 }
 
 /// Gauss-Legendre quadrature with sixteen points.
-fn gauss_legendre(a: f64, b: f64, f: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn gauss_legendre(a: f64, b: f64, f: impl Fn(f64) -> f64) -> f64 {
     const POINTS: [(f64, f64); 8] = [
         (0.095_012_509_837_637_44, 0.189_450_610_455_068_5),
         (0.281_603_550_779_258_9, 0.182_603_415_044_923_6),
