@@ -291,8 +291,8 @@ impl Facts<'_, '_> {
         Ok(vec![judge(Form::Printed, printed).with_known_erratum(), judge(Form::Corrected, corrected)])
     }
 
-    /// Corollary 3.6: the direction of w at T_c^- is that of the largest L2 margin, to within
-    /// γ²εᵀKε/(2M²) ~ 1/ln²α.
+    /// Corollary 3.6: the direction of w at T_c^- is that of the largest L2 margin, to within an angle of
+    /// γ√(εᵀKε)/M ~ 1/ln α and what samples off the support add.
     fn direction(&self, dual: &Option<Dual>) -> Result<Judged> {
         let state = self.early_state()?;
         let (mut measured, mut leading, mut changed) = (f64::NAN, f64::NAN, f64::NAN);
@@ -300,7 +300,7 @@ impl Facts<'_, '_> {
             measured = one_minus_cosine(&state.weights, svm.weights.as_slice().unwrap_or(&[]));
             let law = self.plateau_law(&Some(dual.clone()));
             let size = -law.ln_loss(self.early()) + law.shift;
-            leading = 0.5 * self.gamma.powi(2) * dual.spread / (size * size);
+            leading = 0.5 * dual.tilt(size).powi(2);
             changed = self.kernel_change(self.early(), state);
         }
         let mut hypotheses = self.kernel_hypotheses();
@@ -335,8 +335,8 @@ struct Dual {
     epsilon: Vec<f64>,
     /// εᵀKε.
     spread: f64,
-    /// Margins of the other samples in units of the least one, less one.
-    gaps: Vec<f64>,
+    /// Of the other samples: their margins in units of the least one, less one, and ‖∇f_i(θ̄)‖.
+    others: Vec<(f64, f64)>,
     gamma: f64,
 }
 
@@ -366,9 +366,23 @@ impl Dual {
         let spread = epsilon.iter().zip(&omega).map(|(e, w)| -e * libm::log(*w)).sum::<f64>();
         let mut margins = vec![0.0; y.len()];
         problem.design().apply(svm.weights.as_slice().unwrap_or(&[]), &mut margins, facts.threads);
-        let gaps = (0..y.len()).filter(|i| !support.contains(i)).map(|i| y[i] * margins[i] - 1.0).collect();
+        let others = (0..y.len()).filter(|i| !support.contains(i));
+        let others = others.map(|i| (y[i] * margins[i] - 1.0, (front * gram[(i, i)]).sqrt())).collect();
         let entropy = omega.iter().map(|w| -w * libm::log(*w)).sum();
-        Ok(Some(Dual { entropy, omega, epsilon, spread, gaps, gamma: facts.gamma }))
+        Ok(Some(Dual { entropy, omega, epsilon, spread, others, gamma: facts.gamma }))
+    }
+}
+
+impl Dual {
+    /// The loss of a sample off the support against all on it, where their margin is M.
+    fn share(&self, gap: f64, size: f64) -> f64 {
+        libm::exp(-gap * size - self.entropy)
+    }
+
+    /// sin(w, L2 margin) at most, to leading order: ε on the support, and what the other samples push.
+    fn tilt(&self, size: f64) -> f64 {
+        let off: f64 = self.others.iter().map(|&(g, norm)| self.share(g, size) * norm / self.gamma).sum();
+        self.gamma * self.spread.max(0.0).sqrt() / size + off
     }
 }
 
@@ -403,7 +417,7 @@ impl PlateauLaw {
         let next = 2.0 * (l - 1.0) * l / (m * (m + l));
         let change = dual.gamma.powi(2) * l / m;
         let spread: f64 = dual.epsilon.iter().zip(&dual.omega).map(|(e, w)| (change * e).powi(2) / w).sum();
-        let off: f64 = dual.gaps.iter().map(|g| libm::exp(-g * size - dual.entropy)).sum();
+        let off: f64 = dual.others.iter().map(|(g, _)| dual.share(*g, size)).sum();
         next + 0.5 * l / m * spread + off
     }
 }
