@@ -274,8 +274,14 @@ impl Facts<'_, '_> {
         let ln_lambda = libm::log(self.lambda);
         let corrected = 2.0 * (self.depth - 1.0) * c * self.ln_alpha - ln_lambda;
         let printed = c * self.ln_alpha - ln_lambda;
-        let shift = self.plateau_law(dual).shift + 2.0 * libm::log(self.gamma);
-        let allowance = (libm::log(self.depth * corrected) + shift.abs()) / corrected;
+        // The sample of the largest ω has the least margin: m − ln n − ln ω_max.
+        let allowance = dual.as_ref().map_or(f64::NAN, |dual| {
+            let largest = dual.omega.iter().fold(0.0_f64, |m, w| m.max(*w));
+            let shift = 2.0 * libm::log(self.gamma) - libm::log(self.n * largest);
+            let left_out = self.plateau_law(&Some(dual.clone())).left_out(self.early(), dual);
+            let changed = state.as_ref().map_or(0.0, |s| self.kernel_change(self.early(), s));
+            (libm::log(self.depth * corrected) + shift.abs() + left_out) / corrected + changed
+        });
         let mut hypotheses = self.kernel_hypotheses();
         hypotheses.extend(self.early_hypotheses());
         hypotheses.push(Hypothesis::fact("the dual of the L2 margin is unique", Some(dual.is_some())));
