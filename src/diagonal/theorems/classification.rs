@@ -50,12 +50,17 @@ impl Facts<'_, '_> {
         ln_exp_minus_one(ln_inverse_f(self.ln_gain() - libm::log(8.0 * self.depth)))
     }
 
+    /// ‖x_i‖.
+    fn norms(&self) -> Vec<f64> {
+        let design = self.run.problem().design();
+        let mut squares = vec![0.0; design.samples()];
+        design.apply_squares(&vec![1.0; design.dimension()], &mut squares, self.threads);
+        squares.into_iter().map(f64::sqrt).collect()
+    }
+
     /// G: no training gradient is longer before T_max.
     fn reach(&self) -> f64 {
-        let d = self.run.problem().design().dimension();
-        let mut squares = vec![0.0; self.run.problem().labels().len()];
-        self.run.problem().design().apply_squares(&vec![1.0; d], &mut squares, self.threads);
-        let longest = squares.into_iter().fold(0.0, f64::max).sqrt();
+        let longest = self.norms().into_iter().fold(0.0, f64::max);
         2.0_f64.sqrt() * self.depth * longest + 0.5 * self.gamma
     }
 
@@ -226,7 +231,7 @@ impl Facts<'_, '_> {
         let inside = until > 0.0 && until <= self.horizon;
         let left_out = match (dual, inside) {
             (Some(dual), true) => {
-                let changed = |t: f64| self.state(t).map_or(f64::NAN, |s| self.kernel_change(t, &s));
+                let changed = |t: f64| self.state(t).map_or(f64::NAN, |s| self.kernel_growth(&s));
                 times.iter().map(|&t| law.left_out(t, dual) + changed(t)).fold(0.0, f64::max)
             }
             _ => f64::NAN,
@@ -260,6 +265,13 @@ impl Facts<'_, '_> {
         }
     }
 
+    /// Twice what the tangent kernel has grown by, relative to its start, to leading order: odd orders
+    /// cancel, and the even one is at most 3 times the square of the relative change of a gradient.
+    fn kernel_growth(&self, state: &super::facts::State) -> f64 {
+        let shortest = self.norms().into_iter().fold(f64::INFINITY, f64::min);
+        6.0 * (state.gradient_change / (2.0_f64.sqrt() * self.depth * shortest)).powi(2)
+    }
+
     /// γ₂‖w‖/(γ‖h‖) − 1: zero for the linearised net.
     fn kernel_change(&self, t: f64, state: &super::facts::State) -> f64 {
         let half = 0.5 * LN_2 + libm::log(self.depth);
@@ -279,7 +291,7 @@ impl Facts<'_, '_> {
             let largest = dual.omega.iter().fold(0.0_f64, |m, w| m.max(*w));
             let shift = 2.0 * libm::log(self.gamma) - libm::log(self.n * largest);
             let left_out = self.plateau_law(&Some(dual.clone())).left_out(self.early(), dual);
-            let changed = state.as_ref().map_or(0.0, |s| self.kernel_change(self.early(), s));
+            let changed = state.as_ref().map_or(0.0, |s| self.kernel_growth(s));
             (libm::log(self.depth * corrected) + shift.abs() + left_out) / corrected + changed
         });
         let mut hypotheses = self.kernel_hypotheses();
