@@ -259,16 +259,20 @@ fn the_tangent_kernel_never_falls_below_its_start() {
         let case = Case::gaussian(5, 12, 3, Loss::Squared);
         let run = case.run(depth, 5.0, 1e-2);
         let l = f64::from(depth);
-        let least = |weights: &[f64]| {
+        let extremes = |weights: &[f64]| {
             let scaled = &case.x * &ndarray::aview1(weights);
-            Engine::SEQUENTIAL.eigh(scaled.dot(&case.x.t()).view()).unwrap().values[0]
+            let values = Engine::SEQUENTIAL.eigh(scaled.dot(&case.x.t()).view()).unwrap().values;
+            (values[0], values[values.len() - 1])
         };
-        let start = least(&[2.0; 12]);
+        let (start, _) = extremes(&[2.0; 12]);
         for i in 1..=20 {
             let (u, v) = rescaled(&run, run.settings().horizon * f64::from(i) / 20.0);
             let power = 2.0 * l - 2.0;
             let weights: Vec<f64> = u.iter().zip(&v).map(|(u, v)| u.powf(power) + v.powf(power)).collect();
-            assert!(least(&weights) >= start * (1.0 - 1e-6), "L = {depth}, {i}");
+            assert!(weights.iter().all(|w| *w >= 2.0 * (1.0 - 1e-9)), "L = {depth}, {i}: {weights:?}");
+            // Late weights differ by many orders: eigenvalues are known to the rounding of the largest.
+            let (least, largest) = extremes(&weights);
+            assert!(least >= start - 1e-13 * largest, "L = {depth}, {i}: {least} {start} {largest}");
         }
     }
 }

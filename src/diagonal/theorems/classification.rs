@@ -50,12 +50,17 @@ impl Facts<'_, '_> {
         ln_exp_minus_one(ln_inverse_f(self.ln_gain() - libm::log(8.0 * self.depth)))
     }
 
+    /// ‖x_i‖.
+    fn norms(&self) -> Vec<f64> {
+        let design = self.run.problem().design();
+        let mut squares = vec![0.0; design.samples()];
+        design.apply_squares(&vec![1.0; design.dimension()], &mut squares, self.threads);
+        squares.into_iter().map(f64::sqrt).collect()
+    }
+
     /// G: no training gradient is longer before T_max.
     fn reach(&self) -> f64 {
-        let d = self.run.problem().design().dimension();
-        let mut squares = vec![0.0; self.run.problem().labels().len()];
-        self.run.problem().design().apply_squares(&vec![1.0; d], &mut squares, self.threads);
-        let longest = squares.into_iter().fold(0.0, f64::max).sqrt();
+        let longest = self.norms().into_iter().fold(0.0, f64::max);
         2.0_f64.sqrt() * self.depth * longest + 0.5 * self.gamma
     }
 
@@ -226,7 +231,7 @@ impl Facts<'_, '_> {
         let inside = until > 0.0 && until <= self.horizon;
         let left_out = match (dual, inside) {
             (Some(dual), true) => {
-                let changed = |t: f64| self.state(t).map_or(f64::NAN, |s| self.kernel_change(t, &s));
+                let changed = |t: f64| self.state(t).map_or(f64::NAN, |s| self.kernel_growth(&s));
                 times.iter().map(|&t| law.left_out(t, dual) + changed(t)).fold(0.0, f64::max)
             }
             _ => f64::NAN,
@@ -260,6 +265,13 @@ impl Facts<'_, '_> {
         }
     }
 
+    /// Twice what the tangent kernel has grown by, relative to its start, to leading order: odd orders
+    /// cancel, and the even one is at most 3 times the square of the relative change of a gradient.
+    fn kernel_growth(&self, state: &super::facts::State) -> f64 {
+        let shortest = self.norms().into_iter().fold(f64::INFINITY, f64::min);
+        6.0 * (state.gradient_change / (2.0_f64.sqrt() * self.depth * shortest)).powi(2)
+    }
+
     /// γ₂‖w‖/(γ‖h‖) − 1: zero for the linearised net.
     fn kernel_change(&self, t: f64, state: &super::facts::State) -> f64 {
         let half = 0.5 * LN_2 + libm::log(self.depth);
@@ -274,8 +286,14 @@ impl Facts<'_, '_> {
         let ln_lambda = libm::log(self.lambda);
         let corrected = 2.0 * (self.depth - 1.0) * c * self.ln_alpha - ln_lambda;
         let printed = c * self.ln_alpha - ln_lambda;
-        let shift = self.plateau_law(dual).shift + 2.0 * libm::log(self.gamma);
-        let allowance = (libm::log(self.depth * corrected) + shift.abs()) / corrected;
+        // The sample of the largest ω has the least margin: m − ln n − ln ω_max.
+        let allowance = dual.as_ref().map_or(f64::NAN, |dual| {
+            let largest = dual.omega.iter().fold(0.0_f64, |m, w| m.max(*w));
+            let shift = 2.0 * libm::log(self.gamma) - libm::log(self.n * largest);
+            let left_out = self.plateau_law(&Some(dual.clone())).left_out(self.early(), dual);
+            let changed = state.as_ref().map_or(0.0, |s| self.kernel_growth(s));
+            (libm::log(self.depth * corrected) + shift.abs() + left_out) / corrected + changed
+        });
         let mut hypotheses = self.kernel_hypotheses();
         hypotheses.extend(self.early_hypotheses());
         hypotheses.push(Hypothesis::fact("the dual of the L2 margin is unique", Some(dual.is_some())));
@@ -291,8 +309,8 @@ impl Facts<'_, '_> {
         Ok(vec![judge(Form::Printed, printed).with_known_erratum(), judge(Form::Corrected, corrected)])
     }
 
-    /// Corollary 3.6: the direction of w at T_c^- is that of the largest L2 margin, to within
-    /// γ²εᵀKε/(2M²) ~ 1/ln²α.
+    /// Corollary 3.6: the direction of w at T_c^- is that of the largest L2 margin, to within an angle of
+    /// γ√(εᵀKε)/M ~ 1/ln α and what samples off the support add.
     fn direction(&self, dual: &Option<Dual>) -> Result<Judged> {
         let state = self.early_state()?;
         let (mut measured, mut leading, mut changed) = (f64::NAN, f64::NAN, f64::NAN);
@@ -300,7 +318,7 @@ impl Facts<'_, '_> {
             measured = one_minus_cosine(&state.weights, svm.weights.as_slice().unwrap_or(&[]));
             let law = self.plateau_law(&Some(dual.clone()));
             let size = -law.ln_loss(self.early()) + law.shift;
-            leading = 0.5 * self.gamma.powi(2) * dual.spread / (size * size);
+            leading = 0.5 * dual.tilt(size).powi(2);
             changed = self.kernel_change(self.early(), state);
         }
         let mut hypotheses = self.kernel_hypotheses();
@@ -335,8 +353,8 @@ struct Dual {
     epsilon: Vec<f64>,
     /// εᵀKε.
     spread: f64,
-    /// Margins of the other samples in units of the least one, less one.
-    gaps: Vec<f64>,
+    /// Of the other samples: their margins in units of the least one, less one, and ‖∇f_i(θ̄)‖.
+    others: Vec<(f64, f64)>,
     gamma: f64,
 }
 
@@ -366,9 +384,23 @@ impl Dual {
         let spread = epsilon.iter().zip(&omega).map(|(e, w)| -e * libm::log(*w)).sum::<f64>();
         let mut margins = vec![0.0; y.len()];
         problem.design().apply(svm.weights.as_slice().unwrap_or(&[]), &mut margins, facts.threads);
-        let gaps = (0..y.len()).filter(|i| !support.contains(i)).map(|i| y[i] * margins[i] - 1.0).collect();
+        let others = (0..y.len()).filter(|i| !support.contains(i));
+        let others = others.map(|i| (y[i] * margins[i] - 1.0, (front * gram[(i, i)]).sqrt())).collect();
         let entropy = omega.iter().map(|w| -w * libm::log(*w)).sum();
-        Ok(Some(Dual { entropy, omega, epsilon, spread, gaps, gamma: facts.gamma }))
+        Ok(Some(Dual { entropy, omega, epsilon, spread, others, gamma: facts.gamma }))
+    }
+}
+
+impl Dual {
+    /// The loss of a sample off the support against all on it, where their margin is M.
+    fn share(&self, gap: f64, size: f64) -> f64 {
+        libm::exp(-gap * size - self.entropy)
+    }
+
+    /// sin(w, L2 margin) at most, to leading order: ε on the support, and what the other samples push.
+    fn tilt(&self, size: f64) -> f64 {
+        let off: f64 = self.others.iter().map(|&(g, norm)| self.share(g, size) * norm / self.gamma).sum();
+        self.gamma * self.spread.max(0.0).sqrt() / size + off
     }
 }
 
@@ -403,7 +435,7 @@ impl PlateauLaw {
         let next = 2.0 * (l - 1.0) * l / (m * (m + l));
         let change = dual.gamma.powi(2) * l / m;
         let spread: f64 = dual.epsilon.iter().zip(&dual.omega).map(|(e, w)| (change * e).powi(2) / w).sum();
-        let off: f64 = dual.gaps.iter().map(|g| libm::exp(-g * size - dual.entropy)).sum();
+        let off: f64 = dual.others.iter().map(|(g, _)| dual.share(*g, size)).sum();
         next + 0.5 * l / m * spread + off
     }
 }

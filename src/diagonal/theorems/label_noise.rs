@@ -27,7 +27,7 @@ pub struct LabelNoise {
 
 impl Default for LabelNoise {
     fn default() -> Self {
-        LabelNoise { alpha: 1.0, step_size: 2e-3, noise: 1.0, duration: 8.0, beta: 1.5, seed: 0 }
+        LabelNoise { alpha: 1.0, step_size: 4e-4, noise: 1.0, duration: 0.5, beta: 1.5, seed: 0 }
     }
 }
 
