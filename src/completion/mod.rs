@@ -13,14 +13,14 @@
 //! use groktime::trajectory::{Observable, Trajectory};
 //!
 //! let truth = multiplication_table(12);
-//! let seen = Observations::from_mask(truth.view(), random_mask(12, 60, 1)?.view())?;
+//! let seen = Observations::from_mask(truth.view(), random_mask(12, 80, 1)?.view())?;
 //! let problem = Problem::new(seen, Some(truth), Init::Identity { coordinate: 10.0 })?;
 //! let log_alpha = 10.0_f64.ln();
 //! let settings = Settings { weight_decay: 1e-4, horizon: 3.0 * log_alpha / 1e-4, ..Settings::default() };
 //! let solution = problem.flow(&settings)?;
 //! let table = solution.observe(&[0.2 * log_alpha / 1e-4, settings.horizon], &[Observable::TestLoss])?;
 //! let test: Vec<f64> = table.column(Observable::TestLoss).into_iter().flatten().collect();
-//! assert!(test[0] > 0.05 && test[1] < 1e-3); // memorised, then completed
+//! assert!(test[1] < 1e-4 * test[0], "{test:?}"); // memorised, then completed
 //! # Ok::<(), groktime::Error>(())
 //! ```
 

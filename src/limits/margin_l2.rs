@@ -100,6 +100,16 @@ fn product(gram: &Array2<f64>, nu: &[f64]) -> Vec<f64> {
     gram.dot(&ndarray::aview1(nu)).to_vec()
 }
 
+/// Near the end of a problem with fewer dimensions than support vectors K + diag(s/ν) is singular to rounding:
+/// what rounding has taken is then given back to the diagonal.
+fn factor(mut matrix: Array2<f64>, size: f64) -> Result<Array2<f64>> {
+    Engine::SEQUENTIAL.cholesky(matrix.view()).or_else(|_| {
+        let room = 1e-14 * matrix.nrows() as f64 * size;
+        matrix.diag_mut().iter_mut().for_each(|x| *x += room);
+        Engine::SEQUENTIAL.cholesky(matrix.view())
+    })
+}
+
 /// Kν − s = 1, ν, s ≥ 0, ν_i s_i → 0 (Mehrotra's predictor and corrector). Returns ν, s and the number of
 /// steps; where no such ν exists, ν grows until its margin counts as zero.
 fn interior_point(gram: &Array2<f64>, size: f64) -> Result<(Vec<f64>, Vec<f64>, usize)> {
@@ -123,7 +133,7 @@ fn interior_point(gram: &Array2<f64>, size: f64) -> Result<(Vec<f64>, Vec<f64>, 
         for i in 0..n {
             matrix[(i, i)] += s[i] / nu[i];
         }
-        let factor: Vec<f64> = Engine::SEQUENTIAL.cholesky(matrix.view())?.t().iter().copied().collect();
+        let factor: Vec<f64> = factor(matrix, size)?.t().iter().copied().collect();
         let direction = |targets: &[f64]| {
             let mut step: Vec<f64> = (0..n).map(|i| residual[i] + targets[i] / nu[i] - s[i]).collect();
             cholesky_solve_columns(&factor, &mut step);
