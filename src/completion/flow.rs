@@ -310,12 +310,12 @@ impl Flow for CompletionFlow {
 
     fn accepted(&mut self, t: f64, y: &mut [f64]) -> Action {
         self.watch.steps += 1;
-        if !(self.watch.indefinite || self.watch.steps % WATCH_EVERY == 0) {
+        if !(self.watch.indefinite || self.watch.steps.is_multiple_of(WATCH_EVERY)) {
             return Action::Continue;
         }
         let drift = self.drift(t, y);
         self.watch.drift = self.watch.drift.max(drift);
-        let lost = self.watch.indefinite || !(drift <= (DRIFT.0 * self.rtol).min(DRIFT.1));
+        let lost = self.watch.indefinite || drift.is_nan() || drift > (DRIFT.0 * self.rtol).min(DRIFT.1);
         self.watch.indefinite = false;
         if !lost {
             return Action::Continue;

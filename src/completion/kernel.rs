@@ -267,7 +267,7 @@ impl Kernel {
             }
             self.apply(identity, factor, direction, image, scaled);
             let curvature = dot(direction, image);
-            if !(curvature > 0.0) {
+            if curvature.is_nan() || curvature <= 0.0 {
                 return Err(Reject("the tangent kernel is not positive definite"));
             }
             let step = product / curvature;

@@ -225,7 +225,7 @@ const CHUNKS: usize = 16;
 fn apply_complete(s: usize, n: f64, x: &[f64], y: &mut [f64]) {
     let (lo, hi) = (s.saturating_sub(x.len() - 1), s.min(x.len() - 1));
     let (x, y) = (&x[lo..=hi], &mut y[lo..=hi]);
-    let middle = (s % 2 == 0).then_some(s / 2 - lo);
+    let middle = s.is_multiple_of(2).then_some(s / 2 - lo);
     // Every symbol of the range is in exactly one sample, the middle one twice in its own.
     let total = x.iter().sum::<f64>() + middle.map_or(0.0, |k| x[k]);
     for ((y, a), b) in y.iter_mut().zip(x).zip(x.iter().rev()) {

@@ -162,7 +162,7 @@ impl<'a> Spectrum<'a> {
 /// ```
 pub fn even_third_eigenvalue(symbols: usize) -> Option<f64> {
     let k = (symbols / 2) as f64;
-    (symbols % 2 == 0 && symbols >= 4).then_some(k * (k + 1.0))
+    (symbols.is_multiple_of(2) && symbols >= 4).then_some(k * (k + 1.0))
 }
 
 impl Problem {
