@@ -57,7 +57,9 @@ pub(super) struct DualFlow<'a> {
     pub(super) nets: Vec<Net>,
     /// |p| at the end of the last epoch: what errors at the start of the next are compared with.
     reference: Vec<f64>,
+    /// f of the last right-hand side, and of the last accepted step.
     outputs: Vec<f64>,
+    settled: Vec<f64>,
     z: Vec<f64>,
     slopes: Vec<f64>,
     curvature_roots: Vec<f64>,
@@ -85,6 +87,7 @@ impl<'a> DualFlow<'a> {
             nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
             reference: vec![0.0; n],
             outputs: vec![0.0; n],
+            settled: vec![0.0; n],
             z: vec![0.0; d],
             slopes: vec![0.0; d],
             curvature_roots: vec![0.0; n],
@@ -107,6 +110,7 @@ impl<'a> DualFlow<'a> {
     pub(super) fn set_clock(&mut self) -> Result<(), Reject> {
         let start = vec![0.0; self.problem.labels.len()];
         self.refresh(0.0, &start)?;
+        self.settled.clone_from(&self.outputs);
         self.factor(0.0)?;
         let roots = self.curvature_roots.iter().zip(self.kernel.diag());
         let trace = self.factored * roots.map(|(root, k)| root * root * k).sum::<f64>();
@@ -159,6 +163,7 @@ impl Flow for DualFlow<'_> {
     }
 
     fn accepted(&mut self, s: f64, p: &mut [f64]) -> Action {
+        self.settled.clone_from(&self.outputs);
         let t = self.clock.t(s);
         if self.net().age(t) < EPOCH {
             return Action::Continue;
@@ -189,10 +194,21 @@ impl DualFlow<'_> {
 
     /// Factors the Newton matrix with everything that is cheap to know at the last right-hand side; only
     /// the kernel H is of the last refresh.
+    ///
+    /// That right-hand side may be one of a step that went astray, where losses are anything. Then those of
+    /// the last accepted step serve: the next attempt is shorter, and starts from there.
     fn decompose(&mut self) -> Result<(), Reject> {
-        let n = self.outputs.len() as f64;
+        let outputs = std::mem::take(&mut self.outputs);
+        let settled = std::mem::take(&mut self.settled);
+        let result = self.factor_at(&outputs).or_else(|_| self.factor_at(&settled));
+        (self.outputs, self.settled) = (outputs, settled);
+        result
+    }
+
+    fn factor_at(&mut self, outputs: &[f64]) -> Result<(), Reject> {
+        let n = outputs.len() as f64;
         let (loss, labels) = (self.problem.loss, &self.problem.labels);
-        for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(&self.outputs).zip(labels) {
+        for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(outputs).zip(labels) {
             *root = (loss.curvature(f, y) / n).sqrt();
         }
         self.factored = self.rate();

@@ -110,7 +110,8 @@ fn gaussian(samples: usize, dimension: usize, seed: u64) -> (Design, Vec<f64>) {
 
 fn judge(case: &Case) -> Result<Instance, Failure> {
     let problem = Problem::new(case.design.clone(), case.labels.clone(), case.loss)?;
-    let run = problem.integrate(&case.settings)?;
+    let run = problem.integrate(&case.settings);
+    let run = run.map_err(|e| Failure::Computation(format!("{}: {e}", case.name)))?;
     Ok(Instance { name: case.name.clone(), statements: run.statements(&Inputs::default())? })
 }
 

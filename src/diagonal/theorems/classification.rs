@@ -256,6 +256,19 @@ impl Facts<'_, '_> {
         })
     }
 
+    /// How w approaches the max-margin direction, at T_c^-; None without a unique dual.
+    pub(super) fn early_tilt(&self) -> Result<Option<Tilt>> {
+        let (Some(state), Some(dual)) = (self.early_state()?, Dual::new(self)?) else {
+            return Ok(None);
+        };
+        let size = dual.entropy - libm::log(self.n) - state.ln_loss;
+        let off_support = 1.0 - dual.tilt_of_support(size) / dual.tilt(size);
+        let change = dual.change(self.depth * size - 2.0 * (self.depth - 1.0), self.depth);
+        let pairs = dual.epsilon.iter().zip(&dual.omega);
+        let next_order = pairs.map(|(e, w)| (change * e / w).abs()).fold(off_support, f64::max);
+        Ok(Some(Tilt { size, next_order }))
+    }
+
     fn plateau_law(&self, dual: &Option<Dual>) -> PlateauLaw {
         PlateauLaw {
             ln_gain: self.ln_gain(),
@@ -400,8 +413,25 @@ impl Dual {
     /// sin(w, L2 margin) at most, to leading order: ε on the support, and what the other samples push.
     fn tilt(&self, size: f64) -> f64 {
         let off: f64 = self.others.iter().map(|&(g, norm)| self.share(g, size) * norm / self.gamma).sum();
-        self.gamma * self.spread.max(0.0).sqrt() / size + off
+        self.tilt_of_support(size) + off
     }
+
+    /// Losses on the support are in the proportions ω + this·ε, M₁ = `m`.
+    fn change(&self, m: f64, depth: f64) -> f64 {
+        self.gamma.powi(2) * depth / m
+    }
+
+    fn tilt_of_support(&self, size: f64) -> f64 {
+        self.gamma * self.spread.max(0.0).sqrt() / size
+    }
+}
+
+/// The angle between w and the max-margin direction goes as 1/M.
+pub(super) struct Tilt {
+    /// M = ln 1/(n𝓛) + H.
+    pub(super) size: f64,
+    /// Relative size of what that leaves out: shifted proportions of the losses, samples off the support.
+    pub(super) next_order: f64,
 }
 
 /// γ²Ae^{−2(L−1)λt}𝓛 = L[ln(1/(n𝓛)) + H] − 2(L−1).
@@ -433,7 +463,7 @@ impl PlateauLaw {
         let size = -self.ln_loss(t) + self.shift;
         let m = l * size - 2.0 * (l - 1.0);
         let next = 2.0 * (l - 1.0) * l / (m * (m + l));
-        let change = dual.gamma.powi(2) * l / m;
+        let change = dual.change(m, l);
         let spread: f64 = dual.epsilon.iter().zip(&dual.omega).map(|(e, w)| (change * e).powi(2) / w).sum();
         let off: f64 = dual.others.iter().map(|(g, _)| dual.share(*g, size)).sum();
         next + 0.5 * l / m * spread + off

@@ -43,7 +43,7 @@ const LOG_ROOM: f64 = 0.2;
 /// |---|---|---|
 /// | D.2, C.5 (‖δ‖ at T_c^-) | squared, exponential | slope −cL in ln α (C.5: after division by ln A) |
 /// | D.7, symmetric start | squared | ‖w − w_L2‖: slope −2cL |
-/// | 3.6 | exponential | 1 − cos: slope −2 in ln ln α |
+/// | 3.6 | exponential | 1 − cos: slope −2 in ln M, M = ln 1/(n𝓛) + H ~ ln α |
 /// | C.12, 3.10 | any | least ε in [1, 1+c]·ln α/λ: slope at most −½ in ln ln(1/λ) |
 ///
 /// ```
@@ -78,6 +78,7 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
     let depth = f64::from(inputs.settings.depth);
     let (mut departure, mut predictor) = (Vec::new(), Vec::new());
     let (mut angle, mut residual) = (Vec::new(), Vec::new());
+    let mut next_order = 0.0_f64;
     let (mut separable, mut seen_kernel) = (true, true);
     for &alpha in &inputs.alphas {
         let ln_alpha = libm::log(alpha);
@@ -101,7 +102,13 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
             }
             if let Some(svm) = &facts.svm {
                 let direction = svm.weights.as_slice().unwrap_or(&[]);
-                angle.push((ln_alpha, one_minus_cosine(&early.weights, direction)));
+                match facts.early_tilt()? {
+                    Some(tilt) => {
+                        angle.push((tilt.size, one_minus_cosine(&early.weights, direction)));
+                        next_order = next_order.max(tilt.next_order);
+                    }
+                    None => next_order = f64::INFINITY,
+                }
             }
         }
         residual.push((-libm::log(lambda), facts.least_residual()?));
@@ -135,10 +142,15 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
     let direction = rate(
         "2311.18817 Cor 3.6 (rate)",
         Form::Derived,
-        "1 − cos(w, L2 margin) at T_c^-, over ln α",
+        "1 − cos(w, L2 margin) at T_c^-, over M ~ ln α",
         Side::Equal,
         -2.0,
-        vec![exponential(), separable(), early()],
+        vec![
+            exponential(),
+            separable(),
+            early(),
+            Hypothesis::at_most("next order ≤ 1/5 at the smallest α", next_order, LOG_ROOM),
+        ],
     );
     let source = if squared { "2311.18817 Thm 3.10 (rate)" } else { "2311.18817 C.12 (22) (rate)" };
     let mut any = vec![];
