@@ -25,6 +25,9 @@ const EPOCH: f64 = 0.5;
 /// gains a factor of at least twenty a time.
 const UNIFORM: f64 = 0.1;
 
+/// Entries of the data below which one thread does the products.
+const SMALL: usize = 1 << 20;
+
 /// Relative change of the rate after which the Newton matrix is factored anew.
 const STALE: f64 = 0.1;
 
@@ -83,7 +86,8 @@ impl<'a> DualFlow<'a> {
         DualFlow {
             problem,
             clock: LogClock { scale: 1.0 },
-            threads: settings.threads,
+            // The bits are the same; waking a second thread takes longer than a small product.
+            threads: if n * d < SMALL { Threads::One } else { settings.threads },
             nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
             reference: vec![0.0; n],
             outputs: vec![0.0; n],
@@ -258,9 +262,12 @@ impl StiffFlow for DualFlow<'_> {
             self.decompose()?;
         }
         let roots = &self.curvature_roots;
-        for ((image, row), root) in self.image.iter_mut().zip(self.kernel.outer_iter()).zip(roots) {
-            *image = root * row.iter().zip(b.iter()).map(|(k, b)| k * b).sum::<f64>();
+        // H is symmetric: a sum of its rows is vector code, a dot product with each is not.
+        self.image.fill(0.0);
+        for (row, b) in self.kernel.outer_iter().zip(b.iter()) {
+            self.image.iter_mut().zip(row).for_each(|(image, k)| *image += b * k);
         }
+        self.image.iter_mut().zip(roots).for_each(|(image, root)| *image *= root);
         cholesky_solve(self.factor.view(), &mut self.image);
         for ((b, image), root) in b.iter_mut().zip(&self.image).zip(roots) {
             *b -= self.shift * self.factored * root * image;
