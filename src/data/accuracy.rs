@@ -63,13 +63,18 @@ fn with_gap(along: f64, across: f64, gap: f64) -> f64 {
     if across == 0.0 || along == 0.0 {
         return normal_at_ratio(along, across);
     }
-    // φ has width 1, Φ changes over 1/|slope| from s = −gap/2 on: panels that double from the smaller.
+    // Φ changes over 1/|slope| from s = −gap/2 on.
     let slope = along / across;
+    over_half_normal(1.0 / slope.abs(), |s| normal(slope * (s + 0.5 * gap)))
+}
+
+/// ∫₀^∞ 2φ(s) f(s) ds for an f that changes over `scale` near zero: panels that double up to 1, the width of φ.
+pub(super) fn over_half_normal(scale: f64, f: impl Fn(f64) -> f64) -> f64 {
     let integrand = |s: f64| {
         let density = (2.0 / std::f64::consts::PI).sqrt() * libm::exp(-0.5 * s * s);
-        density * normal(slope * (s + 0.5 * gap))
+        density * f(s)
     };
-    let (mut from, mut width) = (0.0, (1.0 / slope.abs()).min(1.0));
+    let (mut from, mut width) = (0.0, scale.min(1.0));
     let mut sum = 0.0;
     while from < 9.0 {
         sum += gauss_legendre(from, from + width, integrand);
@@ -94,7 +99,7 @@ fn normal(x: f64) -> f64 {
 }
 
 /// Gauss-Legendre quadrature with sixteen points.
-pub(super) fn gauss_legendre(a: f64, b: f64, f: impl Fn(f64) -> f64) -> f64 {
+fn gauss_legendre(a: f64, b: f64, f: impl Fn(f64) -> f64) -> f64 {
     const POINTS: [(f64, f64); 8] = [
         (0.095_012_509_837_637_44, 0.189_450_610_455_068_5),
         (0.281_603_550_779_258_9, 0.182_603_415_044_923_6),

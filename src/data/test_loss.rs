@@ -5,7 +5,7 @@
 
 use ndarray::ArrayView1;
 
-use super::accuracy::gauss_legendre;
+use super::accuracy::over_half_normal;
 use super::tasks::Law;
 use crate::error::{Result, check_finite, check_shape};
 use crate::loss::Loss;
@@ -97,19 +97,9 @@ fn with_gap(along: f64, across: f64, gap: f64, loss: Loss) -> f64 {
             libm::exp(0.5 * (along * along + across * across) - along * shift) * tail
         }
         Loss::Logistic => {
-            // As a function of s it changes over max(1, σ)/|c| from s = −gap/2 on: panels that double.
-            let integrand = |s: f64| {
-                let density = (2.0 / std::f64::consts::PI).sqrt() * libm::exp(-0.5 * s * s);
-                density * softplus_of_normal(-along * (s + shift), across)
-            };
-            let (mut from, mut width) = (0.0, (across.max(1.0) / along.abs()).min(1.0));
-            let mut sum = 0.0;
-            while from < 9.0 {
-                sum += gauss_legendre(from, from + width, integrand);
-                from += width;
-                width = (2.0 * width).min(1.0);
-            }
-            sum
+            // As a function of s it changes over max(1, σ)/|c| from s = −gap/2 on.
+            let scale = across.max(1.0) / along.abs();
+            over_half_normal(scale, |s| softplus_of_normal(-along * (s + shift), across))
         }
     }
 }
