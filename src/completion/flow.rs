@@ -16,7 +16,7 @@ use crate::linalg::{Engine, Threads};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
 /// Relative residual of the linear solve in Newton's iteration.
-const CG_TOLERANCE: f64 = 1e-3;
+const CG_TOLERANCE: f64 = 1e-2;
 /// The invariant is looked at every so many steps.
 const WATCH_EVERY: usize = 8;
 /// Relative drift of the invariant at which A is repaired: this many tolerances, and never more than that.
@@ -40,18 +40,27 @@ pub(super) struct CompletionFlow {
     data_size: f64,
     shift: f64,
     work: Workspace,
+    frozen: Frozen,
     pub watch: Watch,
 }
 
-/// Full squares, and numbers a pair.
+/// Full squares, entries of S, and numbers a pair.
 struct Workspace {
     w: Vec<f64>,
     a: Vec<f64>,
     products: [Vec<f64>; 2],
-    /// W and A of the last refresh.
-    frozen: [Vec<f64>; 2],
     s: Vec<f64>,
     x: Vec<f64>,
+}
+
+/// W and A of the last refresh divided by their largest entry, and what solutions with them need. Single precision:
+/// it is Newton's matrix alone.
+struct Frozen {
+    w: Vec<f32>,
+    a: Vec<f32>,
+    size: f64,
+    products: [Vec<f32>; 2],
+    s: Vec<f32>,
 }
 
 /// What became of the invariant.
@@ -80,6 +89,7 @@ impl CompletionFlow {
             .collect();
         let filled = observations.zero_filled();
         let square = || vec![0.0; d * stride(d)];
+        let single = || vec![0.0; d * stride(d)];
         CompletionFlow {
             kernel: Kernel::new(&pattern, &weights),
             values: pairs.iter().map(|p| p.value).collect(),
@@ -94,9 +104,15 @@ impl CompletionFlow {
                 w: square(),
                 a: square(),
                 products: [square(), square()],
-                frozen: [square(), square()],
-                s: vec![0.0; weights.len()],
+                s: vec![0.0; pattern.entries()],
                 x: vec![0.0; weights.len()],
+            },
+            frozen: Frozen {
+                w: single(),
+                a: single(),
+                size: 1.0,
+                products: [single(), single()],
+                s: vec![0.0; pattern.entries()],
             },
             watch: Watch { probe: unit_vector(d, &mut generator(0, 0)).to_vec(), ..Watch::default() },
             weights,
@@ -127,10 +143,8 @@ impl CompletionFlow {
     pub fn slope(&mut self, x: &[f64], y: &[f64], dy: &mut [f64]) {
         let d = self.dimension_of_matrix();
         let Workspace { w, a, products: [sa, sw], s, .. } = &mut self.work;
-        for ((s, weight), x) in s.iter_mut().zip(&self.weights).zip(x) {
-            *s = weight * x;
-        }
-        self.pattern.products(s, [a, w], [sa, sw]);
+        self.pattern.spread(|p| self.weights[p] * x[p], s);
+        self.pattern.products::<f64>(s, [a, w], [sa, sw]);
         let decay = 2.0 * self.weight_decay;
         let (y_w, y_a) = y.split_at(self.length);
         let (dy_w, dy_a) = dy.split_at_mut(self.length);
@@ -138,6 +152,18 @@ impl CompletionFlow {
         for_each_symmetrised(sw, d, |k, sum| dy_a[k] = -sum - decay * y_a[k]);
         for (&at, value) in self.pattern.packed.iter().zip(&self.values) {
             dy_w[at] -= decay * value;
+        }
+    }
+
+    /// Takes Newton's matrix from the W and A in the workspace.
+    fn freeze(&mut self) {
+        let (Workspace { w, a, .. }, frozen) = (&self.work, &mut self.frozen);
+        self.kernel.refresh(a);
+        let largest = a.iter().chain(w).fold(0.0_f64, |m, a| m.max(a.abs()));
+        frozen.size = if largest > 0.0 { largest } else { 1.0 };
+        let inverse = 1.0 / frozen.size;
+        for (to, from) in [(&mut frozen.w, w), (&mut frozen.a, a)] {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = (from * inverse) as f32);
         }
     }
 
@@ -331,41 +357,44 @@ impl Flow for CompletionFlow {
 
 impl StiffFlow for CompletionFlow {
     fn refresh(&mut self, _t: f64, y: &[f64]) -> Result<(), Reject> {
-        let [w, a] = &mut self.work.frozen;
+        let Workspace { w, a, .. } = &mut self.work;
         squares(&self.pattern, &self.values, y, w, a);
-        self.kernel.refresh(a);
+        self.freeze();
         Ok(())
     }
 
+    /// Nothing is factored, and W and A are cheap to take: those of the last right-hand side are newer than
+    /// those of the last refresh.
     fn factor(&mut self, shift: f64) -> Result<(), Reject> {
         self.shift = shift;
+        self.freeze();
         Ok(())
     }
 
     /// With W and A frozen only the observed entries couple: theory/completion.md (10), (11).
     fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
         let d = self.dimension_of_matrix();
-        let identity = 1.0 + 2.0 * self.weight_decay * self.shift;
-        let work = &mut self.work;
-        for (x, &at) in work.x.iter_mut().zip(&self.pattern.packed) {
+        let shift = self.shift;
+        let identity = 1.0 + 2.0 * self.weight_decay * shift;
+        let x = &mut self.work.x;
+        for (x, &at) in x.iter_mut().zip(&self.pattern.packed) {
             *x = b[at];
         }
-        if let Err(reject) = self.kernel.solve(identity, self.shift, CG_TOLERANCE, &mut work.x) {
+        if let Err(reject) = self.kernel.solve(identity, shift, CG_TOLERANCE, x) {
             self.watch.indefinite = true;
             return Err(reject);
         }
-        for ((s, weight), x) in work.s.iter_mut().zip(&self.weights).zip(&work.x) {
-            *s = weight * x;
-        }
-        let [sa, sw] = &mut work.products;
-        let [w, a] = &work.frozen;
-        self.pattern.products(&work.s, [a, w], [sa, sw]);
+        let largest = x.iter().zip(&self.weights).fold(0.0_f64, |m, (x, weight)| m.max((weight * x).abs()));
+        let largest = if largest > 0.0 { largest } else { 1.0 };
+        let Frozen { w, a, size, products: [sa, sw], s } = &mut self.frozen;
+        self.pattern.spread(|p| (self.weights[p] * x[p] / largest) as f32, s);
+        self.pattern.products::<f32>(s, [a, w], [sa, sw]);
         let (b_w, b_a) = b.split_at_mut(self.length);
-        let (scale, shift) = (1.0 / identity, self.shift);
-        for_each_symmetrised(sa, d, |k, sum| b_w[k] = scale * (b_w[k] - shift * sum));
-        for_each_symmetrised(sw, d, |k, sum| b_a[k] = scale * (b_a[k] - shift * sum));
+        let (keep, change) = (1.0 / identity, shift * largest * *size / identity);
+        for_each_symmetrised(sa, d, |k, sum| b_w[k] = keep * b_w[k] - change * f64::from(sum));
+        for_each_symmetrised(sw, d, |k, sum| b_a[k] = keep * b_a[k] - change * f64::from(sum));
         // At the observed entries that difference cancels; the solution itself does not.
-        for (x, &at) in work.x.iter().zip(&self.pattern.packed) {
+        for (x, &at) in x.iter().zip(&self.pattern.packed) {
             b_w[at] = *x;
         }
         Ok(())

@@ -62,11 +62,21 @@ impl Pattern {
         self.threads == Threads::All && work > WORTH_SHARING
     }
 
-    /// out = S·A for two matrices A at once: full, padded squares. `s` holds the value of S at each pair.
-    pub fn products(&self, s: &[f64], a: [&[f64]; 2], out: [&mut [f64]; 2]) {
+    /// Number of entries of S, both triangles.
+    pub fn entries(&self) -> usize {
+        self.column.len()
+    }
+
+    /// The entries of S row by row, from its value at each pair.
+    pub fn spread<T>(&self, value: impl Fn(usize) -> T, entries: &mut [T]) {
+        entries.iter_mut().zip(&self.pair).for_each(|(entry, &p)| *entry = value(p as usize));
+    }
+
+    /// out = S·A for two matrices A at once: full, padded squares. `s` holds the entries of S row by row.
+    pub fn products<T: Real>(&self, s: &[T], a: [&[T]; 2], out: [&mut [T]; 2]) {
         let stride = stride(self.dimension);
         let arch = pulp::Arch::new();
-        let rows = |first: usize, out0: &mut [f64], out1: &mut [f64]| {
+        let rows = |first: usize, out0: &mut [T], out1: &mut [T]| {
             arch.dispatch(
                 #[inline(always)]
                 || {
@@ -87,39 +97,51 @@ impl Pattern {
 
     /// Rows of S·A from the row `first` on: blocks of columns in registers.
     #[inline(always)]
-    fn rows(&self, first: usize, s: &[f64], a: &[f64], out: &mut [f64], stride: usize) {
+    fn rows<T: Real>(&self, first: usize, s: &[T], a: &[T], out: &mut [T], stride: usize) {
         for (i, out) in out.chunks_exact_mut(stride).enumerate() {
             let range = self.start[first + i]..self.start[first + i + 1];
-            let (columns, pairs) = (&self.column[range.clone()], &self.pair[range]);
+            let (columns, s) = (&self.column[range.clone()], &s[range]);
             let mut blocks = out.chunks_exact_mut(BLOCK);
             let mut at = 0;
             for block in &mut blocks {
-                let mut sum = [0.0; BLOCK];
-                for (&k, &p) in columns.iter().zip(pairs) {
-                    let value = s[p as usize];
-                    let from = k as usize * stride + at;
-                    for (sum, a) in sum.iter_mut().zip(&a[from..from + BLOCK]) {
-                        *sum += value * a;
-                    }
-                }
-                block.copy_from_slice(&sum);
+                sum_of_rows::<T, BLOCK>(columns, s, a, stride, at, block);
                 at += BLOCK;
             }
             for block in blocks.into_remainder().chunks_exact_mut(LANES) {
-                let mut sum = [0.0; LANES];
-                for (&k, &p) in columns.iter().zip(pairs) {
-                    let value = s[p as usize];
-                    let from = k as usize * stride + at;
-                    for (sum, a) in sum.iter_mut().zip(&a[from..from + LANES]) {
-                        *sum += value * a;
-                    }
-                }
-                block.copy_from_slice(&sum);
+                sum_of_rows::<T, LANES>(columns, s, a, stride, at, block);
                 at += LANES;
             }
         }
     }
 }
+
+/// out = Σ_k s_k A[k, at..at + N].
+#[inline(always)]
+fn sum_of_rows<T: Real, const N: usize>(
+    columns: &[u32],
+    s: &[T],
+    a: &[T],
+    stride: usize,
+    at: usize,
+    out: &mut [T],
+) {
+    let mut sum = [T::default(); N];
+    for (&k, &value) in columns.iter().zip(s) {
+        let from = k as usize * stride + at;
+        for (sum, a) in sum.iter_mut().zip(&a[from..from + N]) {
+            *sum += value * *a;
+        }
+    }
+    out.copy_from_slice(&sum);
+}
+
+/// Single or double precision.
+pub(super) trait Real:
+    Copy + Default + Send + Sync + std::ops::AddAssign + std::ops::Mul<Output = Self>
+{
+}
+impl Real for f32 {}
+impl Real for f64 {}
 
 /// The tangent kernel of a matrix A, symmetrised: K̂ = diag(g) C diag(g) + diag, where C_pq = A_ab for pairs
 /// p = {v, a}, q = {v, b} that share the index v (theory/completion.md (9)).
@@ -302,8 +324,16 @@ impl Kernel {
         }
         let row = |p: usize, out: &mut f64| {
             let range = self.start[p]..self.start[p + 1];
-            let entries = self.values[range.clone()].iter().zip(&self.column[range]);
-            let sum: f64 = entries.map(|(value, q)| value * scaled[*q as usize]).sum();
+            let (values, columns) = (self.values[range.clone()].as_chunks::<4>(), self.column[range].as_chunks::<4>());
+            // Four sums that do not wait for each other.
+            let mut sums = [0.0; 4];
+            for (values, columns) in values.0.iter().zip(columns.0) {
+                (0..4).for_each(|l| sums[l] += values[l] * scaled[columns[l] as usize]);
+            }
+            for (value, q) in values.1.iter().zip(columns.1) {
+                sums[0] += value * scaled[*q as usize];
+            }
+            let sum: f64 = sums.iter().sum();
             *out = identity * z[p] + factor * (self.scale[p] * sum + self.diagonal[p] * z[p]);
         };
         match self.shared {

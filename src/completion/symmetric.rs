@@ -45,13 +45,22 @@ fn mirror(full: &mut [f64], d: usize, stride: usize) {
     }
 }
 
-/// For each entry of the lower triangle, in order: `write(index, T_ij + T_ji)`, T a full, padded square.
-pub(super) fn for_each_symmetrised(t: &[f64], d: usize, mut write: impl FnMut(usize, f64)) {
+/// For each entry of the lower triangle: `write(index, T_ij + T_ji)`, T a full, padded square; in tiles that
+/// stay in the cache.
+pub(super) fn for_each_symmetrised<T: Copy + std::ops::Add<Output = T>>(
+    t: &[T],
+    d: usize,
+    mut write: impl FnMut(usize, T),
+) {
     let stride = stride(d);
-    for i in 0..d {
-        let start = packed_index(i, 0);
-        for j in 0..=i {
-            write(start + j, t[i * stride + j] + t[j * stride + i]);
+    for top in (0..d).step_by(LANES) {
+        for left in (0..=top).step_by(LANES) {
+            for i in top..(top + LANES).min(d) {
+                let start = packed_index(i, 0);
+                for j in left..(left + LANES).min(i + 1) {
+                    write(start + j, t[i * stride + j] + t[j * stride + i]);
+                }
+            }
         }
     }
 }

@@ -127,6 +127,18 @@ fn transpose(square: &mut [u64; 64]) {
     }
 }
 
+/// Adds `plus` to `minus`; gives Σ(plus − minus) as it was before.
+fn fold(minus: &mut [f64], plus: &[f64]) -> f64 {
+    let mut lanes = [0.0; 8];
+    for (minus, plus) in minus.chunks_mut(8).zip(plus.chunks(8)) {
+        for ((lane, minus), plus) in lanes.iter_mut().zip(minus).zip(plus) {
+            *lane += plus - *minus;
+            *minus += plus;
+        }
+    }
+    lanes.iter().sum()
+}
+
 impl Columns for Signs {
     type Prepared = Vec<Table>;
     type Sums = Vec<Table>;
@@ -181,10 +193,10 @@ impl Columns for Signs {
         for (table, out) in sums.iter_mut().zip(out.chunks_mut(8)) {
             for j in (0..8).rev() {
                 let (minus, plus) = table[..2 << j].split_at_mut(1 << j);
+                let difference = fold(minus, plus);
                 if let Some(out) = out.get_mut(j) {
-                    *out += plus.iter().sum::<f64>() - minus.iter().sum::<f64>();
+                    *out += difference;
                 }
-                minus.iter_mut().zip(plus).for_each(|(minus, plus)| *minus += *plus);
             }
         }
     }

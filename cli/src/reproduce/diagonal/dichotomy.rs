@@ -277,8 +277,8 @@ pub fn figure_1b() -> Result<Produced, Failure> {
             },
             Check { published: "4.1e5, read off a curve".into(), ..near("its step", peak_step, 4.1e5, 0.1) },
             near("training loss at the end", study.last().train_loss, 7.3e-4, 0.05),
-            // Six seeds give 1.06 to 1.22 with a deviation of 0.07: 0.2 is two deviations between two seeds.
-            near("test loss at the end", study.last().test_loss, 1.03, 0.2),
+            // One sample of 32 decides it: six seeds give 1.06 to 1.22.
+            near("test loss at the end", study.last().test_loss, 1.03, 0.15),
             near("norm at the end", study.last().norm, 3.224, 0.03),
         ];
         let title =
