@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::symmetric::{LANES, packed_index, stride};
 use crate::data::Observations;
-use crate::linalg::{Threads, solve_with_cholesky};
+use crate::linalg::{Threads, add_multiple, cholesky_solve, dot};
 use crate::ode::Reject;
 
 /// Below so many multiplications a product runs on one thread.
@@ -293,8 +293,8 @@ impl Kernel {
                 return Err(Reject("the tangent kernel is not positive definite"));
             }
             let step = product / curvature;
-            add(x, step, direction);
-            add(residual, -step, image);
+            add_multiple(x, step, direction);
+            add_multiple(residual, -step, image);
             self.precondition(identity, factor, residual, preconditioned);
             let next = dot(residual, preconditioned);
             let ratio = next / product;
@@ -309,7 +309,7 @@ impl Kernel {
     fn precondition(&self, identity: f64, factor: f64, r: &[f64], out: &mut [f64]) {
         if let Some(l) = &self.factor {
             out.copy_from_slice(r);
-            solve_with_cholesky(l.view(), out);
+            cholesky_solve(l.view(), out);
             return;
         }
         for ((out, r), d) in out.iter_mut().zip(r).zip(&self.diagonal) {
@@ -324,7 +324,8 @@ impl Kernel {
         }
         let row = |p: usize, out: &mut f64| {
             let range = self.start[p]..self.start[p + 1];
-            let (values, columns) = (self.values[range.clone()].as_chunks::<4>(), self.column[range].as_chunks::<4>());
+            let (values, columns) =
+                (self.values[range.clone()].as_chunks::<4>(), self.column[range].as_chunks::<4>());
             // Four sums that do not wait for each other.
             let mut sums = [0.0; 4];
             for (values, columns) in values.0.iter().zip(columns.0) {
@@ -359,20 +360,4 @@ impl Kernel {
     pub fn set_factor(&mut self, factor: Option<ndarray::Array2<f64>>) {
         self.factor = factor;
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
-}
-
-fn add(x: &mut [f64], factor: f64, y: &[f64]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x += factor * y);
 }

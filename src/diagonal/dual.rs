@@ -10,12 +10,12 @@
 //! Implicit steps solve (I + cDH)x = b through the symmetric I + cD^{½}HD^{½}, which stays positive
 //! definite when entries of D underflow (fitted samples of margin losses).
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use super::net::Net;
 use super::{Problem, Settings};
 use crate::data::design::Precision;
-use crate::linalg::{Engine, Threads, cholesky_solve};
+use crate::linalg::{Engine, SMALL, Threads, cholesky_in_place, cholesky_solve_columns, symmetric_times};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
 /// Epochs of depth L ≥ 3 end when the brackets have shrunk by e^{−this}.
@@ -26,7 +26,7 @@ const EPOCH: f64 = 0.5;
 const UNIFORM: f64 = 0.1;
 
 /// Entries of the data below which one thread does the products.
-const SMALL: usize = 1 << 20;
+const FEW: usize = 1 << 20;
 
 /// Relative change of the rate after which the Newton matrix is factored anew.
 const STALE: f64 = 0.1;
@@ -69,8 +69,8 @@ pub(super) struct DualFlow<'a> {
     /// H of the last refresh, and whether it is a multiple of XXᵀ.
     kernel: Array2<f64>,
     uniform: bool,
-    matrix: Array2<f64>,
-    factor: Array2<f64>,
+    /// Column by column: the Newton matrix, then its Cholesky factor.
+    factor: Vec<f64>,
     image: Vec<f64>,
     /// s of the last right-hand side, t of the last refresh.
     now: f64,
@@ -87,7 +87,7 @@ impl<'a> DualFlow<'a> {
             problem,
             clock: LogClock { scale: 1.0 },
             // The bits are the same; waking a second thread takes longer than a small product.
-            threads: if n * d < SMALL { Threads::One } else { settings.threads },
+            threads: if n * d < FEW { Threads::One } else { settings.threads },
             nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
             reference: vec![0.0; n],
             outputs: vec![0.0; n],
@@ -97,8 +97,7 @@ impl<'a> DualFlow<'a> {
             curvature_roots: vec![0.0; n],
             kernel: Array2::zeros((n, n)),
             uniform: true,
-            matrix: Array2::zeros((n, n)),
-            factor: Array2::zeros((n, n)),
+            factor: vec![0.0; n * n],
             image: vec![0.0; n],
             now: 0.0,
             refreshed: 0.0,
@@ -210,19 +209,30 @@ impl DualFlow<'_> {
     }
 
     fn factor_at(&mut self, outputs: &[f64]) -> Result<(), Reject> {
-        let n = outputs.len() as f64;
+        let samples = outputs.len() as f64;
         let (loss, labels) = (self.problem.loss, &self.problem.labels);
         for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(outputs).zip(labels) {
-            *root = (loss.curvature(f, y) / n).sqrt();
+            *root = (loss.curvature(f, y) / samples).sqrt();
         }
         self.factored = self.rate();
         let (shift, roots) = (self.shift * self.factored, &self.curvature_roots);
-        for ((i, j), entry) in self.matrix.indexed_iter_mut() {
-            *entry = shift * roots[i] * roots[j] * self.kernel[(i, j)] + f64::from(i == j);
+        let n = roots.len();
+        let rows = self.kernel.as_slice_memory_order().unwrap_or_default().chunks_exact(n);
+        for (j, (column, kernel)) in self.factor.chunks_exact_mut(n).zip(rows).enumerate() {
+            let scale = shift * roots[j];
+            for ((entry, root), kernel) in column[j..].iter_mut().zip(&roots[j..]).zip(&kernel[j..]) {
+                *entry = scale * root * kernel;
+            }
+            column[j] += 1.0;
         }
-        self.factor = Engine::SEQUENTIAL
-            .cholesky(self.matrix.view())
-            .map_err(|_| Reject("the Newton matrix is not positive definite"))?;
+        let failed = Reject("the Newton matrix is not positive definite");
+        if n <= SMALL {
+            return cholesky_in_place(&mut self.factor, n).map_err(|_| failed);
+        }
+        // The transpose of what is stored by columns is what is stored by rows.
+        let by_rows = ArrayView2::from_shape((n, n), &self.factor).map_err(|_| failed)?;
+        let factor = Engine::SEQUENTIAL.cholesky(by_rows.t()).map_err(|_| failed)?;
+        self.factor = factor.reversed_axes().iter().copied().collect();
         Ok(())
     }
 }
@@ -262,13 +272,9 @@ impl StiffFlow for DualFlow<'_> {
             self.decompose()?;
         }
         let roots = &self.curvature_roots;
-        // H is symmetric: a sum of its rows is vector code, a dot product with each is not.
-        self.image.fill(0.0);
-        for (row, b) in self.kernel.outer_iter().zip(b.iter()) {
-            self.image.iter_mut().zip(row).for_each(|(image, k)| *image += b * k);
-        }
+        symmetric_times(self.kernel.as_slice_memory_order().unwrap_or_default(), b, &mut self.image);
         self.image.iter_mut().zip(roots).for_each(|(image, root)| *image *= root);
-        cholesky_solve(self.factor.view(), &mut self.image);
+        cholesky_solve_columns(&self.factor, &mut self.image);
         for ((b, image), root) in b.iter_mut().zip(&self.image).zip(roots) {
             *b -= self.shift * self.factored * root * image;
         }

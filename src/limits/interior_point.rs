@@ -6,9 +6,9 @@
 //! Mehrotra's predictor and corrector on w = p − q, p, q ≥ 0; a step costs one n × n matrix X diag(D) Xᵀ and
 //! a few passes over the data. See theory/limits.md (4) to (8).
 
-use super::newton::{NormalMatrix, Rows, dot, largest};
+use super::newton::{NormalMatrix, Rows, largest};
 use crate::error::Result;
-use crate::linalg::{Engine, cholesky_solve_columns};
+use crate::linalg::{Engine, cholesky_solve_columns, dot};
 use crate::loss::Loss;
 
 /// φ: what the outputs f = Xw have to do.

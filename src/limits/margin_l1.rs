@@ -3,11 +3,11 @@
 use ndarray::Array1;
 
 use super::interior_point::{Fit, Program};
-use super::newton::{Rows, dot};
+use super::newton::Rows;
 use super::{Farkas, Limit, Report, check_labels, polish};
 use crate::data::Design;
 use crate::error::Result;
-use crate::linalg::Threads;
+use crate::linalg::{Threads, dot};
 
 /// The w of least ‖w‖₁ with y_i⟨w, x_i⟩ ≥ 1.
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use ndarray::{Array1, Array2};
 
-use super::newton::{Rows, dot, largest, norm};
+use super::newton::{Rows, largest, norm};
 use super::{Farkas, Limit, Report, check_labels};
 use crate::data::Design;
 use crate::error::{Error, Result};
-use crate::linalg::{Engine, Threads, cholesky_solve_columns};
+use crate::linalg::{Engine, Threads, cholesky_solve_columns, dot};
 
 /// The w of least ‖w‖₂ with y_i⟨w, x_i⟩ ≥ 1.
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use ndarray::Array1;
 
-use super::newton::{dot, largest, norm};
+use super::newton::{largest, norm};
 use super::{Farkas, Limit, Report, check_labels};
 use crate::data::Design;
 use crate::error::Result;
-use crate::linalg::{Engine, Threads, cholesky_solve_columns};
+use crate::linalg::{Engine, Threads, cholesky_solve_columns, dot};
 
 /// The w of least ‖w‖₂ with Xw = y.
 #[derive(Clone, Debug)]

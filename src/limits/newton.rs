@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder};
 
 use crate::data::design::{Design, Precision};
 use crate::error::{Error, Result};
-use crate::linalg::{Engine, Threads, cholesky_solve_columns};
+use crate::linalg::{Engine, Threads, cholesky_solve_columns, dot};
 
 /// The matrix B = diag(y) X, or B = M X for a given matrix M of few rows.
 pub(super) struct Rows<'a> {
@@ -221,10 +221,6 @@ impl<'a, 'x> NormalMatrix<'a, 'x> {
     fn substitute(&self, x: &mut [f64]) {
         cholesky_solve_columns(&self.factor, x);
     }
-}
-
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 pub(super) fn norm(a: &[f64]) -> f64 {

@@ -15,7 +15,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 use crate::data::Observations;
 use crate::error::{Error, Result, check};
-use crate::linalg::{Engine, Threads, numerical_rank, solve_with_cholesky};
+use crate::linalg::{Engine, Threads, cholesky_solve, numerical_rank};
 
 /// Above so many pairs the Newton matrix would not fit in memory.
 const MOST_PAIRS: usize = 12_000;
@@ -341,7 +341,7 @@ impl InteriorPoint {
             })
             .collect();
         if let Some(b) = mu.as_slice_mut() {
-            solve_with_cholesky(factor, b);
+            cholesky_solve(factor, b);
         }
         let m = self.combine(&mu);
         let mut x = Vec::with_capacity(2);

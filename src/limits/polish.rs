@@ -5,9 +5,9 @@ use ndarray::{Array2, ArrayView1, ShapeBuilder};
 
 use super::Report;
 use super::interior_point::{Ended, Fit, Point, Program};
-use super::newton::{dot, largest};
+use super::newton::largest;
 use crate::error::{Error, Result};
-use crate::linalg::Engine;
+use crate::linalg::{Engine, dot};
 
 /// Singular values below this part of the largest are zero.
 const RANK: f64 = 1e-10;

@@ -15,6 +15,7 @@ mod lanczos;
 #[cfg(feature = "lapack")]
 mod lapack;
 mod pure;
+mod small;
 mod tridiagonal;
 
 pub use tridiagonal::Tridiagonal;
@@ -25,6 +26,9 @@ use crate::error::{Error, Result, check_finite, check_shape};
 
 pub use lanczos::{EigenvalueWorkspace, LANCZOS_FROM, SymmetricOperator, largest_eigenpairs};
 pub(crate) use pure::{Number, add_lower_gram};
+pub(crate) use small::{
+    SMALL, add_multiple, cholesky_in_place, cholesky_solve_columns, dot, symmetric_times,
+};
 
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
@@ -268,27 +272,6 @@ impl Engine {
     }
 }
 
-/// Solves L Lᵀ x = b in place, for one right-hand side.
-///
-/// # Panics
-/// The sizes differ.
-pub fn solve_with_cholesky(l: ArrayView2<'_, f64>, b: &mut [f64]) {
-    let n = b.len();
-    assert_eq!(l.dim(), (n, n), "the factor fits the right-hand side");
-    // Columns of L are contiguous as our Cholesky returns it.
-    for j in 0..n {
-        let x = b[j] / l[(j, j)];
-        b[j] = x;
-        for (b, l) in b[j + 1..].iter_mut().zip(l.column(j).iter().skip(j + 1)) {
-            *b -= x * l;
-        }
-    }
-    for j in (0..n).rev() {
-        let sum: f64 = b[j + 1..].iter().zip(l.column(j).iter().skip(j + 1)).map(|(b, l)| b * l).sum();
-        b[j] = (b[j] - sum) / l[(j, j)];
-    }
-}
-
 /// Numerical rank: the number of singular values above max(rows, columns)·ε·σ_max.
 ///
 /// ```
@@ -339,19 +322,5 @@ pub fn cholesky_solve(l: ArrayView2<'_, f64>, b: &mut [f64]) {
     match l.t().to_slice() {
         Some(columns) => cholesky_solve_columns(columns, b),
         None => cholesky_solve_columns(&l.t().iter().copied().collect::<Vec<f64>>(), b),
-    }
-}
-
-/// [`cholesky_solve`] with the columns of L one after another, as the factor is stored.
-pub(crate) fn cholesky_solve_columns(l: &[f64], b: &mut [f64]) {
-    let n = b.len();
-    for (j, column) in l.chunks_exact(n.max(1)).enumerate() {
-        b[j] /= column[j];
-        let pivot = b[j];
-        b[j + 1..].iter_mut().zip(&column[j + 1..]).for_each(|(b, l)| *b -= pivot * l);
-    }
-    for (j, column) in l.chunks_exact(n.max(1)).enumerate().rev() {
-        let below: f64 = b[j + 1..].iter().zip(&column[j + 1..]).map(|(b, l)| b * l).sum();
-        b[j] = (b[j] - below) / column[j];
     }
 }
