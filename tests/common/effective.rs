@@ -32,10 +32,10 @@ pub fn enumerated(task: &Task, pairs: &[Pair]) -> (u64, Vec<i64>) {
     let (mut count, mut g) = (0, vec![0_i64; p * p]);
     for (k, &x) in pairs.iter().enumerate() {
         for &y in pairs[..k].iter().filter(|&&y| label(y) == label(x)) {
-            let mut a = vec![0_i64; p];
-            x.iter().for_each(|&s| a[s as usize] += 1);
-            y.iter().for_each(|&s| a[s as usize] -= 1);
-            (0..p * p).for_each(|e| g[e] += a[e / p] * a[e % p]);
+            let a = [(x[0], 1), (x[1], 1), (y[0], -1), (y[1], -1)];
+            for (k, s) in a {
+                a.iter().for_each(|&(l, t)| g[k as usize * p + l as usize] += s * t);
+            }
             count += 1;
         }
     }
