@@ -170,25 +170,29 @@ impl<'a> Members<'a> {
         word < self.width && self.words[symbol * self.width + word] >> (class % 64) & 1 == 1
     }
 
+    /// Entry (i, j) of G, i > j.
+    #[inline(always)]
+    fn entry(&self, i: usize, j: usize) -> f64 {
+        let skip = self.first(i) - self.first(j);
+        let words = self.row(j).iter().skip(skip).zip(self.row(i));
+        let mut both = f64::from(words.map(|(a, b)| (a & b).count_ones()).sum::<u32>());
+        // A symbol counts twice in the class of its own square.
+        both += f64::from(self.square[i].is_some_and(|s| self.contains(j, s)));
+        both += f64::from(self.square[j].is_some_and(|s| self.contains(i, s)));
+        both += f64::from(self.square[i].is_some() && self.square[i] == self.square[j]);
+        let class = self.problem.task.class(i, j);
+        let pull = if self.contains(i, class) { self.sizes[class] } else { 0.0 };
+        pull - both
+    }
+
     /// Entries j.. of column j of G.
     #[inline(always)]
     fn fill(&self, j: usize, column: &mut [f64]) {
-        let (row, task) = (self.row(j), &self.problem.task);
-        for i in j + 1..column.len() {
-            let other = self.row(i);
-            let skip = self.first(i) - self.first(j);
-            let common: u32 = row.iter().skip(skip).zip(other).map(|(a, b)| (a & b).count_ones()).sum();
-            let mut both = f64::from(common);
-            // A symbol counts twice in the class of its own square.
-            both += f64::from(self.square[i].is_some_and(|s| self.contains(j, s)));
-            both += f64::from(self.square[j].is_some_and(|s| self.contains(i, s)));
-            both += f64::from(self.square[i].is_some() && self.square[i] == self.square[j]);
-            let class = task.class(i, j);
-            let pull = if self.contains(i, class) { self.sizes[class] } else { 0.0 };
-            column[i] = pull - both;
+        for (i, entry) in column.iter_mut().enumerate().skip(j + 1) {
+            *entry = self.entry(i, j);
         }
         let mut own = 0.0;
-        for (word, &bits) in row.iter().enumerate() {
+        for (word, &bits) in self.row(j).iter().enumerate() {
             let mut left = bits;
             while left != 0 {
                 own += self.sizes[(word + self.first(j)) * 64 + left.trailing_zeros() as usize] - 1.0;

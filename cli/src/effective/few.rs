@@ -45,9 +45,11 @@ pub fn run(arguments: &Arguments, count: usize) -> Result<Status, Failure> {
 }
 
 fn table(found: &Smallest, set: &TrainingSet<'_>) -> String {
+    // As many decimals as are sure.
+    let decimals = if found.error > 0.0 { (-found.error.log10()).clamp(0.0, 15.0) as usize } else { 0 };
     let rows = (0..found.values.len()).map(|k| {
         let h = set.hessian.as_ref().map_or("–".to_owned(), |h| short(h[k]));
-        vec![(k + 1).to_string(), short(found.values[k]), h]
+        vec![(k + 1).to_string(), format!("{:.decimals$}", found.values[k]), h]
     });
     let proof = match found.proof {
         Proof::Inertia => "each at its own place in the spectrum: proved",
