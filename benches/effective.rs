@@ -5,7 +5,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use groktime::data::features::{gaussian_matrix, generator};
-use groktime::effective::{Convention, Ensemble, Match, Normalisation, Problem, Settings, Task, normalised};
+use groktime::effective::{
+    Convention, Ensemble, Match, Normalisation, Problem, Proof, Settings, Task, normalised,
+};
 use groktime::linalg::Engine;
 
 fn addition(p: usize) -> Task {
@@ -50,9 +52,14 @@ fn spectra(c: &mut Criterion) {
         group.bench_function(format!("p=5000, {name}: one product with G"), |b| {
             b.iter(|| problem.apply(black_box(&x), &mut y))
         });
-        group.bench_function(format!("p=5000, {name}: three smallest eigenvalues"), |b| {
-            b.iter(|| black_box(&problem).smallest_eigenvalues(3, Some(2)))
+        group.bench_function(format!("p=5000, {name}: exact nullity"), |b| {
+            b.iter(|| black_box(&problem).nullity())
         });
+        for (proof, how) in [(Proof::Numerical, "matrix-free"), (Proof::Inertia, "and proved")] {
+            group.bench_function(format!("p=5000, {name}: three smallest eigenvalues, {how}"), |b| {
+                b.iter(|| black_box(&problem).smallest_eigenvalues(3, proof))
+            });
+        }
     }
     group.finish();
 }

@@ -175,6 +175,39 @@ fn groups_and_many_sets() {
 }
 
 #[test]
+fn a_few_eigenvalues_of_many_symbols() {
+    let ask = |more: &[&str]| json(&[&["effective", "--symbols", "300", "--full", "--json"], more].concat());
+    let (few, all) = (ask(&["--smallest", "4"]), ask(&[]));
+    let (g, h) = (numbers(&few["eigenvalues_G"]), numbers(&few["eigenvalues_H"]));
+    assert_eq!((g.len(), h.len(), few["eigenvalues_proved"].as_bool()), (4, 4, Some(true)));
+    let error = few["eigenvalues_G_error"].as_f64().unwrap();
+    assert!((g[2] - 150.0 * 151.0).abs() < error && error < 1e-3);
+    numbers(&all["eigenvalues_G"]).iter().zip(&g).for_each(|(a, b)| assert!((a - b).abs() < error + 1e-6));
+    for key in ["parallelograms", "nullity", "smallest_nullity", "rqi_bar", "acc_bar"] {
+        assert_eq!(few[key], all[key], "{key}");
+    }
+    let same = |key: &str| (few[key].as_f64().unwrap() / all[key].as_f64().unwrap() - 1.0).abs() < 1e-7;
+    assert!(["lambda3", "t_h", "n_h", "rate", "t_rate"].into_iter().all(same));
+    assert_eq!(ask(&["--smallest", "4", "--no-proof"])["eigenvalues_proved"].as_bool(), Some(false));
+
+    let folder = Folder::new();
+    let csv = string(&folder.path("few.csv"));
+    let common = ["effective", "--symbols", "300", "--size", "9000", "--smallest", "3"];
+    let (code, text, _) = run(&[&common[..], &["--csv", &csv]].concat());
+    assert!(code == 0 && text.contains("λ3") && text.contains("proved"), "{text}");
+    assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 4);
+    refused(&[&common[..], &["--runs", "2"]].concat(), "--runs");
+    refused(&[&common[..], &["--init", "gaussian"]].concat(), "--init");
+    refused(&["effective", "--symbols", "10", "--full", "--smallest", "2"], "at least 3");
+    refused(&["effective", "--symbols", "10", "--full", "--smallest", "11"], "between 1 and p");
+    refused(&["effective", "--group", "s3", "--full", "--smallest", "3"], "commutative");
+    // What would not fit is refused before it is drawn.
+    refused(&["effective", "--symbols", "20000", "--full"], "--smallest 3");
+    refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], "--no-proof");
+    refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], "--memory");
+}
+
+#[test]
 fn pictures_and_tables() {
     let folder = Folder::new();
     let (svg, csv) = (string(&folder.path("f.svg")), string(&folder.path("f.csv")));

@@ -4,7 +4,6 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::Problem;
 use super::observables::{Match, normalised, shape_rqi};
-use super::parallelograms::check_embeddings;
 use super::spectrum::{Convention, Normalisation, Spectrum};
 use crate::error::{Error, Result, check};
 use crate::trajectory::{Observable, Table, Trajectory};
@@ -38,17 +37,8 @@ impl<'a> Spectrum<'a> {
         step_size: f64,
         matching: Match,
     ) -> Result<Euler<'_, 'a>> {
-        check_embeddings(self.problem.symbols(), embeddings)?;
         check("step size", step_size, |x| x > 0.0, "a positive number")?;
-        let z0 = embeddings.iter().map(|x| x * x).sum::<f64>();
-        check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
-        let n = self.problem.parallelograms();
-        if n == 0 {
-            return Err(Error::Missing {
-                wanted: "a descent",
-                needs: "at least one parallelogram in the training set",
-            });
-        }
+        let (z0, n) = self.check_start(embeddings, "a descent")?;
         let scale = 2.0 * step_size / (convention.divisor(n) * z0);
         Ok(Euler {
             spectrum: self,

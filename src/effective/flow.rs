@@ -49,6 +49,21 @@ pub struct Flow<'s, 'a> {
 }
 
 impl<'a> Spectrum<'a> {
+    /// Z0 of a start that fits the symbols, and N, which a loss needs.
+    pub(crate) fn check_start(
+        &self,
+        embeddings: ArrayView2<'_, f64>,
+        wanted: &'static str,
+    ) -> Result<(f64, u64)> {
+        check_embeddings(self.problem.symbols(), embeddings)?;
+        let z0 = embeddings.iter().map(|x| x * x).sum::<f64>();
+        check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
+        match self.problem.parallelograms() {
+            0 => Err(Error::Missing { wanted, needs: "at least one parallelogram in the training set" }),
+            n => Ok((z0, n)),
+        }
+    }
+
     /// The flow from embeddings E(0), p × d; Z0 = Σ_k|E_k(0)|². The clock is the time of the flow: descent
     /// with step size η makes one step in time η.
     ///
@@ -67,17 +82,8 @@ impl<'a> Spectrum<'a> {
     /// # Errors
     /// E has not one row a symbol, is not finite, or is zero; no parallelograms; δ ≤ 0.
     pub fn flow(&self, embeddings: ArrayView2<'_, f64>, settings: Settings) -> Result<Flow<'_, 'a>> {
-        check_embeddings(self.problem.symbols(), embeddings)?;
         settings.matching.validate()?;
-        let z0 = embeddings.iter().map(|x| x * x).sum::<f64>();
-        check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
-        let n = self.problem.parallelograms();
-        if n == 0 {
-            return Err(Error::Missing {
-                wanted: "a flow",
-                needs: "at least one parallelogram in the training set",
-            });
-        }
+        let (z0, n) = self.check_start(embeddings, "a flow")?;
         let scale = 2.0 / (settings.convention.divisor(n) * z0);
         Ok(Flow {
             spectrum: self,

@@ -73,12 +73,7 @@ impl Task {
     /// No factor, a factor of zero, or a group too small or too large for a table.
     pub fn cyclic_product(orders: &[usize]) -> Result<Task> {
         let p = orders.iter().try_fold(1_usize, |p, &n| p.checked_mul(n)).unwrap_or(usize::MAX);
-        check(
-            "order of the group",
-            p as f64,
-            |p| (2.0..=LARGEST_TABLE as f64).contains(&p),
-            "between 2 and 512",
-        )?;
+        check_order(p)?;
         let sum = |i: usize, j: usize| {
             let (mut i, mut j, mut weight, mut total) = (i, j, 1, 0);
             for &n in orders.iter().rev() {
@@ -123,12 +118,7 @@ impl Task {
                 why: "one row and one column a symbol",
             });
         }
-        check(
-            "order of the group",
-            p as f64,
-            |p| (2.0..=LARGEST_TABLE as f64).contains(&p),
-            "between 2 and 512",
-        )?;
+        check_order(p)?;
         let mut entries = Vec::with_capacity(p * p);
         for &x in table {
             check(
@@ -250,6 +240,11 @@ pub(crate) fn check_size(task: &Task, size: usize) -> Result<()> {
         &format!("between 1 and {}", task.samples()),
     )?;
     Ok(())
+}
+
+fn check_order(p: usize) -> Result<f64> {
+    let fits = |p: f64| (2.0..=LARGEST_TABLE as f64).contains(&p);
+    check("order of the group", p as f64, fits, "between 2 and 512")
 }
 
 fn check_symbols(p: usize) -> Result<usize> {

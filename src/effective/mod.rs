@@ -34,15 +34,18 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
+mod assembly;
 pub mod classes;
 mod crossing;
 mod ensemble;
 mod euler;
 mod flow;
 mod group;
+mod growth;
 mod observables;
 mod parallelograms;
 mod rank;
+mod smallest;
 mod smith;
 mod spectrum;
 mod tangent;
@@ -58,6 +61,7 @@ pub use observables::{
 };
 pub use parallelograms::{Parallelograms, full_parallelograms};
 pub use rank::{Implied, Nullity};
+pub use smallest::{Proof, Smallest};
 pub use smith::smith_invariants;
 pub use spectrum::{Convention, Normalisation, Spectrum, even_third_eigenvalue};
 pub use tangent::Tangent;

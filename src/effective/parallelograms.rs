@@ -1,13 +1,12 @@
-//! Counts and quadratic forms of parallelograms without enumerating them: with c_a = e_i + e_j for a
+//! Counts of parallelograms and products with their quadratic form without enumerating them: with c_a = e_i + e_j for a
 //! sample a = (i, j), Σ_{a<b} (c_a − c_b)(c_a − c_b)ᵀ = n_s Σ_a c_a c_aᵀ − u_s u_sᵀ in each class, u_s = Σ_a c_a.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::Problem;
 use super::group::{Pair, Task};
 use crate::error::{Result, check_finite, check_shape};
-use crate::linalg::Engine;
 
 /// A parallelogram (i, j, m, n): i·j and m·n have the same label.
 pub type Quadruple = [u32; 4];
@@ -73,9 +72,6 @@ impl Iterator for Parallelograms<'_> {
     }
 }
 
-/// Symbols from which G is assembled with one matrix product rather than class by class.
-const DENSE: usize = 128;
-
 impl Problem {
     /// N = |P0(D)| = Σ_s C(n_s, 2).
     pub fn parallelograms(&self) -> u64 {
@@ -91,57 +87,6 @@ impl Problem {
     /// Enumerates P0(D) (about p³/12 of them for full data).
     pub fn enumerate(&self) -> Parallelograms<'_> {
         Parallelograms { problem: self, class: 0, first: 0, second: 1 }
-    }
-
-    /// G = Σ_q a_q a_qᵀ, p × p; all entries are exact integers.
-    ///
-    /// ```
-    /// use groktime::effective::{Problem, Task};
-    /// let g = Problem::full(Task::addition(4)?).quadratic_form();
-    /// assert_eq!(g.row(0).to_vec(), [2.0, -3.0, 0.0, 1.0]);
-    /// # Ok::<(), groktime::Error>(())
-    /// ```
-    pub fn quadratic_form(&self) -> Array2<f64> {
-        let p = self.symbols();
-        let mut g = Array2::zeros((p, p));
-        for class in self.classes() {
-            let n = class.len() as f64;
-            for &[i, j] in class {
-                let (i, j) = (i as usize, j as usize);
-                g[(i, i)] += n;
-                g[(j, j)] += n;
-                g[(i, j)] += n;
-                g[(j, i)] += n;
-            }
-        }
-        if p >= DENSE {
-            let mut members = Array2::<f64>::zeros((p, self.task.classes()));
-            for (s, class) in self.classes().enumerate() {
-                for &[i, j] in class {
-                    members[(i as usize, s)] += 1.0;
-                    members[(j as usize, s)] += 1.0;
-                }
-            }
-            g -= &Engine::PARALLEL.gram(members.view());
-        } else {
-            let mut sums = vec![0.0; p];
-            let mut touched = Vec::with_capacity(p);
-            for class in self.classes() {
-                for &k in class.iter().flatten() {
-                    if sums[k as usize] == 0.0 {
-                        touched.push(k as usize);
-                    }
-                    sums[k as usize] += 1.0;
-                }
-                for &k in &touched {
-                    for &l in &touched {
-                        g[(k, l)] -= sums[k] * sums[l];
-                    }
-                }
-                touched.drain(..).for_each(|k| sums[k] = 0.0);
-            }
-        }
-        g
     }
 
     /// y = G x in O(|D|) without G.

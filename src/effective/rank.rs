@@ -220,6 +220,9 @@ impl Problem {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn nullity(&self) -> Nullity {
+        if self.grows_from_a_window() {
+            return Nullity { value: self.task.smallest_nullity(), certified: true };
+        }
         let echelon = self.echelon();
         Nullity {
             value: self.symbols() - echelon.rank(),
@@ -238,13 +241,19 @@ impl Problem {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn implied(&self) -> Implied {
-        let echelon = self.echelon();
-        if self.symbols() - echelon.rank() == self.task.smallest_nullity() {
-            // All is implied where anything of the class was seen.
-            let (all, predicted) = (full_parallelograms(&self.task), self.seen_samples());
-            return self.implication(all, predicted);
+        if self.grows_from_a_window() {
+            return self.all_implied();
         }
-        self.implied_by_keys(&echelon)
+        let echelon = self.echelon();
+        match self.symbols() - echelon.rank() == self.task.smallest_nullity() {
+            true => self.all_implied(),
+            false => self.implied_by_keys(&echelon),
+        }
+    }
+
+    /// With a unique structure all is implied where anything of the class was seen.
+    fn all_implied(&self) -> Implied {
+        self.implication(full_parallelograms(&self.task), self.seen_samples())
     }
 
     /// The same by keys, whatever the nullity.

@@ -1,13 +1,11 @@
 //! Eigenvalues of G and of the Hessian H = 2G/(N·Z0): the grokking rate.
 
 use ndarray::{Array1, Array2, s};
-use rand_distr::{Distribution, StandardNormal};
 
 use super::Problem;
 use super::rank::Nullity;
-use crate::data::features::generator;
-use crate::error::{Result, check};
-use crate::linalg::{Engine, LANCZOS_FROM, SymmetricOperator, largest_eigenpairs};
+use crate::error::Result;
+use crate::linalg::Engine;
 
 /// Whether the loss is a mean or a sum over the parallelograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,108 +185,5 @@ impl Problem {
         let mut values = engine.eigenvalues(self.quadratic_form().view())?;
         values.iter_mut().take(nullity).for_each(|x| *x = 0.0);
         Ok(values)
-    }
-
-    /// The `count` smallest eigenvalues of G, ascending, without forming G: zeros by exact elimination,
-    /// the others one by one by Lanczos iteration on μ_max I − G with those known projected out.
-    ///
-    /// Each value is within 10⁻⁸·μ_max of an eigenvalue (residual bound). Below 144 symbols the dense
-    /// solver is used. The elimination is O(p²) a row that adds to the rank; `n0` skips it when the
-    /// nullity is known.
-    ///
-    /// # Errors
-    /// A count of zero or above p; no convergence.
-    pub fn smallest_eigenvalues(&self, count: usize, n0: Option<usize>) -> Result<Vec<f64>> {
-        let p = self.symbols();
-        check("number of eigenvalues", count as f64, |c| c >= 1.0 && c <= p as f64, "between 1 and p")?;
-        if p < LANCZOS_FROM {
-            return Ok(self.eigenvalues(Engine::SEQUENTIAL)?.iter().take(count).copied().collect());
-        }
-        let nullity = n0.unwrap_or_else(|| self.nullity().value);
-        let mut values = vec![0.0; nullity.min(count)];
-        let mut known = self.known_null_vectors();
-        let shift = self.largest_bound();
-        // Null vectors beyond the known ones come out of the iteration as zeros.
-        let mut left = count.saturating_sub(nullity) + nullity.saturating_sub(known.len());
-        if values.len() == count {
-            return Ok(values);
-        }
-        while left > 0 {
-            let operator = Reflected { problem: self, shift, known: &known };
-            let start = self.start(&known, values.len() as u64);
-            let top = largest_eigenpairs(&operator, &start, 1, 1e-8 * shift)?;
-            let vector = top.vectors.column(0).to_owned();
-            let mut image = vec![0.0; p];
-            self.apply_in_chunks(vector.as_slice().unwrap_or_default(), &mut image);
-            let value = vector.iter().zip(&image).map(|(v, g)| v * g).sum();
-            if known.len() >= nullity {
-                values.push(value);
-            }
-            known.push(vector);
-            left -= 1;
-        }
-        values.sort_by(f64::total_cmp);
-        Ok(values)
-    }
-
-    /// An upper bound on the eigenvalues of G (Gershgorin without signs: G's sparse part alone).
-    fn largest_bound(&self) -> f64 {
-        let mut rows = vec![0.0; self.symbols()];
-        for class in self.classes() {
-            for &[i, j] in class {
-                rows[i as usize] += 2.0 * class.len() as f64;
-                rows[j as usize] += 2.0 * class.len() as f64;
-            }
-        }
-        rows.into_iter().fold(0.0, f64::max)
-    }
-
-    /// Loosely held symbols carry the slow modes: a start that leans on them.
-    fn start(&self, known: &[Array1<f64>], stream: u64) -> Vec<f64> {
-        let mut held = vec![0.0; self.symbols()];
-        for class in self.classes() {
-            for &k in class.iter().flatten() {
-                held[k as usize] += class.len() as f64 - 1.0;
-            }
-        }
-        let least = held.iter().copied().fold(f64::INFINITY, f64::min).max(1.0);
-        let mut rng = generator(stream, 17);
-        let mut start: Vec<f64> = held
-            .iter()
-            .map(|&h| {
-                let z: f64 = StandardNormal.sample(&mut rng);
-                (1.0 + 0.1 * z) / (1.0 + 100.0 * (h / least - 1.0).max(0.0)) + 1e-3 * z
-            })
-            .collect();
-        project_out(known, &mut start);
-        start
-    }
-}
-
-/// shift·I − G on the complement of known null vectors; the known ones have eigenvalue zero.
-struct Reflected<'a> {
-    problem: &'a Problem,
-    shift: f64,
-    known: &'a [Array1<f64>],
-}
-
-impl SymmetricOperator for Reflected<'_> {
-    fn dimension(&self) -> usize {
-        self.problem.symbols()
-    }
-
-    fn apply(&self, x: &[f64], y: &mut [f64]) {
-        let mut inside = x.to_vec();
-        project_out(self.known, &mut inside);
-        self.problem.apply_in_chunks(&inside, y);
-        y.iter_mut().zip(&inside).for_each(|(y, x)| *y = self.shift * x - *y);
-        project_out(self.known, y);
-    }
-}
-
-fn project_out(known: &[Array1<f64>], x: &mut [f64]) {
-    for v in known {
-        let along: f64 = v.iter().zip(x.iter()).map(|(v, x)| v * x).sum();
-        x.iter_mut().zip(v).for_each(|(x, v)| *x -= along * v);
     }
 }

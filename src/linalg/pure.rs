@@ -173,36 +173,40 @@ pub fn thin_svd(a: ArrayView2<'_, f64>, threads: Threads) -> Result<ThinSvd> {
 
 pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>> {
     let n = a.nrows();
-    let par = par(threads);
     let mut factor = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..=i {
             factor[i + j * n] = a[(i, j)];
         }
     }
-    let req = cholesky::llt::factor::cholesky_in_place_scratch::<f64>(n, par, default());
-    let done = with_stack(req, |stack| {
-        cholesky::llt::factor::cholesky_in_place(
-            MatMut::from_column_major_slice_mut(&mut factor, n, n),
-            default(),
-            par,
-            stack,
-            default(),
-        )
-    });
-    match done {
-        Ok(_) => {
+    match cholesky_in_place(&mut factor, n, threads) {
+        Ok(()) => {
             // The factorisation uses the upper triangle as workspace.
             for j in 1..n {
                 factor[j * n..j * n + j].fill(0.0);
             }
             Ok(column_major(factor, n, n))
         }
-        Err(cholesky::llt::factor::LltError::NonPositivePivot { index }) => Err(Error::Matrix {
+        Err(index) => Err(Error::Matrix {
             name: "matrix",
             property: "positive definite",
             evidence: format!("pivot {index} of its Cholesky factorisation is not positive"),
         }),
+    }
+}
+
+/// Factors the lower triangle of a column-major matrix; the upper one is workspace. Otherwise the first
+/// pivot that is not positive.
+pub fn cholesky_in_place(a: &mut [f64], n: usize, threads: Threads) -> std::result::Result<(), usize> {
+    let par = par(threads);
+    let req = cholesky::llt::factor::cholesky_in_place_scratch::<f64>(n, par, default());
+    let a = MatMut::from_column_major_slice_mut(a, n, n);
+    let done = with_stack(req, |stack| {
+        cholesky::llt::factor::cholesky_in_place(a, default(), par, stack, default())
+    });
+    match done {
+        Ok(_) => Ok(()),
+        Err(cholesky::llt::factor::LltError::NonPositivePivot { index }) => Err(index),
     }
 }
 

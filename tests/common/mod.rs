@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod effective;
+
 use dashu_float::FBig;
 use dashu_float::ops::Abs;
 use dashu_float::round::mode::HalfEven;

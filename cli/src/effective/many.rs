@@ -4,7 +4,7 @@ use groktime::effective::Ensemble;
 use serde_json::json;
 
 use super::Arguments;
-use super::report::{settings, z0_name};
+use super::training_set::{settings, z0_name};
 use crate::Status;
 use crate::output::{self, Failure, exact, short, write_csv};
 

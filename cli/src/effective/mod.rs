@@ -1,9 +1,12 @@
 //! `groktime effective`: the effective theory of one training set, or of many random ones.
 
+mod few;
 mod many;
+mod memory;
 mod picture;
 mod report;
 mod source;
+mod training_set;
 
 use std::path::PathBuf;
 
@@ -26,6 +29,15 @@ pub struct Arguments {
     /// Random training sets of the given size instead of one (one stream of the seed each)
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Question")]
     pub runs: usize,
+    /// Only the K smallest eigenvalues, for many symbols: lists of eigenvalues hold K values
+    #[arg(long, value_name = "K", help_heading = "Question")]
+    pub smallest: Option<usize>,
+    /// With --smallest: do without the proof that no smaller eigenvalue was missed (p³/3 operations, 8p² bytes)
+    #[arg(long, requires = "smallest", help_heading = "Question")]
+    pub no_proof: bool,
+    /// Refuse what needs more memory than this, in GB
+    #[arg(long, value_name = "GB", default_value_t = 4.0, help_heading = "Question")]
+    pub memory: f64,
     /// One JSON document on standard output
     #[arg(long, help_heading = "Output")]
     pub json: bool,
@@ -149,10 +161,13 @@ impl Question {
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     arguments.question.validate()?;
-    match arguments.runs {
-        0 => Err(Failure::Input("--runs is 0, expected at least 1".into())),
-        1 => single(arguments),
-        _ => many::run(arguments),
+    memory::check(arguments)?;
+    match (arguments.runs, arguments.smallest) {
+        (0, _) => Err(Failure::Input("--runs is 0, expected at least 1".into())),
+        (1, None) => single(arguments),
+        (1, Some(count)) => few::run(arguments, count),
+        (_, Some(_)) => Err(Failure::Input("--smallest is about one training set: drop --runs".into())),
+        (_, None) => many::run(arguments),
     }
 }
 

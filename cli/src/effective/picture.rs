@@ -3,7 +3,8 @@
 use groktime::trajectory::{Observable, Trajectory};
 
 use super::Arguments;
-use super::report::{Report, grid, z0_name};
+use super::report::{Report, grid};
+use super::training_set::z0_name;
 use crate::output::{Failure, short};
 use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
 
@@ -72,10 +73,10 @@ pub fn figure(arguments: &Arguments, report: &Report<'_, '_>) -> Result<Figure, 
 }
 
 fn spectrum(report: &Report<'_, '_>, caption: String) -> Figure {
-    let values = report.hessian.as_ref().unwrap_or(&report.eigenvalues);
-    let label = if report.hessian.is_some() { "eigenvalue of H" } else { "eigenvalue of G" };
+    let values = report.set.hessian.as_ref().unwrap_or(&report.set.eigenvalues);
+    let label = if report.set.hessian.is_some() { "eigenvalue of H" } else { "eigenvalue of G" };
     Figure {
-        title: format!("Spectrum, nullity {}", report.nullity.value),
+        title: format!("Spectrum, nullity {}", report.set.nullity.value),
         panels: vec![Panel {
             title: String::new(),
             x: Axis { label: "index".into(), scale: Scale::Linear, range: None },

@@ -4,16 +4,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use groktime::crossing::Crossing;
-use groktime::effective::{Flow, Implied, Nullity, Spectrum, Tangent, Task, full_parallelograms};
+use groktime::effective::{Flow, Spectrum, Tangent, Task};
 use groktime::theorem::Judged;
 use groktime::trajectory::{Observable, Table, Trajectory, log_times};
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use serde_json::{Value, json};
 
 use super::Arguments;
+use super::training_set::TrainingSet;
 use crate::output::{
-    Failure, crossing_interval, crossing_text, crossing_value, document, exact, short, statements_text,
-    statements_value, table, write_csv, write_observations,
+    Failure, crossing_interval, crossing_text, crossing_value, short, statements_text, statements_value,
+    table, write_observations,
 };
 
 /// What is reported at each time.
@@ -27,14 +28,7 @@ const OBSERVABLES: [Observable; 6] = [
 ];
 
 pub struct Report<'s, 'a> {
-    spectrum: &'s Spectrum<'a>,
-    pub eigenvalues: Array1<f64>,
-    pub hessian: Option<Array1<f64>>,
-    pub nullity: Nullity,
-    /// The smallest nullity that any training set of the task has.
-    least: usize,
-    /// None for non-abelian groups: what is implied there is not linear.
-    implied: Option<Implied>,
+    pub set: TrainingSet<'a>,
     pub flow: Option<Moving<'s, 'a>>,
     pub statements: Vec<Judged>,
 }
@@ -74,59 +68,19 @@ impl<'s, 'a> Report<'s, 'a> {
                 dimension,
             )
         };
-        let n = problem.parallelograms();
-        let z0 = dimensions as f64 * question.normalisation().z0(problem.symbols());
-        let scale = 2.0 / (settings.convention.divisor(n) * z0);
         let flow = embeddings
             .map(|e| Moving::new(arguments, spectrum.flow(e.view(), settings)?, times))
             .transpose()?;
         if let Some(moving) = &flow {
             statements.extend(moving.flow.statements()?);
         }
-        Ok(Report {
-            spectrum,
-            hessian: (n > 0).then(|| eigenvalues.mapv(|mu| mu * scale)),
-            eigenvalues,
-            nullity,
-            least,
-            implied: task.commutative().then(|| problem.implied()),
-            flow,
-            statements,
-        })
-    }
-
-    /// The eigenvalue of H at a place, 0 without parallelograms.
-    fn lambda(&self, place: usize) -> f64 {
-        self.hessian.as_ref().and_then(|h| h.get(place).copied()).unwrap_or(0.0)
+        let set = TrainingSet::new(question, problem, eigenvalues, nullity, least, dimensions);
+        Ok(Report { set, flow, statements })
     }
 
     pub fn json(&self, arguments: &Arguments) -> Result<Value, Failure> {
-        let problem = self.spectrum.problem();
-        let (task, question) = (problem.task(), &arguments.question);
-        let numbers = |a: &Array1<f64>| json!(a.to_vec());
-        let time = |rate: f64| if rate > 0.0 { json!(1.0 / rate) } else { Value::Null };
-        let (lambda3, rate) = (self.lambda(2), self.lambda(self.least));
-        let mut out = document("effective");
+        let mut out = self.set.json(arguments);
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
-        put("clock", json!("flow"));
-        put("settings", settings(arguments));
-        put("symbols", json!(task.symbols()));
-        put("samples", json!(problem.samples().len()));
-        put("all_samples", json!(task.samples()));
-        put("parallelograms", json!(problem.parallelograms()));
-        put("all_parallelograms", json!(full_parallelograms(task)));
-        put("nullity", json!(self.nullity.value));
-        put("nullity_certified", json!(self.nullity.certified));
-        put("smallest_nullity", json!(self.least));
-        put("eigenvalues_G", numbers(&self.eigenvalues));
-        put("eigenvalues_H", self.hessian.as_ref().map_or(Value::Null, numbers));
-        put("lambda3", json!(lambda3));
-        put("t_h", time(lambda3));
-        put("n_h", time(lambda3 * question.step_size));
-        put("rate", json!(rate));
-        put("t_rate", time(rate));
-        put("rqi_bar", self.implied.as_ref().map_or(Value::Null, |i| json!(i.rqi)));
-        put("acc_bar", self.implied.as_ref().map_or(Value::Null, |i| json!(i.accuracy)));
         if let Some(moving) = &self.flow {
             put("at", json!(moving.table.times));
             put("loss", json!(moving.table.column(Observable::TrainLoss)));
@@ -149,60 +103,8 @@ impl<'s, 'a> Report<'s, 'a> {
     }
 
     pub fn text(&self, arguments: &Arguments) -> String {
-        let problem = self.spectrum.problem();
-        let (task, question) = (problem.task(), &arguments.question);
-        let kind = match (task.is_addition(), task.is_modular(), task.commutative()) {
-            (true, ..) => "addition without wrap",
-            (_, true, _) => "modular addition",
-            (_, _, true) => "an abelian group",
-            _ => "a non-abelian group",
-        };
-        let mut text = format!(
-            "effective theory: {kind}, p = {}, {} of {} samples, {} of {} parallelograms\n\n",
-            task.symbols(),
-            problem.samples().len(),
-            task.samples(),
-            problem.parallelograms(),
-            full_parallelograms(task),
-        );
-        let sure = if self.nullity.certified { "exact" } else { "exact but for a chance of 10⁻¹⁷" };
-        let least = self.least;
-        let meaning = match self.nullity.value == least {
-            true => "as for all samples: the structure is unique".to_owned(),
-            false => format!("all samples leave {least}: the structure is not unique"),
-        };
-        let _ = writeln!(
-            text,
-            "n0   nullity                          {} ({sure}; {meaning})",
-            self.nullity.value
-        );
-        let name = if least == 2 { "λ3" } else { "λ " };
-        let rate = self.lambda(least);
-        let _ = writeln!(
-            text,
-            "{name}   grokking rate                    {}   (loss: {:?} over parallelograms, Z0 = {})",
-            short(rate),
-            question.convention,
-            z0_name(question),
-        );
-        let times = if rate > 0.0 {
-            (short(1.0 / rate), short(1.0 / (rate * question.step_size)))
-        } else {
-            ("never".into(), "never".into())
-        };
-        let _ = writeln!(
-            text,
-            "t_h  its time; in steps of η = {:<8} {}; {}",
-            question.step_size, times.0, times.1
-        );
-        if let Some(implied) = &self.implied {
-            let _ = writeln!(
-                text,
-                "     RQI-bar, Acc-bar (ideal model)   {}, {}",
-                short(implied.rqi),
-                short(implied.accuracy)
-            );
-        }
+        let question = &arguments.question;
+        let mut text = self.set.text(question);
         if let Some(moving) = &self.flow {
             let _ = writeln!(
                 text,
@@ -224,14 +126,7 @@ impl<'s, 'a> Report<'s, 'a> {
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         match &self.flow {
             Some(moving) => write_observations(path, &moving.table),
-            None => {
-                let row = |k: usize| {
-                    let h = self.hessian.as_ref().map_or(String::new(), |h| exact(h[k]));
-                    vec![(k + 1).to_string(), exact(self.eigenvalues[k]), h]
-                };
-                let rows: Vec<_> = (0..self.eigenvalues.len()).map(row).collect();
-                write_csv(path, &["index", "eigenvalue_G", "eigenvalue_H"], &rows)
-            }
+            None => self.set.write(path),
         }
     }
 }
@@ -278,34 +173,4 @@ pub fn grid(flow: &Flow<'_, '_>, per_decade: usize) -> Vec<f64> {
     let slowest = flow.rates().iter().copied().find(|r| *r > 0.0).unwrap_or(fastest);
     let whole = |t: f64, up: bool| 10_f64.powf(if up { t.log10().ceil() } else { t.log10().floor() });
     log_times(whole(0.1 / fastest, false), whole(10.0 / slowest, true), per_decade)
-}
-
-pub fn z0_name(question: &super::Question) -> &'static str {
-    match question.normalisation {
-        super::NormalisationName::One => "1",
-        super::NormalisationName::Symbols => "p",
-        super::NormalisationName::SymbolsLessOne => "p − 1",
-    }
-}
-
-pub fn settings(arguments: &Arguments) -> Value {
-    let (source, question) = (&arguments.source, &arguments.question);
-    json!({
-        "operation": match (&source.group, &source.cayley, source.modular) {
-            (Some(super::source::Group::S3), ..) => "s3".to_owned(),
-            (Some(super::source::Group::Cyclic(orders)), ..) => format!("cyclic:{orders:?}").replace(['[', ']', ' '], ""),
-            (_, Some(path), _) => path.display().to_string(),
-            (_, _, true) => "modular addition".to_owned(),
-            _ => "addition".to_owned(),
-        },
-        "convention": format!("{:?}", question.convention).to_lowercase(),
-        "normalisation": z0_name(question).replace(" − ", "-"),
-        "gradient": format!("{:?}", question.gradient).to_lowercase(),
-        "delta": question.delta,
-        "match": match question.matching { super::MatchName::Norm => "norm", super::MatchName::MeanSquare => "mean-square" },
-        "rqi_threshold": question.rqi_threshold,
-        "accuracy_threshold": question.accuracy_threshold,
-        "step_size": question.step_size,
-        "seed": source.seed,
-    })
 }

@@ -15,8 +15,11 @@
 //! evaluated in logarithms: α may be 10⁶⁴. Derivations and corrections: `theory/diagonal.md`.
 
 mod classification;
+mod dual;
 mod facts;
 mod label_noise;
+mod linearised;
+mod margin;
 mod rates;
 mod regression;
 mod rich;

@@ -1,8 +1,8 @@
 //! Statements about how something changes with α: several runs of one problem, and the slope fitted to them.
 
 use super::Inputs;
-use super::classification::one_minus_cosine;
 use super::facts::{Facts, ln_norm, statement};
+use super::margin::one_minus_cosine;
 use crate::Loss;
 use crate::diagonal::{Init, Problem, Settings};
 use crate::error::{Error, Result, check};

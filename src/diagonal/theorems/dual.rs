@@ -1,0 +1,123 @@
+//! The dual of the L2 max-margin problem, and what it says of losses on the way there.
+
+use ndarray::Array2;
+
+use super::facts::{Facts, ln_inverse_f};
+use crate::error::Result;
+use crate::linalg::{Engine, cholesky_solve};
+
+/// The dual of the L2 max-margin problem on its support, if it is unique.
+#[derive(Clone)]
+pub(super) struct Dual {
+    /// H(ω).
+    pub(super) entropy: f64,
+    /// ω, normalised.
+    pub(super) omega: Vec<f64>,
+    /// ε with Kε = c − ln ω and Σε = 0: how the predictor is shifted from the max-margin direction, so that
+    /// the losses are in the proportions of ω.
+    pub(super) epsilon: Vec<f64>,
+    /// εᵀKε.
+    spread: f64,
+    /// Of the other samples: their margins in units of the least one, less one, and ‖∇f_i(θ̄)‖.
+    others: Vec<(f64, f64)>,
+    gamma: f64,
+}
+
+impl Dual {
+    pub(super) fn new(facts: &Facts<'_, '_>) -> Result<Option<Dual>> {
+        let Some(svm) = facts.svm.as_ref().filter(|s| s.report.dual_unique == Some(true)) else {
+            return Ok(None);
+        };
+        let problem = facts.run.problem();
+        let y = problem.labels();
+        let support = &svm.support_vectors;
+        let total: f64 = support.iter().map(|&i| svm.multipliers[i]).sum();
+        let omega: Vec<f64> = support.iter().map(|&i| svm.multipliers[i] / total).collect();
+        let gram = problem.gram(facts.threads);
+        let front = 2.0 * facts.depth * facts.depth;
+        let kernel = Array2::from_shape_fn((support.len(), support.len()), |(a, b)| {
+            front * y[support[a]] * y[support[b]] * gram[(support[a], support[b])]
+        });
+        let factor = Engine::SEQUENTIAL.cholesky(kernel.view())?;
+        let mut epsilon: Vec<f64> = omega.iter().map(|w| -libm::log(*w)).collect();
+        let mut ones = vec![1.0; support.len()];
+        cholesky_solve(factor.view(), &mut epsilon);
+        cholesky_solve(factor.view(), &mut ones);
+        let level = -epsilon.iter().sum::<f64>() / ones.iter().sum::<f64>();
+        epsilon.iter_mut().zip(&ones).for_each(|(e, one)| *e += level * one);
+        // Kε = level − ln ω, and the level drops out with Σε = 0.
+        let spread = epsilon.iter().zip(&omega).map(|(e, w)| -e * libm::log(*w)).sum::<f64>();
+        let mut margins = vec![0.0; y.len()];
+        problem.design().apply(svm.weights.as_slice().unwrap_or(&[]), &mut margins, facts.threads);
+        let others = (0..y.len()).filter(|i| !support.contains(i));
+        let others = others.map(|i| (y[i] * margins[i] - 1.0, (front * gram[(i, i)]).sqrt())).collect();
+        let entropy = omega.iter().map(|w| -w * libm::log(*w)).sum();
+        Ok(Some(Dual { entropy, omega, epsilon, spread, others, gamma: facts.gamma }))
+    }
+}
+
+impl Dual {
+    /// The loss of a sample off the support against all on it, where their margin is M.
+    fn share(&self, gap: f64, size: f64) -> f64 {
+        libm::exp(-gap * size - self.entropy)
+    }
+
+    /// sin(w, L2 margin) at most, to leading order: ε on the support, and what the other samples push.
+    pub(super) fn tilt(&self, size: f64) -> f64 {
+        let off: f64 = self.others.iter().map(|&(g, norm)| self.share(g, size) * norm / self.gamma).sum();
+        self.tilt_of_support(size) + off
+    }
+
+    /// Losses on the support are in the proportions ω + this·ε, M₁ = `m`.
+    pub(super) fn change(&self, m: f64, depth: f64) -> f64 {
+        self.gamma.powi(2) * depth / m
+    }
+
+    pub(super) fn tilt_of_support(&self, size: f64) -> f64 {
+        self.gamma * self.spread.max(0.0).sqrt() / size
+    }
+}
+
+/// The angle between w and the max-margin direction goes as 1/M.
+pub(super) struct Tilt {
+    /// M = ln 1/(n𝓛) + H.
+    pub(super) size: f64,
+    /// Relative size of what that leaves out: shifted proportions of the losses, samples off the support.
+    pub(super) next_order: f64,
+}
+
+/// γ²Ae^{−2(L−1)λt}𝓛 = L[ln(1/(n𝓛)) + H] − 2(L−1).
+#[derive(Clone, Copy)]
+pub(super) struct PlateauLaw {
+    pub(super) ln_gain: f64,
+    pub(super) depth: f64,
+    pub(super) lambda: f64,
+    /// H − ln n.
+    pub(super) shift: f64,
+}
+
+impl PlateauLaw {
+    /// ln 𝓛: Newton's method in μ = ln(right side), for which ln 𝓛 is linear in e^μ.
+    pub(super) fn ln_loss(&self, t: f64) -> f64 {
+        let left = self.ln_gain - 2.0 * (self.depth - 1.0) * self.lambda * t;
+        // With M = e^μ the loss is −ln 𝓛 = (M + 2(L−1))/L − shift, and left + ln 𝓛 = μ.
+        let constant = 2.0 * (self.depth - 1.0) / self.depth - self.shift;
+        // e^μ/L + μ = left − constant =: b, as for F⁻¹ with μ − ln L in the place of η.
+        let b = left - constant - libm::log(self.depth);
+        let m = self.depth * ln_inverse_f(b);
+        -(m / self.depth + constant)
+    }
+
+    /// Relative size of what (D18) leaves out: the next order of d𝓛/dt, the spread of the losses over the
+    /// support, and the samples off it.
+    pub(super) fn left_out(&self, t: f64, dual: &Dual) -> f64 {
+        let l = self.depth;
+        let size = -self.ln_loss(t) + self.shift;
+        let m = l * size - 2.0 * (l - 1.0);
+        let next = 2.0 * (l - 1.0) * l / (m * (m + l));
+        let change = dual.change(m, l);
+        let spread: f64 = dual.epsilon.iter().zip(&dual.omega).map(|(e, w)| (change * e).powi(2) / w).sum();
+        let off: f64 = dual.others.iter().map(|(g, _)| dual.share(*g, size)).sum();
+        next + 0.5 * l / m * spread + off
+    }
+}
