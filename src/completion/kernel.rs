@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::symmetric::{LANES, packed_index, stride};
 use crate::data::Observations;
-use crate::linalg::{Threads, add_multiple, cholesky_solve, dot};
+use crate::linalg::{Threads, add_multiple, cholesky_solve, dot, vectorised};
 use crate::ode::Reject;
 
 /// Below so many multiplications a product runs on one thread.
@@ -75,9 +75,8 @@ impl Pattern {
     /// out = S·A for two matrices A at once: full, padded squares. `s` holds the entries of S row by row.
     pub fn products<T: Real>(&self, s: &[T], a: [&[T]; 2], out: [&mut [T]; 2]) {
         let stride = stride(self.dimension);
-        let arch = pulp::Arch::new();
         let rows = |first: usize, out0: &mut [T], out1: &mut [T]| {
-            arch.dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     self.rows(first, s, a[0], out0, stride);

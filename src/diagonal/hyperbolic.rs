@@ -3,7 +3,7 @@
 //! Branch-free, so that the compiler uses the machine's vector units; no fused operations, so that the
 //! bits are the same on all of them.
 
-use pulp::Arch;
+use crate::linalg::vectorised;
 
 /// Arguments up to here stay clear of overflow.
 pub const LARGEST: f64 = 700.0;
@@ -12,20 +12,26 @@ pub const LARGEST: f64 = 700.0;
 /// |x| ≤ [`LARGEST`], also near zero. Larger arguments are taken as `LARGEST`.
 pub fn sinh_cosh(x: &mut [f64], cosh: Option<&mut [f64]>) {
     match cosh {
-        None => Arch::new().dispatch(|| {
-            for x in x.iter_mut() {
-                let e = expm1(x.abs().min(LARGEST));
-                *x = (0.5 * (e + e / (e + 1.0))).copysign(*x);
-            }
-        }),
-        Some(cosh) => Arch::new().dispatch(|| {
-            for (x, cosh) in x.iter_mut().zip(cosh) {
-                let e = expm1(x.abs().min(LARGEST));
-                let back = e / (e + 1.0);
-                *x = (0.5 * (e + back)).copysign(*x);
-                *cosh = 1.0 + 0.5 * e * back;
-            }
-        }),
+        None => vectorised(
+            #[inline(always)]
+            || {
+                for x in x.iter_mut() {
+                    let e = expm1(x.abs().min(LARGEST));
+                    *x = (0.5 * (e + e / (e + 1.0))).copysign(*x);
+                }
+            },
+        ),
+        Some(cosh) => vectorised(
+            #[inline(always)]
+            || {
+                for (x, cosh) in x.iter_mut().zip(&mut *cosh) {
+                    let e = expm1(x.abs().min(LARGEST));
+                    let back = e / (e + 1.0);
+                    *x = (0.5 * (e + back)).copysign(*x);
+                    *cosh = 1.0 + 0.5 * e * back;
+                }
+            },
+        ),
     }
 }
 

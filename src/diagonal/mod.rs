@@ -66,7 +66,7 @@ use crate::loss::Loss;
 pub enum Init {
     /// u(0) = v(0) = α·1: the function is zero at the start.
     Symmetric(f64),
-    /// Any vectors; at depth L ≥ 3 their entries must be positive.
+    /// Any vectors, zeros included; at depth L ≥ 3 their entries must be positive.
     Each { u: Vec<f64>, v: Vec<f64> },
 }
 
@@ -112,7 +112,7 @@ impl Init {
 /// | name | default | meaning | range |
 /// |---|---|---|---|
 /// | `depth` | 2 | L | ≥ 2 |
-/// | `init` | α = 1 | u(0), v(0) | nonzero; positive for L ≥ 3 |
+/// | `init` | α = 1 | u(0), v(0) | any vectors for L = 2 (a coordinate with u = v = 0 stays); positive for L ≥ 3 |
 /// | `weight_decay` | 10⁻³ | λ | ≥ 0 |
 /// | `horizon` | 10⁴ | last flow time | > 0 |
 /// | `rtol` | 10⁻⁸ | relative local error of the dual variable, norm-wise | 10⁻¹² … 10⁻³ |

@@ -72,7 +72,7 @@ enum Kind {
 }
 
 impl Net {
-    /// At time zero. `init` has been validated: nonzero (and for L ≥ 3 positive) where it must be.
+    /// At time zero. `init` has been validated: positive for L ≥ 3.
     pub(super) fn new(init: &Init, depth: u32, weight_decay: f64) -> Net {
         let (u, v) = match init {
             Init::Symmetric(alpha) => (Spread::Uniform(*alpha), Spread::Uniform(*alpha)),

@@ -9,6 +9,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::Problem;
+use crate::linalg::vectorised;
 
 /// Symbols from which classes are counted as bits rather than added one by one.
 const COUNTED: usize = 128;
@@ -81,9 +82,8 @@ impl Problem {
         let p = self.symbols();
         let members = Members::new(self);
         let mut columns = vec![0.0; p * p];
-        let arch = pulp::Arch::new();
         columns.par_chunks_mut(ROWS * p).enumerate().for_each(|(chunk, columns)| {
-            arch.dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (k, column) in columns.chunks_exact_mut(p).enumerate() {

@@ -17,6 +17,7 @@ mod lapack;
 mod pure;
 mod small;
 mod tridiagonal;
+mod vector;
 mod workspace;
 
 pub use tridiagonal::Tridiagonal;
@@ -30,6 +31,7 @@ pub(crate) use pure::{Number, add_lower_gram};
 pub(crate) use small::{
     SMALL, add_multiple, cholesky_in_place, cholesky_solve_columns, dot, symmetric_times,
 };
+pub(crate) use vector::vectorised;
 pub use workspace::EigenvalueWorkspace;
 
 /// Machine epsilon of `f64`, 2⁻⁵².

@@ -1,13 +1,16 @@
 //! Kernels for matrices that fit the first caches, where a general routine spends its time on setting out:
 //! no allocation, no blocking, loops that the compiler turns into vector code.
 
-use pulp::Arch;
+use super::vectorised;
 
 /// Order up to which [`cholesky_in_place`] is the faster one.
 pub(crate) const SMALL: usize = 128;
 
 /// Columns that leave the matrix together.
 const PANEL: usize = 4;
+
+/// Entries of a vector.
+const WIDTH: usize = 4;
 
 /// Partial sums of [`dot`].
 const LANES: usize = 8;
@@ -30,10 +33,10 @@ pub(crate) fn add_multiple(y: &mut [f64], factor: f64, x: &[f64]) {
     y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
 }
 
-/// Replaces the lower triangle of A, column by column, by its Cholesky factor; the upper one is not looked at.
-/// Gives the first pivot that is not positive.
+/// Replaces the lower triangle of A, column by column, by its Cholesky factor; what is above the
+/// diagonal is not read and may change. Gives the first pivot that is not positive.
 pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<(), usize> {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for first in (0..n).step_by(PANEL) {
@@ -60,7 +63,10 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
                 let (done, rest) = a.split_at_mut(end * n);
                 let panel: [&[f64]; PANEL] = std::array::from_fn(|p| &done[(first + p) * n..][..n]);
                 for (k, column) in rest.chunks_exact_mut(n).enumerate() {
-                    subtract_outer(&mut column[end + k..], panel.map(|l| &l[end + k..]));
+                    // Whole vectors: a few entries above the diagonal change too.
+                    let top = (end + k) / WIDTH * WIDTH;
+                    let heads = panel.map(|l| l[end + k]);
+                    subtract(&mut column[top..], panel.map(|l| &l[top..]), heads);
                 }
             }
             Ok(())
@@ -68,22 +74,27 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
     )
 }
 
-/// column −= Σ_p l_p[0]·l_p.
+/// column −= Σ_p heads_p·l_p.
 #[inline(always)]
-fn subtract_outer(column: &mut [f64], l: [&[f64]; PANEL]) {
-    let size = column.len();
-    let l = l.map(|l| &l[..size]);
-    let heads = l.map(|l| l[0]);
-    for i in 0..size {
-        let pairs = (heads[0] * l[0][i] + heads[1] * l[1][i], heads[2] * l[2][i] + heads[3] * l[3][i]);
-        column[i] -= pairs.0 + pairs.1;
+fn subtract(column: &mut [f64], l: [&[f64]; PANEL], heads: [f64; PANEL]) {
+    let (vectors, rest) = column.as_chunks_mut::<WIDTH>();
+    let (l, l_rest) = (l.map(|l| l.as_chunks::<WIDTH>().0), l.map(|l| l.as_chunks::<WIDTH>().1));
+    for (i, column) in vectors.iter_mut().enumerate() {
+        let l = l.map(|l| &l[i]);
+        for j in 0..WIDTH {
+            let pairs = (heads[0] * l[0][j] + heads[1] * l[1][j], heads[2] * l[2][j] + heads[3] * l[3][j]);
+            column[j] -= pairs.0 + pairs.1;
+        }
+    }
+    for (j, column) in rest.iter_mut().enumerate() {
+        *column -= (0..PANEL).map(|p| heads[p] * l_rest[p][j]).sum::<f64>();
     }
 }
 
 /// Replaces b by (L Lᵀ)⁻¹ b, with the columns of L one after another.
 pub(crate) fn cholesky_solve_columns(l: &[f64], b: &mut [f64]) {
     let n = b.len();
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (j, column) in l.chunks_exact(n.max(1)).enumerate() {
@@ -102,7 +113,7 @@ pub(crate) fn cholesky_solve_columns(l: &[f64], b: &mut [f64]) {
 /// rows are not.
 pub(crate) fn symmetric_times(a: &[f64], b: &[f64], out: &mut [f64]) {
     out.fill(0.0);
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (row, &b) in a.chunks_exact(b.len().max(1)).zip(b) {

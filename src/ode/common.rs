@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 use super::path::{Path, Step};
 use super::{Flow, Reject};
 use crate::error::{Error, Result, check, check_finite};
+use crate::linalg::vectorised;
 
 /// How to integrate. The error of each step is kept below `atol + rtol·size` in the root mean square over the
 /// unknowns, with the sizes of [`Flow::sizes`].
@@ -231,10 +232,16 @@ pub(super) fn norm(v: &[f64], w: &[f64]) -> f64 {
 
 /// Turns sizes into the reciprocals of allowed errors.
 pub(super) fn weigh(weights: &mut [f64], old_sizes: &[f64], options: &Options) {
-    for (w, &old) in weights.iter_mut().zip(old_sizes) {
-        // An unknown that is and stays zero allows (almost) no error, but has none.
-        *w = 1.0 / (options.atol + options.rtol * w.max(old)).max(1e-280);
-    }
+    let Options { atol, rtol, .. } = *options;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (w, &old) in weights.iter_mut().zip(old_sizes) {
+                // An unknown that is and stays zero allows (almost) no error, but has none.
+                *w = 1.0 / (atol + rtol * w.max(old)).max(1e-280);
+            }
+        },
+    );
 }
 
 /// A first step for which a method of order one is as accurate as asked, theory/integrators.md (9), (10).

@@ -1,8 +1,7 @@
 //! Dense data, in double or single precision; all arithmetic is in double precision.
 
-use pulp::Arch;
-
 use super::Columns;
+use crate::linalg::vectorised;
 
 /// Numbers are read as f64.
 pub trait Number: Copy + Sync + Into<f64> {}
@@ -21,13 +20,11 @@ const CACHE: usize = 128 << 10;
 pub struct Dense<'a, A> {
     samples: usize,
     entries: &'a [A],
-    /// The instructions of the machine at hand: wider vectors, the same results.
-    arch: Arch,
 }
 
 impl<'a, A: Number> Dense<'a, A> {
     pub fn new(samples: usize, entries: &'a [A]) -> Self {
-        Dense { samples, entries, arch: Arch::new() }
+        Dense { samples, entries }
     }
 
     fn coordinates(&self, first: usize, count: usize) -> &'a [A] {
@@ -45,7 +42,7 @@ impl<A: Number> Columns for Dense<'_, A> {
 
     fn dot(&self, first: usize, r: &Vec<f64>, z: &mut [f64]) {
         let columns = self.coordinates(first, z.len());
-        self.arch.dispatch(
+        vectorised(
             #[inline(always)]
             || dot(columns, r, z),
         );
@@ -57,7 +54,7 @@ impl<A: Number> Columns for Dense<'_, A> {
 
     fn add(&self, first: usize, w: &[f64], sums: &mut Vec<f64>) {
         let columns = self.coordinates(first, w.len());
-        self.arch.dispatch(
+        vectorised(
             #[inline(always)]
             || add(columns, w, sums),
         );

@@ -2,11 +2,10 @@
 //! sums are tabulated for Xᵀr, and weights with the same byte are added first for X w ("four Russians").
 
 use ndarray::Array2;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::Columns;
-use crate::linalg::Threads;
+use crate::linalg::{Threads, vectorised};
 
 /// A set bit is +1, a clear one −1; the bits past the last sample are clear.
 #[derive(Clone, Debug)]
@@ -62,10 +61,9 @@ impl Signs {
         let (n, d) = (self.samples, self.words.len() / self.stride());
         let rows = self.by_sample();
         let stride = d.div_ceil(64);
-        let arch = Arch::new();
         let below = |i: usize| -> Vec<u32> {
             let mut counts = vec![0; i + 1];
-            arch.dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     let row = &rows[i * stride..][..stride];

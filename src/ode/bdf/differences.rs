@@ -1,5 +1,6 @@
 //! The history of a differentiation formula: y and its backward differences with a constant spacing.
 
+use crate::linalg::vectorised;
 use crate::ode::path::CHUNK;
 
 pub(super) const MAX_ORDER: usize = 5;
@@ -76,41 +77,52 @@ impl Differences {
     pub fn predict(&self, order: usize, predicted: &mut [f64], psi: &mut [f64]) {
         let n = self.n;
         let scale = 1.0 / alpha(order);
-        for start in (0..n).step_by(CHUNK) {
-            let end = (start + CHUNK).min(n);
-            let (predicted, psi) = (&mut predicted[start..end], &mut psi[start..end]);
-            predicted.copy_from_slice(&self.rows[start..end]);
-            psi.fill(0.0);
-            for (k, gamma) in GAMMA.iter().enumerate().take(order + 1).skip(1) {
-                let gamma = scale * gamma;
-                let row = &self.rows[k * n + start..k * n + end];
-                for ((p, s), d) in predicted.iter_mut().zip(&mut *psi).zip(row) {
-                    *p += d;
-                    *s += gamma * d;
+        vectorised(
+            #[inline(always)]
+            || {
+                for start in (0..n).step_by(CHUNK) {
+                    let end = (start + CHUNK).min(n);
+                    let (predicted, psi) = (&mut predicted[start..end], &mut psi[start..end]);
+                    predicted.copy_from_slice(&self.rows[start..end]);
+                    psi.fill(0.0);
+                    for (k, gamma) in GAMMA.iter().enumerate().take(order + 1).skip(1) {
+                        let gamma = scale * gamma;
+                        let row = &self.rows[k * n + start..k * n + end];
+                        for ((p, s), d) in predicted.iter_mut().zip(&mut *psi).zip(row) {
+                            *p += d;
+                            *s += gamma * d;
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
     }
 
     /// Moves one step on, where y is the prediction plus the correction, theory/integrators.md (7).
     pub fn advance(&mut self, order: usize, correction: &[f64]) {
         let n = self.n;
-        for start in (0..n).step_by(CHUNK) {
-            let end = (start + CHUNK).min(n);
-            let (low, high) = self.rows.split_at_mut((order + 2) * n);
-            let next = &mut low[(order + 1) * n + start..(order + 1) * n + end];
-            for ((next, second), d) in next.iter_mut().zip(&mut high[start..end]).zip(&correction[start..end])
-            {
-                *second = d - *next;
-                *next = *d;
-            }
-            for k in (0..=order).rev() {
-                let (low, high) = self.rows.split_at_mut((k + 1) * n);
-                for (x, d) in low[k * n + start..k * n + end].iter_mut().zip(&high[start..end]) {
-                    *x += d;
+        vectorised(
+            #[inline(always)]
+            || {
+                for start in (0..n).step_by(CHUNK) {
+                    let end = (start + CHUNK).min(n);
+                    let (low, high) = self.rows.split_at_mut((order + 2) * n);
+                    let next = &mut low[(order + 1) * n + start..(order + 1) * n + end];
+                    for ((next, second), d) in
+                        next.iter_mut().zip(&mut high[start..end]).zip(&correction[start..end])
+                    {
+                        *second = d - *next;
+                        *next = *d;
+                    }
+                    for k in (0..=order).rev() {
+                        let (low, high) = self.rows.split_at_mut((k + 1) * n);
+                        for (x, d) in low[k * n + start..k * n + end].iter_mut().zip(&high[start..end]) {
+                            *x += d;
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
     }
 
     /// Changes the spacing to factor·h, theory/integrators.md (4).
@@ -118,21 +130,26 @@ impl Differences {
         let n = self.n;
         let transform = change(order, factor);
         let mut old = [[0.0; CHUNK]; MAX_ORDER + 1];
-        for start in (0..n).step_by(CHUNK) {
-            let end = (start + CHUNK).min(n);
-            for (k, old) in old.iter_mut().enumerate().take(order + 1).skip(1) {
-                old[..end - start].copy_from_slice(&self.rows[k * n + start..k * n + end]);
-            }
-            for (i, coefficients) in transform.iter().enumerate().take(order + 1).skip(1) {
-                let row = &mut self.rows[i * n + start..i * n + end];
-                row.fill(0.0);
-                for (coefficient, old) in coefficients.iter().zip(&old).take(order + 1).skip(i) {
-                    for (x, old) in row.iter_mut().zip(old) {
-                        *x += coefficient * old;
+        vectorised(
+            #[inline(always)]
+            || {
+                for start in (0..n).step_by(CHUNK) {
+                    let end = (start + CHUNK).min(n);
+                    for (k, old) in old.iter_mut().enumerate().take(order + 1).skip(1) {
+                        old[..end - start].copy_from_slice(&self.rows[k * n + start..k * n + end]);
+                    }
+                    for (i, coefficients) in transform.iter().enumerate().take(order + 1).skip(1) {
+                        let row = &mut self.rows[i * n + start..i * n + end];
+                        row.fill(0.0);
+                        for (coefficient, old) in coefficients.iter().zip(&old).take(order + 1).skip(i) {
+                            for (x, old) in row.iter_mut().zip(old) {
+                                *x += coefficient * old;
+                            }
+                        }
                     }
                 }
-            }
-        }
+            },
+        );
     }
 
     /// The same polynomial in the variables scale·(y − shift), theory/integrators.md (11).
