@@ -5,6 +5,7 @@ pub mod covariance;
 pub mod design;
 pub mod features;
 pub mod files;
+pub mod idx;
 pub mod matrices;
 pub mod observations;
 pub mod tasks;

@@ -25,12 +25,7 @@ pub(crate) trait Real:
 {
     /// Machine epsilon.
     const EPSILON: f64;
-    /// The name used in reports.
-    const NAME: &'static str;
-
     fn root(self) -> Self;
-
-    fn size(self) -> Self;
 
     /// tanh, to two units in the last place; the same operations in every vector width.
     fn tangent(self) -> Self;
@@ -39,19 +34,13 @@ pub(crate) trait Real:
 /// e^y − 1 for 0 ≤ y ≤ 50: y = k ln 2 + r, a polynomial in r, and 2^k put together from bits. Adding and
 /// taking away 1.5·2^(digits) rounds to an integer without an instruction that some vector units lack.
 macro_rules! real {
-    ($type:ty, $bits:ty, $name:literal, $digits:literal, $bias:literal, $largest:literal, $high:literal, $low:literal, [$($coefficient:expr),*]) => {
+    ($type:ty, $bits:ty, $digits:literal, $bias:literal, $largest:literal, $high:literal, $low:literal, [$($coefficient:expr),*]) => {
         impl Real for $type {
             const EPSILON: f64 = <$type>::EPSILON as f64;
-            const NAME: &'static str = $name;
 
             #[inline(always)]
             fn root(self) -> Self {
                 self.sqrt()
-            }
-
-            #[inline(always)]
-            fn size(self) -> Self {
-                self.abs()
             }
 
             #[inline(always)]
@@ -77,7 +66,7 @@ macro_rules! real {
 
 // ln 2 in two parts, the first with zeros at its end so that k times it is exact.
 real!(
-    f64, u64, "f64", 52, 1023, 22.0, 6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10,
+    f64, u64, 52, 1023, 22.0, 6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10,
     [
         1.0 / 6_227_020_800.0, 1.0 / 479_001_600.0, 1.0 / 39_916_800.0, 1.0 / 3_628_800.0,
         1.0 / 362_880.0, 1.0 / 40_320.0, 1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0,
@@ -85,7 +74,7 @@ real!(
     ]
 );
 real!(
-    f32, u32, "f32", 23, 127, 10.0, 0.693_359_375, -2.121_944_4e-4,
+    f32, u32, 23, 127, 10.0, 0.693_359_375, -2.121_944_4e-4,
     [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0]
 );
 

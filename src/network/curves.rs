@@ -216,8 +216,6 @@ pub struct Run<'a> {
     training: Training<'a>,
     test: Option<(&'a Sample, Tested)>,
     plan: Plan,
-    train_step: Option<u64>,
-    test_step: Option<u64>,
     inspect: Option<Box<Inspect<'a>>>,
 }
 
@@ -251,7 +249,7 @@ impl<'a> Run<'a> {
             }
         };
         let inspect = None;
-        Ok(Run { training, test, plan: plan.clone(), train_step: None, test_step: None, inspect })
+        Ok(Run { training, test, plan: plan.clone(), inspect })
     }
 
     /// Goes on from a checkpoint of the same run: it knows which thresholds were met before.
@@ -266,10 +264,7 @@ impl<'a> Run<'a> {
         plan: &Plan,
         checkpoint: &Checkpoint,
     ) -> Result<Run<'a>> {
-        let training = Training::resume(net, train, settings, checkpoint)?;
-        let mut run = Run::new(training, test, plan)?;
-        (run.train_step, run.test_step) = (checkpoint.train_step, checkpoint.test_step);
-        Ok(run)
+        Run::new(Training::resume(net, train, settings, checkpoint)?, test, plan)
     }
 
     /// Has `inspect` called with the net after every update: for observables of one's own, such as the step at
@@ -336,12 +331,11 @@ impl<'a> Run<'a> {
         if matches!(end, End::Decided) && records.last().is_none_or(|r| r.step < self.training.steps()) {
             records.push(self.record(false)?);
         }
-        let mut checkpoint = self.training.checkpoint();
-        (checkpoint.train_step, checkpoint.test_step) = (self.train_step, self.test_step);
+        let checkpoint = self.training.checkpoint();
         Ok(Curves {
             records,
-            train_step: self.train_step,
-            test_step: self.test_step,
+            train_step: self.training.train_step,
+            test_step: self.training.test_step,
             end,
             checkpoint,
             rule: self.plan.rule,
@@ -354,53 +348,54 @@ impl<'a> Run<'a> {
     }
 
     fn checks(&self, step: u64) -> bool {
-        let open = self.train_step.is_none() || self.test_step.is_none() && self.test.is_some();
+        let open = self.training.train_step.is_none() || self.training.test_step.is_none() && self.test.is_some();
         open && self.plan.check > 0 && step.is_multiple_of(self.plan.check)
     }
 
     /// Both thresholds met: nothing that comes later changes the phase.
     fn decided(&self) -> bool {
-        self.train_step.is_some() && self.test_step.is_some()
+        self.training.train_step.is_some() && self.training.test_step.is_some()
     }
 
     /// Repeats the steps since the last saved state, to the last with a finite loss.
     fn blow_up(&mut self, step: u64, saved: &Checkpoint) -> Result<End> {
+        let met = (self.training.train_step, self.training.test_step);
         self.training.restore(saved)?;
         while self.training.steps() + 1 < step {
             self.training.step()?;
         }
-        let mut last = self.training.checkpoint();
-        (last.train_step, last.test_step) = (self.train_step, self.test_step);
+        (self.training.train_step, self.training.test_step) = met;
+        let last = self.training.checkpoint();
         Ok(End::BlewUp { step, last })
     }
 
     /// Notes the first step at which an accuracy is at its threshold. `train` is the accuracy of a full batch
     /// before the update that was just made, that is after `step` updates.
     fn compare(&mut self, step: u64, train: Option<f64>) {
-        if self.train_step.is_none() {
+        if self.training.train_step.is_none() {
             match train {
-                Some(accuracy) if accuracy >= self.plan.rule.train_accuracy => self.train_step = Some(step),
+                Some(accuracy) if accuracy >= self.plan.rule.train_accuracy => self.training.train_step = Some(step),
                 Some(_) => {}
                 None if self.training.accuracy() >= self.plan.rule.train_accuracy => {
-                    self.train_step = Some(step + 1);
+                    self.training.train_step = Some(step + 1);
                 }
                 None => {}
             }
         }
-        if self.test_step.is_none()
+        if self.training.test_step.is_none()
             && self.test_accuracy().is_some_and(|a| a >= self.plan.rule.test_accuracy)
         {
-            self.test_step = Some(step + 1);
+            self.training.test_step = Some(step + 1);
         }
     }
 
     fn compare_evaluated(&mut self, record: &Record) {
-        if self.train_step.is_none() && record.train.accuracy >= self.plan.rule.train_accuracy {
-            self.train_step = Some(record.step);
+        if self.training.train_step.is_none() && record.train.accuracy >= self.plan.rule.train_accuracy {
+            self.training.train_step = Some(record.step);
         }
         let met = record.test.is_some_and(|t| t.accuracy >= self.plan.rule.test_accuracy);
-        if self.test_step.is_none() && met {
-            self.test_step = Some(record.step);
+        if self.training.test_step.is_none() && met {
+            self.training.test_step = Some(record.step);
         }
     }
 

@@ -43,6 +43,7 @@ mod net;
 mod observe;
 mod optimiser;
 mod pass;
+pub mod replay;
 mod sample;
 mod settings;
 mod slow;

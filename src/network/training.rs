@@ -31,6 +31,9 @@ pub struct Training<'a> {
     pub(super) settings: Settings,
     pub(super) samples: usize,
     pub(super) inner: Inner,
+    /// First steps at which the thresholds of a plan were met: noted by the run, kept in checkpoints.
+    pub(super) train_step: Option<u64>,
+    pub(super) test_step: Option<u64>,
     order: Vec<u32>,
     /// Epoch that the order is of.
     epoch: Option<u64>,
@@ -51,7 +54,6 @@ macro_rules! with {
         }
     };
 }
-pub(super) use with;
 
 /// What a step has done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,7 +102,8 @@ impl<'a> Training<'a> {
             Precision::Double => Inner::Double(Core::new(net, sample, settings, theta, batch)?),
         };
         let order = if batch < samples { (0..samples as u32).collect() } else { Vec::new() };
-        Ok(Training { net, settings: settings.clone(), samples, inner, order, epoch: None })
+        let settings = settings.clone();
+        Ok(Training { net, settings, samples, inner, train_step: None, test_step: None, order, epoch: None })
     }
 
     /// Goes on from a checkpoint of a run with the same net, sample and settings.
@@ -129,12 +132,14 @@ impl<'a> Training<'a> {
         crate::error::check_shape("checkpoint", &[checkpoint.second.len()], &[expected], why)?;
         self.net.check_parameters(&checkpoint.parameters)?;
         with!(&mut self.inner, core => core.restore(checkpoint));
+        (self.train_step, self.test_step) = (checkpoint.train_step, checkpoint.test_step);
         Ok(())
     }
 
     /// The state, in double precision (exact for either).
     pub fn checkpoint(&self) -> Checkpoint {
-        with!(&self.inner, core => core.checkpoint())
+        let (train_step, test_step) = (self.train_step, self.test_step);
+        Checkpoint { train_step, test_step, ..with!(&self.inner, core => core.checkpoint()) }
     }
 
     pub fn net(&self) -> &'a Net {
@@ -170,6 +175,15 @@ impl<'a> Training<'a> {
         with!(&mut self.inner, core => core.evaluate_training(self.net).accuracy)
     }
 
+    /// The embeddings, symbols × dimension; `None` for a net without.
+    pub fn embeddings(&self) -> Option<ndarray::Array2<f64>> {
+        let table = self.net.table();
+        let symbols = self.net.embedding()?.symbols;
+        let values: Vec<f64> =
+            with!(&self.inner, core => core.theta[table].iter().map(|&x| x.into()).collect());
+        ndarray::Array2::from_shape_vec((symbols, self.net.inputs()), values).ok()
+    }
+
     /// ∇𝓛 on the whole training sample, without decay.
     pub fn gradient(&mut self) -> Vec<f64> {
         with!(&mut self.inner, core => core.full_gradient(self.net))
@@ -202,9 +216,10 @@ impl<'a> Training<'a> {
             Drawing::Subsets => {
                 self.order.iter_mut().zip(0..).for_each(|(o, i)| *o = i);
                 let rng = &mut generator(self.settings.seed, SUBSETS + step);
-                self.order.partial_shuffle(rng, batch);
-                // `partial_shuffle` gathers its choice at the end.
-                self.samples - batch..self.samples
+                // The choice is what it returns, wherever that lies.
+                let (chosen, _) = self.order.partial_shuffle(rng, batch);
+                let (net, settings, rows) = (self.net, &self.settings, Rows::Picked(chosen));
+                return Ok(with!(&mut self.inner, core => core.step(net, settings, rows, batch)));
             }
         };
         let rows = Rows::Picked(&self.order[range.clone()]);
