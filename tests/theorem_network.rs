@@ -77,7 +77,9 @@ fn decay_alone_is_a_power() {
     let judge = |data: &Sample, optimiser, precision| {
         let settings = Settings { optimiser, weight_decay: 0.5, precision, ..Settings::default() };
         let mut training = Training::new(&net, data, &settings, &theta).unwrap();
-        (0..3000).for_each(|_| drop(training.step().unwrap()));
+        for _ in 0..3000 {
+            training.step();
+        }
         pure_decay(&mut training, norm).unwrap()
     };
     for precision in [Precision::Single, Precision::Double] {
@@ -162,7 +164,13 @@ fn laws_of_the_flow() {
         let judged = flow_statements(&run).unwrap();
         for j in &judged {
             let outcome = j.verdict.outcome;
-            assert_ne!(outcome, Outcome::Violated, "{activation:?} {}: {:?}", j.statement.quantity, j.verdict);
+            assert_ne!(
+                outcome,
+                Outcome::Violated,
+                "{activation:?} {}: {:?}",
+                j.statement.quantity,
+                j.verdict
+            );
         }
         let outcomes: Vec<Outcome> = judged.iter().map(|j| j.verdict.outcome).collect();
         let (holds, not) = (Outcome::Holds, Outcome::NotApplicable);

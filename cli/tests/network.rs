@@ -45,11 +45,16 @@ fn the_keys_of_the_contract() {
         assert!(layers.iter().all(|l| l.as_array().map(Vec::len) == Some(3)), "{key}");
     }
     assert!(out["feature_rank"][0][0].as_u64().unwrap() <= 10);
-    assert!(["comprehension", "grokking", "memorization", "confusion"].contains(&out["phase"].as_str().unwrap()));
+    assert!(
+        ["comprehension", "grokking", "memorization", "confusion"].contains(&out["phase"].as_str().unwrap())
+    );
     assert!(out["train_step"].is_u64());
     assert!(out.get("test_step").is_some());
     let settings = &out["settings"];
-    assert_eq!((&settings["precision"], &settings["optimizer"]), (&Value::from("f32"), &Value::from("adamw")));
+    assert_eq!(
+        (&settings["precision"], &settings["optimizer"]),
+        (&Value::from("f32"), &Value::from("adamw"))
+    );
     assert!(out["statements"].as_array().unwrap().len() >= 3);
 }
 
@@ -61,7 +66,7 @@ fn runs_are_resumed() {
     let at = |budget: &str, resume: bool| {
         let mut arguments = SMALL.to_vec();
         arguments[7] = budget;
-        arguments.extend(["--batch", "4", "--at", budget]);
+        arguments.extend(["--batch", "4", "--check", "1", "--at", budget]);
         if resume {
             arguments.extend(["--resume", &file]);
         }
@@ -82,10 +87,25 @@ fn tasks_with_embeddings_and_flows() {
     assert_eq!(add["settings"]["samples"], 45);
     assert_eq!(add["layer_norms"].as_array().unwrap().len(), 4);
     let s3 = json(&["--task", "s3", "--widths", "9,20,8", "--budget", "30", "--sparsity", "1e-3"]);
-    assert_eq!((s3["settings"]["samples"].as_u64(), s3["settings"]["test_samples"].as_u64()), (Some(24), Some(12)));
+    assert_eq!(
+        (s3["settings"]["samples"].as_u64(), s3["settings"]["test_samples"].as_u64()),
+        (Some(24), Some(12))
+    );
     let flow = json(&[
-        "--task", "zero-teacher", "--samples", "6", "--dimension", "8", "--widths", "8,30,1", "--optimizer", "flow",
-        "--budget", "20", "--at", "0,20",
+        "--task",
+        "zero-teacher",
+        "--samples",
+        "6",
+        "--dimension",
+        "8",
+        "--widths",
+        "8,30,1",
+        "--optimizer",
+        "flow",
+        "--budget",
+        "20",
+        "--at",
+        "0,20",
     ]);
     assert!(flow["integrator"]["steps"].is_u64());
     assert_eq!(flow["phase"], Value::Null);
@@ -102,8 +122,8 @@ fn files_pictures_and_tables() {
     write_npy(folder.path().join("y.npy").as_path(), x.column(0).mapv(f64::signum).view()).unwrap();
     let (data, labels, csv, plot) = (path("x.npy"), path("y.npy"), path("out.csv"), path("out.svg"));
     let arguments = [
-        "--data", &data, "--labels", &labels, "--widths", "3,8,1", "--loss", "logistic", "--budget", "100", "--csv",
-        &csv, "--plot", &plot,
+        "--data", &data, "--labels", &labels, "--widths", "3,8,1", "--loss", "logistic", "--budget", "100",
+        "--csv", &csv, "--plot", &plot,
     ];
     let (code, stdout, stderr) = run(&arguments);
     assert_eq!(code, 0, "{stderr}");
@@ -132,8 +152,23 @@ fn bad_input_is_refused() {
 #[test]
 fn blow_ups_are_reported() {
     let arguments = [
-        "--task", "zero-teacher", "--samples", "6", "--dimension", "4", "--widths", "4,20,1", "--activation",
-        "quadratic", "--optimizer", "gd", "--step-size", "5", "--budget", "300", "--json",
+        "--task",
+        "zero-teacher",
+        "--samples",
+        "6",
+        "--dimension",
+        "4",
+        "--widths",
+        "4,20,1",
+        "--activation",
+        "quadratic",
+        "--optimizer",
+        "gd",
+        "--step-size",
+        "5",
+        "--budget",
+        "300",
+        "--json",
     ];
     let (code, stdout, stderr) = run(&arguments);
     assert_eq!(code, 3, "{stderr}");

@@ -1,6 +1,7 @@
 //! Data sets, teachers, feature maps, tasks, covariances; partly observed matrices; arrays in files.
 
 pub mod accuracy;
+pub mod components;
 pub mod covariance;
 pub mod design;
 pub mod features;

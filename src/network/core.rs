@@ -85,11 +85,21 @@ impl<T: Real> Core<T> {
     }
 
     /// One update from `count` samples.
-    pub fn step(&mut self, net: &Net, settings: &Settings, rows: Rows<'_>, count: usize) -> Stepped {
+    pub fn step(
+        &mut self,
+        net: &Net,
+        settings: &Settings,
+        rows: Rows<'_>,
+        count: usize,
+        answers: bool,
+    ) -> Stepped {
         let Core { training, workspace, .. } = self;
         workspace.forward(net, &self.theta, &training.inputs, rows, count);
         let loss = training.goal.sum(workspace.outputs(), rows) / count as f64;
-        let accuracy = training.goal.right(workspace.outputs(), rows) / count as f64;
+        let accuracy = match answers {
+            true => training.goal.right(workspace.outputs(), rows) / count as f64,
+            false => f64::NAN,
+        };
         if !loss.is_finite() {
             return Stepped { loss, accuracy };
         }

@@ -142,11 +142,15 @@ impl<T: Real> Goal<T> {
     pub fn sum(&self, f: &[T], rows: Rows<'_>) -> f64 {
         let each = f.chunks_exact(self.outputs).enumerate();
         let sum: f64 = match self.criterion {
-            Criterion::Squared | Criterion::HalfSquared => each.map(|(r, f)| self.square(f, rows.at(r))).sum(),
+            Criterion::Squared | Criterion::HalfSquared => {
+                each.map(|(r, f)| self.square(f, rows.at(r))).sum()
+            }
             Criterion::CrossEntropy | Criterion::CrossEntropyPerOutput => {
                 each.map(|(r, f)| cross_entropy(f, self.class(rows.at(r)))).sum()
             }
-            Criterion::Margin(loss) => each.map(|(r, f)| loss.value(f[0].into(), self.sign(rows.at(r)))).sum(),
+            Criterion::Margin(loss) => {
+                each.map(|(r, f)| loss.value(f[0].into(), self.sign(rows.at(r)))).sum()
+            }
         };
         self.unit() * sum
     }
@@ -255,9 +259,9 @@ impl<T: Real> Goal<T> {
             }
             Kind::Templates(classes, templates) => {
                 let nearest = |f: &[T]| {
-                    let distances = templates.chunks_exact(self.outputs).map(|t| {
-                        t.iter().zip(f).map(|(&t, &f)| ((t - f) * (t - f)).into()).sum::<f64>()
-                    });
+                    let distances = templates
+                        .chunks_exact(self.outputs)
+                        .map(|t| t.iter().zip(f).map(|(&t, &f)| ((t - f) * (t - f)).into()).sum::<f64>());
                     let least = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
                     least.map(|(class, _)| class)
                 };

@@ -21,7 +21,7 @@ use super::tangent::kernel;
 use super::{Net, Sample};
 use crate::error::{Error, Result, check};
 use crate::linalg::{Engine, Threads, solve_with_cholesky};
-use crate::ode::{Flow, Options, Path, Reject, Statistics, StiffFlow, Step, bdf_observed, dop853_observed};
+use crate::ode::{Flow, Options, Path, Reject, Statistics, Step, StiffFlow, bdf_observed, dop853_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 use std::ops::ControlFlow;
 
@@ -135,8 +135,7 @@ impl Net {
             ends.push(step.t);
             watch(step.t)
         };
-        let options =
-            Options { rtol: settings.rtol, record: settings.keep.is_none(), ..Options::default() };
+        let options = Options { rtol: settings.rtol, record: settings.keep.is_none(), ..Options::default() };
         let span = 0.0..settings.horizon;
         let solution = match flow.is_implicit(settings.method)? {
             true => bdf_observed(&mut flow, span, theta, &options, observer)?,

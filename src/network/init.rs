@@ -109,7 +109,9 @@ impl Init {
             let [w, b] = match &self.law {
                 Law::He => [Spread::normal(weights, gain(net, l) / fan_in), Spread::normal(bias, 0.0)],
                 Law::Torch => [weights, bias].map(|n| Spread::uniform(n, fan_in.sqrt().recip())),
-                Law::Gaussian(stds) => [Spread::normal(weights, stds[l] * stds[l]), Spread::normal(bias, 0.0)],
+                Law::Gaussian(stds) => {
+                    [Spread::normal(weights, stds[l] * stds[l]), Spread::normal(bias, 0.0)]
+                }
             };
             spreads.extend([w.scaled(alpha), b.scaled(alpha)]);
         }

@@ -95,7 +95,11 @@ pub fn addition(p: usize, size: usize, answer: Answer, seed: u64) -> Result<Spli
     let symbols = p as u32;
     let pairs: Vec<[u32; 2]> = (0..symbols).flat_map(|a| (a..symbols).map(move |b| [a, b])).collect();
     let classes = pairs.iter().map(|[a, b]| a + b).collect();
-    split(&Sample { inputs: Inputs::Pairs(pairs), targets: targets(answer, classes, 2 * p - 1, seed)? }, size, seed)
+    split(
+        &Sample { inputs: Inputs::Pairs(pairs), targets: targets(answer, classes, 2 * p - 1, seed)? },
+        size,
+        seed,
+    )
 }
 
 /// a·b in the symmetric group S3 (a is applied first), for a net that multiplies 3 × 3 embeddings: 36

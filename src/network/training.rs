@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// let settings = Settings { criterion: Criterion::Squared, step_size: 0.01, ..Settings::default() };
 /// let mut training = Training::new(&net, &sample, &settings, &net.init(&Init::default(), 0)?)?;
 /// for _ in 0..1000 {
-///     training.step()?;
+///     training.step();
 /// }
 /// assert!(training.loss() < 1e-4); // exclusive or, learned
 /// # Ok::<(), groktime::Error>(())
@@ -55,13 +55,12 @@ macro_rules! with {
     };
 }
 
-/// What a step has done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stepped {
-    /// Training loss on the batch, before the update; not finite when the run has blown up, and then no
-    /// update was made.
+/// The batch before an update.
+#[derive(Clone, Copy)]
+pub(super) struct Stepped {
+    /// Not finite when the run has blown up; then no update was made.
     pub loss: f64,
-    /// Fraction of the batch answered right before the update; NaN where there are no answers.
+    /// NaN where it was not asked for, or there are no answers.
     pub accuracy: f64,
 }
 
@@ -189,16 +188,19 @@ impl<'a> Training<'a> {
         with!(&mut self.inner, core => core.full_gradient(self.net))
     }
 
-    /// One update. A loss that is not finite is reported and leaves the state as it is.
-    ///
-    /// # Errors
-    /// None so far: reserved for optimisers that can fail.
-    pub fn step(&mut self) -> Result<Stepped> {
+    /// One update; returns the training loss on the batch before it. When that is not finite, no update is made
+    /// and the state stays as it is.
+    pub fn step(&mut self) -> f64 {
+        self.advance(false).loss
+    }
+
+    /// One update, and if `answers` the accuracy on the batch before it.
+    pub(super) fn advance(&mut self, answers: bool) -> Stepped {
         let step = with!(&self.inner, core => core.step);
         let batch = self.settings.batch.map_or(self.samples, |b| b.min(self.samples));
         if batch == self.samples {
             let (net, settings) = (self.net, &self.settings);
-            return Ok(with!(&mut self.inner, core => core.step(net, settings, Rows::From(0), batch)));
+            return with!(&mut self.inner, core => core.step(net, settings, Rows::From(0), batch, answers));
         }
         let range = match self.settings.drawing {
             Drawing::Epochs => {
@@ -219,12 +221,12 @@ impl<'a> Training<'a> {
                 // The choice is what it returns, wherever that lies.
                 let (chosen, _) = self.order.partial_shuffle(rng, batch);
                 let (net, settings, rows) = (self.net, &self.settings, Rows::Picked(chosen));
-                return Ok(with!(&mut self.inner, core => core.step(net, settings, rows, batch)));
+                return with!(&mut self.inner, core => core.step(net, settings, rows, batch, answers));
             }
         };
         let rows = Rows::Picked(&self.order[range.clone()]);
         let (net, settings) = (self.net, &self.settings);
-        Ok(with!(&mut self.inner, core => core.step(net, settings, rows, range.len())))
+        with!(&mut self.inner, core => core.step(net, settings, rows, range.len(), answers))
     }
 }
 
@@ -236,8 +238,7 @@ impl Checkpoint {
     /// The file cannot be written.
     pub fn write(&self, path: &std::path::Path) -> Result<()> {
         let reached = |step: Option<u64>| step.map_or(f64::NAN, |s| s as f64);
-        let clock =
-            [self.step as f64, self.ln_time, reached(self.train_step), reached(self.test_step)];
+        let clock = [self.step as f64, self.ln_time, reached(self.train_step), reached(self.test_step)];
         let members: [(&str, &[f64]); 4] = [
             ("clock", &clock),
             ("parameters", &self.parameters),

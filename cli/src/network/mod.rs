@@ -110,9 +110,10 @@ pub struct Question {
     /// Steps between the two from which on it groks
     #[arg(long, value_name = "STEPS", default_value_t = 1000)]
     pub delay: u64,
-    /// Steps between comparisons with the thresholds
-    #[arg(long, value_name = "STEPS", default_value_t = 1)]
-    pub check: u64,
+    /// Steps between comparisons with the thresholds; with batches each is a pass over the sample
+    /// [default: 1; with batches 50]
+    #[arg(long, value_name = "STEPS")]
+    pub check: Option<u64>,
     /// End once both thresholds are met
     #[arg(long)]
     pub stop_when_decided: bool,
@@ -187,7 +188,8 @@ impl Arguments {
     }
 
     fn budget<T: groktime::trajectory::Clock>(&self) -> Result<T, Failure> {
-        let budget = self.question.budget.times::<T>().map_err(|e| Failure::Input(e.replace("--at", "--budget")))?;
+        let budget =
+            self.question.budget.times::<T>().map_err(|e| Failure::Input(e.replace("--at", "--budget")))?;
         match budget[..] {
             [one] if one.as_f64() > 0.0 => Ok(one),
             _ => Err(Failure::Input("--budget: expected one positive number".into())),
@@ -230,10 +232,11 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     if let Some(step) = report.blew_up {
         return Err(Failure::Computation(format!(
             "the loss after {step} steps is not finite{}",
-            arguments.question.resume.as_ref().map_or(String::new(), |p| format!(
-                "; the last finite state is in {}",
-                p.display()
-            ))
+            arguments
+                .question
+                .resume
+                .as_ref()
+                .map_or(String::new(), |p| format!("; the last finite state is in {}", p.display()))
         )));
     }
     Ok(output::status(&report.statements))
@@ -251,7 +254,7 @@ fn trained(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
         budget,
         record: Some(steps.clone()),
         ranks: usize::from(question.ranks),
-        check: question.check,
+        check: question.check.unwrap_or(if settings.batch.is_some() { 50 } else { 1 }),
         rule: arguments.rule(),
         stop_when_decided: question.stop_when_decided,
         keep_parameters: false,
@@ -341,11 +344,9 @@ fn flow(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
     for &t in &times {
         let theta = run.parameters(t)?;
         let features = match question.ranks {
-            true => Some(net.feature_ranks(
-                &theta,
-                &test.as_ref().unwrap_or(train).inputs,
-                Precision::Double,
-            )?),
+            true => {
+                Some(net.feature_ranks(&theta, &test.as_ref().unwrap_or(train).inputs, Precision::Double)?)
+            }
             false => None,
         };
         let test = test.as_ref().map(|test| run.evaluate_on(t, test)).transpose()?;

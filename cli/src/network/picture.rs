@@ -16,10 +16,7 @@ pub fn figure(report: &Report) -> Figure {
         band: None,
     };
     let pair = |train: &dyn Fn(&Row) -> Option<f64>, test: &dyn Fn(&Row) -> Option<f64>| {
-        vec![
-            curve("training".into(), Color::Blue, train),
-            curve("test".into(), Color::Vermillion, test),
-        ]
+        vec![curve("training".into(), Color::Blue, train), curve("test".into(), Color::Vermillion, test)]
     };
     let norms = rows.first().map_or(0, |r| r.norms.len());
     let layers = rows.iter().find_map(|r| r.features.as_ref()).map_or(0, Vec::len);

@@ -136,7 +136,10 @@ impl Report {
         put("end", json!(self.end));
         put("last_step", json!(self.steps));
         if let Some(s) = &self.statistics {
-            put("integrator", json!({ "steps": s.steps, "rhs": s.rhs, "jacobians": s.jacobians, "rejected": s.rejected }));
+            put(
+                "integrator",
+                json!({ "steps": s.steps, "rhs": s.rhs, "jacobians": s.jacobians, "rejected": s.rejected }),
+            );
         }
         put("statements", statements_value(&self.statements)?);
         Ok(Value::Object(out))
@@ -222,8 +225,7 @@ impl Report {
         let shown: Vec<usize> =
             (0..names.len()).filter(|&j| self.rows.iter().any(|r| r.values()[j].is_some())).collect();
         let ranked = self.rows.iter().any(|r| r.features.is_some());
-        let mut heading: Vec<&str> =
-            std::iter::once(first).chain(shown.iter().map(|&j| names[j])).collect();
+        let mut heading: Vec<&str> = std::iter::once(first).chain(shown.iter().map(|&j| names[j])).collect();
         if ranked {
             heading.push("ranks");
         }
@@ -257,7 +259,9 @@ impl Report {
             let mut cells = vec![r.steps.map_or_else(|| exact(r.time), |s| s.to_string())];
             cells.extend(r.values().map(cell));
             cells.extend(r.norms.iter().map(|&x| exact(x)));
-            cells.extend((0..layers).map(|l| r.features.as_ref().map_or(String::new(), |f| f[l].rank.to_string())));
+            cells.extend(
+                (0..layers).map(|l| r.features.as_ref().map_or(String::new(), |f| f[l].rank.to_string())),
+            );
             cells
         };
         write_csv(path, &heading, &self.rows.iter().map(row).collect::<Vec<_>>())

@@ -7,9 +7,7 @@ use groktime::Loss;
 use groktime::data::files::{read_matrix, read_vector};
 use groktime::data::idx::read_idx;
 use groktime::network::tasks::{self, Answer, Split};
-use groktime::network::{
-    Activation, Bias, Combine, Criterion, Embedding, Init, Law, Net, Sample, Targets,
-};
+use groktime::network::{Activation, Bias, Combine, Criterion, Embedding, Init, Law, Net, Sample, Targets};
 use ndarray::Array2;
 
 use crate::arguments::{Keyword, Source};
@@ -376,8 +374,7 @@ fn read_sample(data: &Path, labels: &Path, criterion: Criterion) -> Result<Sampl
             Sample { inputs: groktime::network::Inputs::Vectors(x), targets }
         }
         Criterion::CrossEntropy | Criterion::CrossEntropyPerOutput => {
-            let classes =
-                tasks::classes(read_vector(labels)?.to_vec().as_slice()).map_err(named)?;
+            let classes = tasks::classes(read_vector(labels)?.to_vec().as_slice()).map_err(named)?;
             Sample::classes(x.view(), classes)
         }
     };

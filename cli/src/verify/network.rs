@@ -38,9 +38,7 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
 fn sample(n: usize, d: usize, m: usize, criterion: Criterion, seed: u64) -> Sample {
     let x = gaussian_matrix(n, d, 1.0, &mut generator(seed, 0));
     let targets = match criterion {
-        Criterion::Margin(_) => {
-            Targets::Signs((0..n).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect())
-        }
+        Criterion::Margin(_) => Targets::Signs((0..n).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect()),
         Criterion::CrossEntropy | Criterion::CrossEntropyPerOutput => {
             Targets::Classes((0..n).map(|i| (i % m) as u32).collect())
         }
@@ -62,7 +60,8 @@ fn starts() -> Result<(Vec<Instance>, Rate), Failure> {
         let init = Init { law, scale: 1.0 + (seed % 8) as f64, ..Init::default() };
         let judged = initial_norm(&net, &init, &net.init(&init, seed)?)?;
         failures += u64::from(judged.claim_met() != Some(true));
-        instances.push(Instance { name: format!("30-40-20-5, {init:?}, seed {seed}"), statements: vec![judged] });
+        instances
+            .push(Instance { name: format!("30-40-20-5, {init:?}, seed {seed}"), statements: vec![judged] });
     }
     let allowed = 1.0 / 36.0;
     let binomial = Binomial::new(allowed, DRAWS).map_err(|e| Failure::Computation(e.to_string()))?;
@@ -101,7 +100,7 @@ fn decays() -> Result<Vec<Instance>, Failure> {
                 let settings = Settings { optimiser, weight_decay: 0.1, precision, ..Settings::default() };
                 let mut training = Training::new(&net, data, &settings, &theta)?;
                 for _ in 0..2000 {
-                    training.step()?;
+                    training.step();
                 }
                 let name = format!("{name}, {}, {}", optimiser.name(), precision.name());
                 instances.push(Instance { name, statements: vec![pure_decay(&mut training, norm)?] });
@@ -132,8 +131,7 @@ fn states() -> Result<Vec<Instance>, Failure> {
                 for precision in [Precision::Double, Precision::Single] {
                     statements.extend(rank_bounds(&net, &theta, &data.inputs, precision)?);
                 }
-                let name =
-                    format!("5-12-12-{m} {}, {}, seed {seed}", activation.name(), criterion.name());
+                let name = format!("5-12-12-{m} {}, {}, seed {seed}", activation.name(), criterion.name());
                 instances.push(Instance { name, statements });
             }
         }
@@ -148,7 +146,8 @@ fn states() -> Result<Vec<Instance>, Failure> {
         }
         let inputs = Inputs::Vectors(gaussian_matrix(200, 6, 1.0, &mut generator(seed, 0)));
         let statements = rank_bounds(&net, &theta, &inputs, Precision::Double)?;
-        instances.push(Instance { name: format!("6-40-40-40-4 relu with dead units, seed {seed}"), statements });
+        instances
+            .push(Instance { name: format!("6-40-40-40-4 relu with dead units, seed {seed}"), statements });
     }
     Ok(instances)
 }

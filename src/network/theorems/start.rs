@@ -74,10 +74,7 @@ pub fn forward_gain(net: &Net, init: &Init, x: ArrayView2<'_, f64>, draws: u64) 
     let hypotheses = vec![
         Hypothesis::fact("ReLU", Some(net.activation() == Activation::Relu)),
         Hypothesis::fact("no embeddings", Some(net.embedding().is_none())),
-        Hypothesis::fact(
-            "symmetric laws",
-            Some(matches!(init.law, Law::Torch | Law::He | Law::Gaussian(_))),
-        ),
+        Hypothesis::fact("symmetric laws", Some(matches!(init.law, Law::Torch | Law::He | Law::Gaussian(_)))),
     ];
     let s = statement(
         "theory/network.md (N4)",
@@ -128,14 +125,7 @@ pub fn pure_decay(training: &mut Training<'_>, start: f64) -> Result<Judged> {
         Hypothesis::fact("descent or AdamW, one group", Some(!coupled && settings.groups.is_empty())),
         Hypothesis::below("ηλ < 1", product, 1.0),
     ];
-    let s = statement(
-        "theory/network.md (N7)",
-        Form::Derived,
-        "‖θ_t‖",
-        Side::Equal,
-        value,
-        hypotheses,
-    );
+    let s = statement("theory/network.md (N7)", Form::Derived, "‖θ_t‖", Side::Equal, value, hypotheses);
     // Each step rounds every entry by half a unit, and 1 − ηλ itself once and for all.
     let unit = match settings.precision {
         crate::network::Precision::Single => f64::from(f32::EPSILON),
