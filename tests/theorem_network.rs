@@ -156,7 +156,8 @@ fn laws_of_the_flow() {
         let settings = FlowSettings {
             weight_decay: 1e-3,
             horizon: 300.0,
-            rtol: 1e-9,
+            // ReLU flows slide along kinks: small tolerances cost millions of steps.
+            rtol: if activation == Activation::Relu { 1e-6 } else { 1e-9 },
             method,
             ..FlowSettings::default()
         };

@@ -29,7 +29,8 @@ fn refused(arguments: &[&str], names: &[&str]) {
     }
 }
 
-const SMALL: [&str; 8] = ["--symbols", "5", "--widths", "10,24,5", "--fraction", "0.6", "--budget", "200"];
+const SMALL: [&str; 10] =
+    ["--symbols", "5", "--widths", "10,24,5", "--fraction", "0.6", "--budget", "200", "--step-size", "0.01"];
 
 #[test]
 fn the_keys_of_the_contract() {

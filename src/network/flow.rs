@@ -18,7 +18,7 @@ use super::observe::{Evaluation, norm};
 use super::pass::{Prepared, Workspace};
 use super::settings::{Precision, Settings};
 use super::tangent::kernel;
-use super::{Net, Sample};
+use super::{Activation, Net, Sample};
 use crate::error::{Error, Result, check};
 use crate::linalg::{Engine, Threads, solve_with_cholesky};
 use crate::ode::{Flow, Options, Path, Reject, Statistics, Step, StiffFlow, bdf_observed, dop853_observed};
@@ -43,9 +43,13 @@ pub enum Method {
 /// | `criterion` | squared | the loss |
 /// | `weight_decay` | 10⁻³ | λ ≥ 0 |
 /// | `horizon` | 10⁴ | last flow time |
-/// | `rtol` | 10⁻⁸ | relative local error of θ, norm-wise, 10⁻¹² … 10⁻³ |
+/// | `rtol` | 10⁻⁸ | relative local error of θ, norm-wise, 10⁻¹² … 10⁻³; with ReLU take 10⁻⁶ |
 /// | `method` | automatic | see [`Method`] |
 /// | `keep` | all | times whose θ is kept; by default the whole path, about 50 bytes a parameter and step |
+///
+/// **ReLU.** The right-hand side jumps where a unit turns on or off for a sample, and the flow may slide along such a
+/// kink, pushed back from both sides. Steps are then as long as the tolerance allows an error of (jump × step):
+/// their number grows like 1/rtol while residuals are large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowSettings {
     pub criterion: Criterion,
@@ -92,7 +96,7 @@ impl Net {
     /// let x = ndarray::array![[1.0, 0.0, 1.0], [0.0, 1.0, -1.0], [1.0, 1.0, 0.0]];
     /// let sample = Sample::values(x.view(), ndarray::array![[1.0], [-1.0], [0.5]].view());
     /// let theta = net.init(&Init::default(), 0)?;
-    /// let settings = FlowSettings { weight_decay: 1e-3, horizon: 1e3, ..FlowSettings::default() };
+    /// let settings = FlowSettings { weight_decay: 1e-3, horizon: 1e3, rtol: 1e-6, ..FlowSettings::default() };
     /// let run = net.flow(&sample, &settings, &theta)?;
     /// assert!(run.evaluate(50.0)?.loss < 1e-4);
     /// # Ok::<(), groktime::Error>(())
@@ -138,9 +142,16 @@ impl Net {
         let options = Options { rtol: settings.rtol, record: settings.keep.is_none(), ..Options::default() };
         let span = 0.0..settings.horizon;
         let solution = match flow.is_implicit(settings.method)? {
-            true => bdf_observed(&mut flow, span, theta, &options, observer)?,
-            false => dop853_observed(&mut flow, span, theta, &options, observer)?,
+            true => bdf_observed(&mut flow, span, theta, &options, observer),
+            false => dop853_observed(&mut flow, span, theta, &options, observer),
         };
+        let solution = solution.map_err(|error| match error {
+            Error::Numerical { method, detail } if self.activation() == Activation::Relu => {
+                let hint = "a ReLU flow may slide along kinks, which a larger rtol makes affordable";
+                Error::Numerical { method, detail: format!("{detail} ({hint})") }
+            }
+            other => other,
+        })?;
         kept.sort_by(|a, b| a.0.total_cmp(&b.0));
         let settings = FlowSettings { horizon: solution.t, ..settings.clone() };
         let (path, statistics) = (solution.path, solution.statistics);

@@ -4,7 +4,7 @@ use pulp::Arch;
 
 use super::criterion::Rows;
 use super::net::Activation;
-use super::pass::{Prepared, Workspace, activate, affine};
+use super::pass::{Prepared, Workspace, activate, affine, gather};
 use super::sample::Inputs;
 use super::settings::Precision;
 use super::{Criterion, Net, Sample};
@@ -69,13 +69,7 @@ impl Net {
 
     pub(super) fn check_inputs(&self, theta: &[f64], inputs: &Inputs) -> Result<usize> {
         self.check_parameters(theta)?;
-        let values = match inputs {
-            Inputs::Vectors(x) => x.nrows(),
-            Inputs::Pairs(pairs) => pairs.len(),
-        };
-        let targets = super::Targets::Values(Array2::zeros((values, self.outputs())));
-        Sample { inputs: inputs.clone(), targets }.check(self)?;
-        Ok(values)
+        super::sample::check_inputs(self, inputs)
     }
 
     /// ‖·‖₂ of the embeddings (if there are any) and of each layer's weights and biases.
@@ -157,10 +151,8 @@ pub struct LayerFeatures {
 
 /// Layer by layer, so that only two layers' activations are held.
 fn features<T: Real>(net: &Net, theta: &[T], x: &Prepared<T>, n: usize) -> Result<Vec<LayerFeatures>> {
-    let mut first = Workspace::new(net, n, Threads::One);
-    // The inputs of layer 1 as a forward pass puts them together.
-    let mut input = first.gathered(net, theta, x, n);
-    drop(first);
+    let mut input = vec![T::ZERO; n * net.inputs()];
+    gather(net, theta, x, Rows::From(0), &mut input);
     let mut found = Vec::with_capacity(net.depth());
     for layer in net.layers() {
         let width = layer.outputs;

@@ -118,13 +118,6 @@ impl<T: Real> Workspace<T> {
         self.post = post;
     }
 
-    /// A_0 of the first `count` samples.
-    pub fn gathered(&mut self, net: &Net, theta: &[T], x: &Prepared<T>, count: usize) -> Vec<T> {
-        self.rows = count;
-        self.gather(net, theta, x, Rows::From(0));
-        self.input(x, Rows::From(0), net.inputs()).to_vec()
-    }
-
     /// A_0 where it has to be put together.
     fn gather(&mut self, net: &Net, theta: &[T], x: &Prepared<T>, rows: Rows<'_>) {
         let d = net.inputs();
@@ -132,23 +125,7 @@ impl<T: Real> Workspace<T> {
             return;
         }
         self.first.resize(self.capacity * d, T::ZERO);
-        let out = self.first[..self.rows * d].chunks_exact_mut(d).enumerate();
-        match x {
-            Prepared::Vectors(x) => {
-                out.for_each(|(r, out)| out.copy_from_slice(&x[rows.at(r) * d..][..d]));
-            }
-            Prepared::Pairs(pairs) => {
-                let product = net.embedding().is_some_and(|e| e.combine == Combine::Product);
-                out.for_each(|(r, out)| {
-                    let [a, b] = pairs[rows.at(r)].map(|s| &theta[s as usize * d..][..d]);
-                    if product {
-                        matrix_product(a, b, out);
-                    } else {
-                        out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = a + b);
-                    }
-                });
-            }
-        }
+        gather(net, theta, x, rows, &mut self.first[..self.rows * d]);
     }
 
     /// ∇𝓛 of the pass before, whose slopes are in [`slopes`](Workspace::slopes); overwrites `gradient`.
@@ -292,6 +269,26 @@ impl<T: Real> Workspace<T> {
             delta.swap(0, 1);
         }
         self.delta = delta;
+    }
+}
+
+/// A_0: rows of the inputs, or embeddings combined.
+pub(super) fn gather<T: Real>(net: &Net, theta: &[T], x: &Prepared<T>, rows: Rows<'_>, out: &mut [T]) {
+    let d = net.inputs();
+    let out = out.chunks_exact_mut(d).enumerate();
+    match x {
+        Prepared::Vectors(x) => out.for_each(|(r, out)| out.copy_from_slice(&x[rows.at(r) * d..][..d])),
+        Prepared::Pairs(pairs) => {
+            let product = net.embedding().is_some_and(|e| e.combine == Combine::Product);
+            out.for_each(|(r, out)| {
+                let [a, b] = pairs[rows.at(r)].map(|s| &theta[s as usize * d..][..d]);
+                if product {
+                    matrix_product(a, b, out);
+                } else {
+                    out.iter_mut().zip(a).zip(b).for_each(|((out, &a), &b)| *out = a + b);
+                }
+            });
+        }
     }
 }
 

@@ -68,7 +68,9 @@ impl<'a> Run<'a> {
     /// A test sample that does not fit the net; thresholds outside [0, 1].
     pub fn new(training: Training<'a>, test: Option<&'a Sample>, plan: &Plan) -> Result<Run<'a>> {
         plan.rule.validate()?;
-        check("budget", plan.budget as f64, |b| b < 9e15, "below 9·10¹⁵ steps")?;
+        let made = training.steps();
+        let expected = format!("at least the {made} steps that were made, below 9·10¹⁵");
+        check("budget", plan.budget as f64, |b| b >= made as f64 && b < 9e15, &expected)?;
         let test = match test {
             None => None,
             Some(sample) => {

@@ -66,26 +66,7 @@ impl Sample {
 
     /// Whether the sample fits a net.
     pub(super) fn check(&self, net: &Net) -> Result<()> {
-        let n = self.len();
-        if n == 0 {
-            return Err(Error::Empty { name: "sample", shape: vec![0, net.inputs()] });
-        }
-        match (&self.inputs, net.embedding()) {
-            (Inputs::Vectors(x), None) => {
-                check_shape("inputs", x.shape(), &[n, net.inputs()], "one column an input of the net")?;
-                check_finite("inputs", x.view())?;
-            }
-            (Inputs::Pairs(pairs), Some(embedding)) => {
-                let largest = pairs.iter().flatten().copied().max().unwrap_or(0);
-                below("symbol", largest, embedding.symbols, "symbols")?;
-            }
-            (Inputs::Vectors(_), Some(_)) => {
-                return Err(Error::Missing { wanted: "a net with embeddings", needs: "pairs of symbols" });
-            }
-            (Inputs::Pairs(_), None) => {
-                return Err(Error::Missing { wanted: "a sample of pairs", needs: "a net with embeddings" });
-            }
-        }
+        let n = check_inputs(net, &self.inputs)?;
         let per_sample = |labels: usize| check_shape("targets", &[labels], &[n], "one target a sample");
         let m = net.outputs();
         match &self.targets {
@@ -140,6 +121,34 @@ impl Sample {
             },
         })
     }
+}
+
+/// Whether inputs fit a net; their number.
+pub(super) fn check_inputs(net: &Net, inputs: &Inputs) -> Result<usize> {
+    let n = match inputs {
+        Inputs::Vectors(x) => x.nrows(),
+        Inputs::Pairs(pairs) => pairs.len(),
+    };
+    if n == 0 {
+        return Err(Error::Empty { name: "sample", shape: vec![0, net.inputs()] });
+    }
+    match (inputs, net.embedding()) {
+        (Inputs::Vectors(x), None) => {
+            check_shape("inputs", x.shape(), &[n, net.inputs()], "one column an input of the net")?;
+            check_finite("inputs", x.view())?;
+        }
+        (Inputs::Pairs(pairs), Some(embedding)) => {
+            let largest = pairs.iter().flatten().copied().max().unwrap_or(0);
+            below("symbol", largest, embedding.symbols, "symbols")?;
+        }
+        (Inputs::Vectors(_), Some(_)) => {
+            return Err(Error::Missing { wanted: "a net with embeddings", needs: "pairs of symbols" });
+        }
+        (Inputs::Pairs(_), None) => {
+            return Err(Error::Missing { wanted: "a sample of pairs", needs: "a net with embeddings" });
+        }
+    }
+    Ok(n)
 }
 
 fn below(name: &'static str, largest: u32, count: usize, what: &str) -> Result<()> {

@@ -13,7 +13,8 @@ use groktime::grokking::PhaseRule;
 use groktime::linalg::Threads;
 use groktime::network::theorems::{flow_statements, initial_norm, norm_identity, pure_decay, rank_bounds};
 use groktime::network::{
-    Checkpoint, End, FlowSettings, Group, Optimiser, Part, Plan, Precision, Run, Settings, Training,
+    Activation, Checkpoint, End, FlowSettings, Group, Optimiser, Part, Plan, Precision, Run, Settings,
+    Training,
 };
 use groktime::theorem::Judged;
 use groktime::trajectory::log_times;
@@ -333,6 +334,8 @@ fn flow(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
         weight_decay: arguments.weight_decay(),
         horizon,
         keep: (!small).then_some(keep),
+        // Kinks: see FlowSettings.
+        rtol: if net.activation() == Activation::Relu { 1e-6 } else { 1e-8 },
         ..FlowSettings::default()
     };
     let progress = Progress::new("gradient flow", !arguments.quiet);
@@ -372,7 +375,7 @@ fn state_statements(loaded: &Loaded, settings: &Settings, theta: &[f64]) -> Resu
     let Loaded { net, train, test, criterion, .. } = loaded;
     let mut all = vec![norm_identity(net, train, *criterion, settings.weight_decay, theta)?];
     let sample = test.as_ref().unwrap_or(train);
-    if net.activation() == groktime::network::Activation::Relu && sample.len() > 1 {
+    if net.activation() == Activation::Relu && sample.len() > 1 {
         all.extend(rank_bounds(net, theta, &sample.inputs, settings.precision)?);
     }
     Ok(all)

@@ -172,7 +172,8 @@ fn flows() -> Result<Vec<Instance>, Failure> {
             criterion,
             weight_decay: decay,
             horizon: 0.3 / decay,
-            rtol: 1e-9,
+            // ReLU flows slide along kinks: small tolerances cost millions of steps.
+            rtol: if activation == Activation::Relu { 1e-6 } else { 1e-9 },
             ..FlowSettings::default()
         };
         let theta = net.init(&Init::default(), seed)?;
