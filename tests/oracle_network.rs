@@ -460,10 +460,11 @@ fn the_logarithm_of_the_loss_is_descended() {
         ln_time = high + (low - high).exp().ln_1p();
         assert!((pair[1].ln_time - ln_time).abs() < 1e-9 * ln_time.max(1.0), "{}", pair[1].step);
     }
-    // The normalised margin grows once the data are fitted.
+    // The normalised margin grows once the data are fitted, and stays (it wavers: a step of ln 𝓛 is a fixed
+    // part of ‖θ‖, and the samples of least margin take turns).
     let late = curves.records.iter().filter(|r| r.train.ln_loss < -10.0).step_by(100);
     let margins: Vec<f64> = late.map(|r| r.normalised_margin(&net).unwrap()).collect();
-    assert!(margins.len() > 3 && margins.windows(2).all(|w| w[1] > w[0]), "{margins:?}");
+    assert!(margins.len() > 3 && margins[1..].iter().all(|m| *m > 1.2 * margins[0]), "{margins:?}");
 }
 
 #[test]

@@ -335,7 +335,7 @@ fn flow(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
         horizon,
         keep: (!small).then_some(keep),
         // Kinks: see FlowSettings.
-        rtol: if net.activation() == Activation::Relu { 1e-6 } else { 1e-8 },
+        rtol: if net.activation() == Activation::Relu { 1e-5 } else { 1e-8 },
         ..FlowSettings::default()
     };
     let progress = Progress::new("gradient flow", !arguments.quiet);

@@ -168,12 +168,13 @@ fn flows() -> Result<Vec<Instance>, Failure> {
     let judged = cases.into_par_iter().map(|(seed, activation, criterion, decay)| {
         let net = Net::new(&[8, 24, 1], activation, Bias::None)?;
         let data = sample(4, 8, 1, criterion, seed);
+        // A ReLU flow slides along kinks: a small tolerance or a long time would cost millions of steps.
+        let relu = activation == Activation::Relu;
         let settings = FlowSettings {
             criterion,
             weight_decay: decay,
-            horizon: 0.3 / decay,
-            // ReLU flows slide along kinks: small tolerances cost millions of steps.
-            rtol: if activation == Activation::Relu { 1e-6 } else { 1e-9 },
+            horizon: if relu { 3.0 } else { 0.3 / decay },
+            rtol: if relu { 1e-5 } else { 1e-9 },
             ..FlowSettings::default()
         };
         let theta = net.init(&Init::default(), seed)?;
