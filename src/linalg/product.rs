@@ -21,6 +21,7 @@ pub(crate) trait Real:
     + std::ops::Div<Output = Self>
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
+    + std::ops::SubAssign
     + std::ops::MulAssign
 {
     /// Machine epsilon.
@@ -95,7 +96,7 @@ real!(
     23,
     127,
     10.0,
-    0.693_359_375,
+    0.693_359_4,
     -2.121_944_4e-4,
     [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0]
 );

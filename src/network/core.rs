@@ -61,6 +61,16 @@ impl<T: Real> Core<T> {
         })
     }
 
+    /// θ.
+    pub fn parameters(&self) -> Vec<f64> {
+        self.leading(self.theta.len())
+    }
+
+    /// The first entries of θ.
+    pub fn leading(&self, count: usize) -> Vec<f64> {
+        self.theta[..count].iter().map(|&x| x.into()).collect()
+    }
+
     pub fn checkpoint(&self) -> Checkpoint {
         let wide = |v: &[T]| v.iter().map(|&x| x.into()).collect();
         Checkpoint {

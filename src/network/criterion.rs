@@ -291,7 +291,8 @@ impl<T: Real> Goal<T> {
 fn largest<T: Real>(f: &[T]) -> Option<usize> {
     let mut best = 0;
     for (o, value) in f.iter().enumerate() {
-        if value != value {
+        let number: f64 = (*value).into();
+        if number.is_nan() {
             return None;
         }
         if *value > f[best] {

@@ -185,7 +185,7 @@ fn covariance_rank<T: Real>(z: &[T], n: usize, width: usize) -> Result<usize> {
     }
     let mut centred = z.to_vec();
     for row in centred.chunks_exact_mut(width) {
-        row.iter_mut().zip(&means).for_each(|(z, &m)| *z = *z - T::from_f64(m));
+        row.iter_mut().zip(&means).for_each(|(z, &m)| *z -= T::from_f64(m));
     }
     let mut covariance = vec![T::ZERO; width * width];
     let (left, right) = (Factor::transposed(&centred[..], width, n), Factor::plain(&centred[..], n, width));

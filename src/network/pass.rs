@@ -344,8 +344,8 @@ fn times_slope<T: Real>(activation: Activation, post: &[T], pre: Option<&[T]>, d
         (Activation::Relu, _) => {
             delta.iter_mut().zip(post).for_each(|(d, &a)| *d = if a > T::ZERO { *d } else { T::ZERO });
         }
-        (Activation::Tanh, _) => delta.iter_mut().zip(post).for_each(|(d, &a)| *d = *d * (one - a * a)),
-        (Activation::Quadratic, Some(z)) => delta.iter_mut().zip(z).for_each(|(d, &z)| *d = *d * (z + z)),
+        (Activation::Tanh, _) => delta.iter_mut().zip(post).for_each(|(d, &a)| *d *= one - a * a),
+        (Activation::Quadratic, Some(z)) => delta.iter_mut().zip(z).for_each(|(d, &z)| *d *= z + z),
         (Activation::Quadratic, None) | (Activation::Identity, _) => {}
     }
 }

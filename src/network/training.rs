@@ -161,7 +161,7 @@ impl<'a> Training<'a> {
 
     /// θ.
     pub fn parameters(&self) -> Vec<f64> {
-        with!(&self.inner, core => core.theta.iter().map(|&x| x.into()).collect())
+        with!(&self.inner, core => core.parameters())
     }
 
     /// Training loss on the whole sample, without any penalty.
@@ -176,10 +176,9 @@ impl<'a> Training<'a> {
 
     /// The embeddings, symbols × dimension; `None` for a net without.
     pub fn embeddings(&self) -> Option<ndarray::Array2<f64>> {
-        let table = self.net.table();
         let symbols = self.net.embedding()?.symbols;
-        let values: Vec<f64> =
-            with!(&self.inner, core => core.theta[table].iter().map(|&x| x.into()).collect());
+        // The table alone: this is asked after every step.
+        let values = with!(&self.inner, core => core.leading(self.net.table().len()));
         ndarray::Array2::from_shape_vec((symbols, self.net.inputs()), values).ok()
     }
 
