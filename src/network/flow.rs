@@ -20,7 +20,7 @@ use super::settings::{Precision, Settings};
 use super::tangent::kernel;
 use super::{Activation, Net, Sample};
 use crate::error::{Error, Result, check};
-use crate::linalg::{Engine, Threads, solve_with_cholesky};
+use crate::linalg::{Engine, Threads, cholesky_solve};
 use crate::ode::{Flow, Options, Path, Reject, Statistics, Step, StiffFlow, bdf_observed, dop853_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 use std::ops::ControlFlow;
@@ -401,7 +401,7 @@ impl StiffFlow for NetFlow<'_> {
         let (shift, s) = self.shift;
         self.frozen.derivative(self.net, (&self.point, b), &self.x, &mut self.outputs);
         self.outputs.iter_mut().zip(&self.roots).for_each(|(u, d)| *u *= d);
-        solve_with_cholesky(self.factor.view(), &mut self.outputs);
+        cholesky_solve(self.factor.view(), &mut self.outputs);
         let slopes = self.frozen.slopes();
         slopes.iter_mut().zip(&self.outputs).zip(&self.roots).for_each(|((to, u), d)| *to = u * d);
         self.frozen.backward(self.net, &self.point, &self.x, Rows::From(0), &mut self.product);

@@ -15,7 +15,7 @@ use super::sample::Targets;
 use super::tangent::kernel;
 use super::{Net, Sample};
 use crate::error::{Error, Result, check};
-use crate::linalg::{Engine, Threads, solve_with_cholesky};
+use crate::linalg::{Engine, Threads, cholesky_solve};
 use crate::ode::{Action, Flow, Options, Path, Reject, StiffFlow, bdf, dop853};
 
 /// The curve θ(τ) on [0, τ_max].
@@ -131,7 +131,7 @@ impl<'a> Slow<'a> {
         let k = kernel(self.net, theta, &self.x, self.n, &mut self.workspace);
         let factor = Engine::SEQUENTIAL.cholesky(k.view());
         let factor = factor.map_err(|_| Reject("the tangent kernel is singular"))?;
-        solve_with_cholesky(factor.view(), &mut self.multipliers);
+        cholesky_solve(factor.view(), &mut self.multipliers);
         self.workspace.slopes().copy_from_slice(&self.multipliers);
         self.workspace.backward(self.net, theta, &self.x, Rows::From(0), out);
         Ok(())
