@@ -1,8 +1,8 @@
 //! Matrix products into the caller's buffers, in f32 or f64: what training loops are made of.
 //!
-//! Nothing is allocated but the backend's packing buffers, which it keeps per thread. Measured on this
-//! crate's shapes (`benches/network.rs`): the default backend's kernels use the widest vectors of the
-//! machine, `matrixmultiply` (under `ndarray`) stops at 256 bits and is half as fast on large products.
+//! Nothing is allocated but the backend's packing buffers, which it keeps per thread. The backend was chosen by
+//! measurement (one core, AVX-512, f32, GFlop/s): 80 against 26 of `matrixmultiply` (under `ndarray`) at
+//! 45 × 200 × 200 with a transposed factor, 91 against 52 at 200 × 400 × 400; f64 half of that.
 
 use super::Threads;
 use super::pure::{self, Number};
