@@ -68,6 +68,70 @@ pub enum Phase {
     Confusion,
 }
 
+impl Phase {
+    /// The name used in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Comprehension => "comprehension",
+            Phase::Grokking => "grokking",
+            Phase::Memorization => "memorization",
+            Phase::Confusion => "confusion",
+        }
+    }
+}
+
+/// When a trained run fits, when it generalises, and which delay makes grokking.
+///
+/// | name | default | meaning |
+/// |---|---|---|
+/// | `train_accuracy` | 0.9 | the run fits at the first step with so much training accuracy |
+/// | `test_accuracy` | 0.9 | it generalises at the first with so much test accuracy |
+/// | `delay` | 1000 | steps between the two from which on it groks |
+///
+/// Defaults: Liu et al. 2022 (arXiv 2205.10343), Table 1, whose budget is 10⁵ steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhaseRule {
+    pub train_accuracy: f64,
+    pub test_accuracy: f64,
+    pub delay: u64,
+}
+
+impl Default for PhaseRule {
+    fn default() -> Self {
+        PhaseRule { train_accuracy: 0.9, test_accuracy: 0.9, delay: 1000 }
+    }
+}
+
+impl PhaseRule {
+    /// The phase of a run whose accuracies first met their thresholds at the given steps. A run that is right
+    /// on new data before it fits its training data, a case that the table leaves out, is confused.
+    ///
+    /// ```
+    /// use groktime::grokking::{Phase, PhaseRule};
+    /// let rule = PhaseRule::default();
+    /// assert_eq!(rule.phase(Some(100), Some(1_099), 100_000), Phase::Comprehension);
+    /// assert_eq!(rule.phase(Some(100), Some(1_100), 100_000), Phase::Grokking);
+    /// assert_eq!(rule.phase(Some(100), Some(1_100), 1_000), Phase::Memorization);
+    /// assert_eq!(rule.phase(None, Some(1_100), 100_000), Phase::Confusion);
+    /// ```
+    pub fn phase(&self, train: Option<u64>, test: Option<u64>, budget: u64) -> Phase {
+        let within = |step: Option<u64>| step.filter(|&s| s <= budget);
+        match (within(train), within(test)) {
+            (Some(train), Some(test)) if test.saturating_sub(train) >= self.delay => Phase::Grokking,
+            (Some(_), Some(_)) => Phase::Comprehension,
+            (Some(_), None) => Phase::Memorization,
+            (None, _) => Phase::Confusion,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> crate::Result<()> {
+        let part = |x: f64| (0.0..=1.0).contains(&x);
+        crate::error::check("training accuracy threshold", self.train_accuracy, part, "between 0 and 1")?;
+        crate::error::check("test accuracy threshold", self.test_accuracy, part, "between 0 and 1")?;
+        Ok(())
+    }
+}
+
 /// How an observable passes from one level to another: the times at which it has made 10, 50 and 90 per
 /// cent of the way for the first time.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,9 +5,9 @@
 //! form, any time costs the same, and each crossing comes with a proof that no other is missed. Published
 //! theorems about those times are values, and each is compared with the exact trajectory.
 //!
-//! Four models: ridge regression under gradient descent and flow, diagonal linear nets and matrix completion
-//! under gradient flow from large initialisation with small weight decay, and the effective theory of
-//! representation learning.
+//! Four models are solved exactly: ridge regression under gradient descent and flow, diagonal linear nets and
+//! matrix completion under gradient flow from large initialisation with small weight decay, and the effective
+//! theory of representation learning. A fifth, fully connected networks, is trained and measured.
 //!
 //! ```
 //! use groktime::ridge::{Recipe, Settings};
@@ -35,6 +35,7 @@
 //! | [`diagonal`] | diagonal linear nets of any depth: dual flow, slow flow, transition to max margin, theorems |
 //! | [`completion`] | matrix completion by UUᵀ − VVᵀ: flow, slow flow, theorems |
 //! | [`effective`] | effective theory of representation learning: exact ranks, grokking rates, RQI over time |
+//! | [`network`] | trained nets of any depth: optimisers, gradient flow, tangent kernel, feature ranks, exact laws |
 //! | [`trajectory`] | a trajectory is a function of time: the trait, clocks, tables of observables |
 //! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
 //! | [`grokking`] | t1, t2, the delay, the four phases |
@@ -71,6 +72,7 @@ pub mod grokking;
 pub mod limits;
 pub mod linalg;
 pub mod loss;
+pub mod network;
 pub mod ode;
 pub mod ridge;
 pub mod theorem;

@@ -7,6 +7,7 @@ mod arguments;
 mod completion;
 mod diagonal;
 mod effective;
+mod network;
 mod output;
 mod plot;
 mod progress;
@@ -40,6 +41,9 @@ enum Command {
     /// The effective theory of one training set (or many): exact ranks, grokking rate, RQI over time
     #[command(allow_negative_numbers = true)]
     Effective(Box<effective::Arguments>),
+    /// A network trained step by step or followed by gradient flow: curves, norms, feature ranks, its phase
+    #[command(allow_negative_numbers = true)]
+    Network(Box<network::Arguments>),
     /// All published statements of a model on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Completion(arguments) => completion::run(&arguments),
         Command::Diagonal(arguments) => diagonal::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Network(arguments) => network::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };

@@ -1,4 +1,4 @@
-//! Arrays in files: reads `.npy`, `.npz` and `.csv`, writes `.npy`.
+//! Arrays in files: reads `.npy`, `.npz` and `.csv`, writes `.npy` and `.npz`.
 //!
 //! | path             | accepted                                                                       |
 //! |------------------|--------------------------------------------------------------------------------|
@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, ArrayView, Axis, Dimension, IxDyn, ShapeBuilder};
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, WriterBuilder};
-use zip::ZipArchive;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::error::{Error, Result};
 
@@ -135,6 +136,31 @@ pub fn write_npy<D: Dimension>(path: &Path, array: ArrayView<'_, f64, D>) -> Res
         let mut writer = options.writer(file).begin_nd()?;
         writer.extend(array.iter().copied())?;
         writer.finish()
+    })
+}
+
+/// Writes vectors as an `.npz` archive, uncompressed; whole or not at all.
+///
+/// # Errors
+///
+/// [`Error::File`] when it cannot be written.
+pub fn write_npz(path: &Path, members: &[(&str, &[f64])]) -> Result<()> {
+    write_whole(path, |file| {
+        // The archive wants to seek, the file is written from front to back.
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        // A fixed date: the same arrays give the same bytes.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
+            .large_file(true);
+        for (name, values) in members {
+            archive.start_file(npyz::npz::file_name_from_array_name(name), options)?;
+            let options = npyz::WriteOptions::new().default_dtype().shape(&[values.len() as u64]);
+            let mut writer = options.writer(&mut archive).begin_nd()?;
+            writer.extend(values.iter())?;
+            writer.finish()?;
+        }
+        file.write_all(&archive.finish()?.into_inner())
     })
 }
 

@@ -1,10 +1,12 @@
 //! Data sets, teachers, feature maps, tasks, covariances; partly observed matrices; arrays in files.
 
 pub mod accuracy;
+pub mod components;
 pub mod covariance;
 pub mod design;
 pub mod features;
 pub mod files;
+pub mod idx;
 pub mod matrices;
 pub mod observations;
 pub mod tasks;

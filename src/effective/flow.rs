@@ -4,10 +4,11 @@ use ndarray::{Array1, Array2, ArrayView2};
 
 use super::Problem;
 use super::crossing::{Score, Targets};
-use super::observables::{Match, effective_dimension, shape_accuracy, shape_rqi};
+use super::observables::{Match, shape_accuracy, shape_rqi};
 use super::parallelograms::check_embeddings;
 use super::spectrum::{Convention, Spectrum};
 use crate::crossing::{Crossing, End, search};
+use crate::data::components::effective_dimension;
 use crate::error::{Error, Result, check};
 use crate::linalg::EPS;
 use crate::trajectory::{Observable, Table, Trajectory};

@@ -52,13 +52,12 @@ mod tangent;
 pub mod theorems;
 pub mod two_body;
 
+pub use crate::data::components::{effective_dimension, principal_components};
 pub use ensemble::{Ensemble, HittingTimes, Ideal, Proportion, Rate};
 pub use euler::Euler;
 pub use flow::{Flow, Gradient, Settings};
 pub use group::{Pair, Task};
-pub use observables::{
-    Match, effective_dimension, normalised, predicted_accuracy, principal_components, rqi,
-};
+pub use observables::{Match, normalised, predicted_accuracy, rqi};
 pub use parallelograms::{Parallelograms, full_parallelograms};
 pub use rank::{Implied, Nullity};
 pub use smallest::{Proof, Smallest};

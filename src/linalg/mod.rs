@@ -14,6 +14,7 @@ mod davidson;
 mod ffi;
 #[cfg(feature = "lapack")]
 mod lapack;
+pub(crate) mod product;
 mod pure;
 mod small;
 mod tridiagonal;

@@ -8,6 +8,7 @@ use faer::prelude::{ReborrowMut, default};
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
 
+use super::product::{Factor, Real};
 use super::{Eigh, Error, Result, ThinSvd, Threads};
 
 fn par(threads: Threads) -> Par {
@@ -342,4 +343,24 @@ pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) 
         })
     });
     column_major(out, rows, columns)
+}
+
+/// See [`super::product::multiply`].
+pub fn multiply<T: Real>(out: &mut [T], add: bool, a: Factor<'_, T>, b: Factor<'_, T>, threads: Threads) {
+    fn view<'a, T>(f: Factor<'a, T>) -> MatRef<'a, T> {
+        match f.transposed {
+            false => MatRef::from_row_major_slice(f.entries, f.rows, f.columns),
+            true => MatRef::from_column_major_slice(f.entries, f.rows, f.columns),
+        }
+    }
+    let (rows, columns) = (a.rows, b.columns);
+    product::matmul(
+        MatMut::from_row_major_slice_mut(out, rows, columns),
+        if add { Accum::Add } else { Accum::Replace },
+        view(a),
+        view(b),
+        T::from_f64(1.0),
+        par(threads),
+    );
+    clear_vector_registers();
 }

@@ -7,6 +7,7 @@
 mod completion;
 mod diagonal;
 mod effective;
+mod network;
 mod ridge;
 
 use clap::{Args, ValueEnum};
@@ -35,6 +36,7 @@ enum Model {
     Diagonal,
     Completion,
     Effective,
+    Network,
 }
 
 /// One statement over all instances.
@@ -87,6 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
         Model::Completion => ("completion", "2311.18817", completion::rows()?),
         Model::Diagonal => ("diagonal", "2311.18817", diagonal::rows()?),
+        Model::Network => ("network", "2405.19454, 2311.18817", network::rows()?),
     };
     let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
     if arguments.json {
