@@ -7,16 +7,21 @@ mod arguments;
 mod completion;
 mod diagonal;
 mod effective;
+mod models;
 mod output;
 mod plot;
 mod progress;
+mod report;
 mod reproduce;
 mod ridge;
+mod sweep;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::output::Answer;
 
 /// When does a model generalise? Exact grokking times, and published bounds checked against them.
 #[derive(Parser)]
@@ -40,10 +45,14 @@ enum Command {
     /// The effective theory of one training set (or many): exact ranks, grokking rate, RQI over time
     #[command(allow_negative_numbers = true)]
     Effective(Box<effective::Arguments>),
-    /// All published statements of a model on its paper's settings; exit 1 if one is violated
+    /// All published statements of a model (or of all) on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
     Reproduce(reproduce::Arguments),
+    /// One page of figures and statements: DIR/index.html, of what `reproduce --out DIR` made
+    Report(report::Arguments),
+    /// Many problems of one model: grids and random draws, a journal that survives what happens, shards
+    Sweep(sweep::Arguments),
 }
 
 /// How a command ended short of an error.
@@ -55,12 +64,14 @@ pub enum Status {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Ridge(arguments) => ridge::run(&arguments),
-        Command::Completion(arguments) => completion::run(&arguments),
-        Command::Diagonal(arguments) => diagonal::run(&arguments),
-        Command::Effective(arguments) => effective::run(&arguments),
+        Command::Ridge(arguments) => ridge::answer(&arguments).and_then(Answer::print),
+        Command::Completion(arguments) => completion::answer(&arguments).and_then(Answer::print),
+        Command::Diagonal(arguments) => diagonal::answer(&arguments).and_then(Answer::print),
+        Command::Effective(arguments) => effective::answer(&arguments).and_then(Answer::print),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
     };
     match result {
         Ok(Status::Done) => ExitCode::SUCCESS,
