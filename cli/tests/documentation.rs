@@ -89,7 +89,13 @@ fn builds(command: &str) -> bool {
 
 /// Commands that take their time.
 fn heavy(command: &str) -> bool {
-    let long = ["groktime verify diagonal", "groktime verify all", "groktime report", "--dimension 100000"];
+    let long = [
+        "groktime verify diagonal",
+        "groktime verify all",
+        "groktime report",
+        "--dimension 100000",
+        "--symbols 5000",
+    ];
     let figures = command.contains("groktime reproduce") && !command.contains("--list");
     figures || long.iter().any(|part| command.contains(part))
 }

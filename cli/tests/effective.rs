@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
 use groktime::data::files::write_npy;
 use ndarray::{Array1, Array2};
 use serde_json::Value;
@@ -148,20 +146,20 @@ fn a_few_eigenvalues_of_many_symbols() {
     assert_eq!(ask(&["--smallest", "4", "--no-proof"])["eigenvalues_proved"].as_bool(), Some(false));
 
     let folder = Folder::new();
-    let csv = string(&folder.path("few.csv"));
+    let csv = folder.text("few.csv");
     let common = ["effective", "--symbols", "300", "--size", "9000", "--smallest", "3"];
     let (code, text, _) = run(&[&common[..], &["--csv", &csv]].concat());
     assert!(code == 0 && text.contains("λ3") && text.contains("proved"), "{text}");
     assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 4);
-    refused(&[&common[..], &["--runs", "2"]].concat(), "--runs");
-    refused(&[&common[..], &["--init", "gaussian"]].concat(), "--init");
-    refused(&["effective", "--symbols", "10", "--full", "--smallest", "2"], "at least 3");
-    refused(&["effective", "--symbols", "10", "--full", "--smallest", "11"], "between 1 and p");
-    refused(&["effective", "--group", "s3", "--full", "--smallest", "3"], "commutative");
+    refused(&[&common[..], &["--runs", "2"]].concat(), &["--runs"]);
+    refused(&[&common[..], &["--init", "gaussian"]].concat(), &["--init"]);
+    refused(&["effective", "--symbols", "10", "--full", "--smallest", "2"], &["at least 3"]);
+    refused(&["effective", "--symbols", "10", "--full", "--smallest", "11"], &["between 1 and p"]);
+    refused(&["effective", "--group", "s3", "--full", "--smallest", "3"], &["commutative"]);
     // What would not fit is refused before it is drawn.
-    refused(&["effective", "--symbols", "20000", "--full"], "--smallest 3");
-    refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], "--no-proof");
-    refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], "--memory");
+    refused(&["effective", "--symbols", "20000", "--full"], &["--smallest 3"]);
+    refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], &["--no-proof"]);
+    refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], &["--memory"]);
 }
 
 #[test]
