@@ -5,7 +5,6 @@ mod common;
 use groktime::data::files::{read_array, write_npy};
 use groktime::data::matrices::{multiplication_table, random_mask};
 use ndarray::{Array3, Axis};
-use serde_json::Value;
 
 use common::{json, refused};
 

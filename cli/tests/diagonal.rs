@@ -12,7 +12,7 @@ use groktime::diagonal::{Init, Problem, Settings};
 use ndarray::{Array1, Array2, array};
 use serde_json::Value;
 
-use common::{json, numbers, refused, run};
+use common::{groktime, json, numbers, refused, run};
 
 fn close(a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * b.abs(), "{a} against {b}");
@@ -261,7 +261,7 @@ fn files_are_written_and_thread_counts_do_not_matter() {
     assert!(lines[1].starts_with("1.0,") && lines[2].starts_with("50.0,"));
     assert!(std::fs::read_to_string(path("p.svg")).unwrap().contains("<svg"));
     let with = |threads: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_groktime"));
+        let mut command = groktime();
         command.arg("diagonal").args(small).arg("--json").env("RAYON_NUM_THREADS", threads);
         let output = command.output().expect("it starts");
         assert!(output.status.success());
