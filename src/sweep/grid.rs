@@ -50,9 +50,9 @@ fn spread(points: usize, from: f64, to: f64, inside: impl Fn(f64) -> f64) -> Res
     Ok((0..points).map(value).collect())
 }
 
-/// To 15 digits, which every double has: 1e-5, and not 9.999999999999999e-6.
+/// To 13 digits, which rounding in the logarithm leaves intact: 1e-5, and not 9.99999999999999e-6.
 fn decimal(x: f64) -> f64 {
-    format!("{x:.14e}").parse().unwrap_or(x)
+    format!("{x:.12e}").parse().unwrap_or(x)
 }
 
 /// A law to draw values from.

@@ -54,13 +54,13 @@ fn parameter(arg: &Arg) -> Option<Parameter> {
     Some(Parameter { name, kind })
 }
 
-/// The name that is meant, if one is near: at most a third of its letters differ.
+/// The name that is meant, if one is near: at most a third of its letters differ, or two.
 pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // An underscore for a dash is the likeliest slip.
     let given = given.replace('_', "-").to_lowercase();
     let distance = |name: &str| strsim::damerau_levenshtein(&given, name);
     let best = names.min_by_key(|name| distance(name))?;
-    (3 * distance(best) <= best.chars().count().max(3)).then_some(best)
+    (3 * distance(best) <= best.chars().count().max(6)).then_some(best)
 }
 
 #[cfg(test)]
