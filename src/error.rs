@@ -47,9 +47,13 @@ pub enum Error {
     #[error("{wanted} needs {needs}")]
     Missing { wanted: &'static str, needs: &'static str },
 
-    /// A file that cannot be read or written.
+    /// A file that cannot be read, or does not hold what it should.
     #[error("{}{}: {reason}", .path.display(), .line.map(|l| format!(", line {l}")).unwrap_or_default())]
     File { path: PathBuf, line: Option<u64>, reason: String },
+
+    /// An output that could not be written: no such folder, no permission, a full disk.
+    #[error("{}: cannot write the file: {reason}", .path.display())]
+    Output { path: PathBuf, reason: String },
 
     /// A numerical method gave up.
     #[error("{method} failed: {detail}")]
@@ -57,9 +61,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the caller's input is at fault (as opposed to a computation that failed on good input).
+    /// Whether the caller's input is at fault (as opposed to a computation or an output that failed on good
+    /// input).
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Error::Numerical { .. })
+        !matches!(self, Error::Numerical { .. } | Error::Output { .. })
     }
 }
 

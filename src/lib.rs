@@ -40,6 +40,7 @@
 //! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
 //! | [`grokking`] | t1, t2, the delay, the four phases |
 //! | [`theorem`] | statements, hypotheses, verdicts |
+//! | [`sweep`] | many problems: a journal on disk that survives what happens, shards, the same bytes for any threads |
 //! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
 //! | [`ode`] | integrators of stiff and non-stiff flows; they know no model |
 //! | [`limits`] | where flows start and end: convex problems, with duality gaps |
@@ -75,6 +76,7 @@ pub mod loss;
 pub mod network;
 pub mod ode;
 pub mod ridge;
+pub mod sweep;
 pub mod theorem;
 pub mod trajectory;
 

@@ -7,17 +7,22 @@ mod arguments;
 mod completion;
 mod diagonal;
 mod effective;
+mod models;
 mod network;
 mod output;
 mod plot;
 mod progress;
+mod report;
 mod reproduce;
 mod ridge;
+mod sweep;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::output::Answer;
 
 /// When does a model generalise? Exact grokking times, and published bounds checked against them.
 #[derive(Parser)]
@@ -44,10 +49,14 @@ enum Command {
     /// A network trained step by step or followed by gradient flow: curves, norms, feature ranks, its phase
     #[command(allow_negative_numbers = true)]
     Network(Box<network::Arguments>),
-    /// All published statements of a model on its paper's settings; exit 1 if one is violated
+    /// All published statements of a model (or of all) on its paper's settings; exit 1 if one is violated
     Verify(verify::Arguments),
     /// Published figures: data (CSV), pictures (SVG, PNG) and checks (JSON)
     Reproduce(reproduce::Arguments),
+    /// One page of figures and statements: DIR/index.html, of what `reproduce --out DIR` made
+    Report(report::Arguments),
+    /// Many problems of one model: grids and random draws, a journal that survives what happens, shards
+    Sweep(sweep::Arguments),
 }
 
 /// How a command ended short of an error.
@@ -55,21 +64,26 @@ enum Command {
 pub enum Status {
     Done,
     Violated,
+    /// A training run left the finite numbers; what it recorded until then was given.
+    BlewUp,
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Ridge(arguments) => ridge::run(&arguments),
-        Command::Completion(arguments) => completion::run(&arguments),
-        Command::Diagonal(arguments) => diagonal::run(&arguments),
-        Command::Effective(arguments) => effective::run(&arguments),
-        Command::Network(arguments) => network::run(&arguments),
+        Command::Ridge(arguments) => ridge::answer(&arguments).and_then(Answer::print),
+        Command::Completion(arguments) => completion::answer(&arguments).and_then(Answer::print),
+        Command::Diagonal(arguments) => diagonal::answer(&arguments).and_then(Answer::print),
+        Command::Effective(arguments) => effective::answer(&arguments).and_then(Answer::print),
+        Command::Network(arguments) => network::answer(&arguments).and_then(Answer::print),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
     };
     match result {
         Ok(Status::Done) => ExitCode::SUCCESS,
         Ok(Status::Violated) => ExitCode::from(1),
+        Ok(Status::BlewUp) => ExitCode::from(3),
         Err(error) => {
             eprintln!("groktime: {error}");
             ExitCode::from(error.exit_code())

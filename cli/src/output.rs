@@ -55,6 +55,30 @@ impl From<Error> for Failure {
     }
 }
 
+/// What a command says, and how it ends.
+pub struct Answer {
+    pub said: Said,
+    pub status: Status,
+}
+
+/// What is said: one document for scripts, text for people, or nothing (`--quiet`).
+pub enum Said {
+    Json(Value),
+    Text(String),
+    Nothing,
+}
+
+impl Answer {
+    pub fn print(self) -> Result<Status, Failure> {
+        match &self.said {
+            Said::Json(document) => print_json(document)?,
+            Said::Text(text) => print(text)?,
+            Said::Nothing => {}
+        }
+        Ok(self.status)
+    }
+}
+
 /// Prints one JSON document on standard output.
 pub fn print_json(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(document).map_err(|e| Failure::Computation(e.to_string()))?;

@@ -8,9 +8,9 @@ mod layout;
 mod render;
 mod trace;
 
-use std::io::Write as _;
 use std::path::Path;
 
+use groktime::data::files::write_whole;
 use groktime::{Error, Result};
 
 /// A grid of panels, filled row by row, under one title.
@@ -142,18 +142,7 @@ pub fn write(figure: &Figure, path: &Path) -> Result<()> {
         Some("png") => render_png(figure)?,
         _ => return Err(failed("a chart is written as .svg or .png".to_owned())),
     };
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // A temporary is private unless told otherwise; a chart is a file like any other (less the umask).
-    #[cfg(unix)]
-    let builder = {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666))
-    };
-    let mut file = builder.prefix(".chart").tempfile_in(directory).map_err(|e| failed(e.to_string()))?;
-    file.write_all(&bytes).map_err(|e| failed(e.to_string()))?;
-    file.persist(path).map_err(|e| failed(e.error.to_string()))?;
-    Ok(())
+    write_whole(path, |file| file.write_all(&bytes))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::{self, Failure};
+
 /// Something whose length is not known.
 pub fn spinner(name: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(name);
@@ -25,9 +27,48 @@ impl Progress {
     pub fn at(&self, fraction: f64) {
         self.0.set_position((fraction * PARTS as f64) as u64);
     }
+
+    /// What is being done now.
+    pub fn doing(&self, what: String) {
+        self.0.set_message(what);
+    }
+
+    /// Standard output while the bar is away.
+    pub fn print(&self, text: &str) -> Result<(), Failure> {
+        self.0.suspend(|| output::print(text))
+    }
 }
 
 impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Many things of about equal cost: how many are done, how fast, how long the rest will take.
+pub struct Tally(ProgressBar);
+
+impl Tally {
+    pub fn new(name: &'static str, total: u64, shown: bool) -> Tally {
+        let bar = if shown { ProgressBar::new(total) } else { ProgressBar::hidden() };
+        Tally(styled(
+            bar.with_message(name),
+            "{spinner} {msg} {wide_bar} {pos}/{len}, {per_sec}, {elapsed} and {eta} to go",
+        ))
+    }
+
+    /// What was done before: it does not count in the rate.
+    pub fn begin(&self, done: u64) {
+        self.0.set_position(done);
+        self.0.reset_eta();
+    }
+
+    pub fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Tally {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

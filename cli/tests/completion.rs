@@ -1,35 +1,12 @@
 //! `groktime completion` as a script uses it: the contract's keys, files, errors.
 
-use assert_cmd::Command;
+mod common;
+
 use groktime::data::files::{read_array, write_npy};
 use groktime::data::matrices::{multiplication_table, random_mask};
 use ndarray::{Array3, Axis};
-use serde_json::Value;
 
-/// Exit code, standard output, standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_groktime"))
-        .arg("completion")
-        .args(arguments)
-        .output()
-        .expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!(code, 0, "{stderr}");
-    serde_json::from_str(&stdout).expect("one JSON document")
-}
-
-fn refused(arguments: &[&str], names: &[&str]) {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
-    for name in names {
-        assert!(stderr.contains(name), "{arguments:?}: {stderr:?} does not name {name:?}");
-    }
-}
+use common::{json, refused};
 
 #[test]
 fn files_to_json_and_weights() {
@@ -40,6 +17,7 @@ fn files_to_json_and_weights() {
     write_npy(path("M.npy").as_ref(), table.view()).expect("written");
     write_npy(path("K.npy").as_ref(), mask.view()).expect("written");
     let out = json(&[
+        "completion",
         "--matrix",
         &path("M.npy"),
         "--mask",
@@ -97,7 +75,7 @@ fn starts_from_files_and_slow_flow() {
     factors.axis_iter_mut(Axis(0)).for_each(|mut f| f.diag_mut().fill(3.0));
     write_npy(path("UV.npy").as_ref(), factors.view()).expect("written");
     let common = ["--weight-decay", "0.01", "--horizon", "300", "--at", "10,300", "--json", "--observations"];
-    let ask = |more: &[&str]| json(&[&common[..], &[path("O.csv").as_str()], more].concat());
+    let ask = |more: &[&str]| json(&[&["completion"][..], &common, &[path("O.csv").as_str()], more].concat());
     let file = ask(&["--init", &path("UV.npy")]);
     let identity = ask(&["--init-coordinate", "3"]);
     for k in 0..2 {
@@ -109,6 +87,7 @@ fn starts_from_files_and_slow_flow() {
     assert!(identity["test_loss"][0].is_null(), "no truth");
     assert!(identity["warnings"][0].as_str().expect("a warning").contains("2 components"));
     let slow = json(&[
+        "completion",
         "--slow-flow",
         "--dimension",
         "10",
@@ -133,13 +112,19 @@ fn bad_input_is_named() {
     std::fs::write(path("Z.csv"), "0,0\n0,0\n").expect("written");
     std::fs::write(path("O.csv"), "0,7,1\n").expect("written");
     std::fs::write(path("H.csv"), "0,0.5,1\n").expect("written");
-    refused(&["--matrix", &path("A.csv"), "--mask", &path("K.csv")], &["symmetric", "(0, 1)", "(1, 0)"]);
-    refused(&["--matrix", &path("A.csv"), "--mask", &path("Z.csv")], &["mask"]);
-    refused(&["--observations", &path("O.csv"), "--dimension", "3"], &["(0, 7)"]);
-    refused(&["--observations", &path("H.csv")], &["0.5"]);
-    refused(&["--dimension", "10", "--init-coordinate=-1", "--horizon", "10"], &["initial coordinate"]);
-    refused(&["--dimension", "10", "--rtol", "1e-3"], &["rtol"]);
-    refused(&["--dimension", "10", "--horizon", "10", "--at", "11"], &["horizon"]);
-    refused(&["--dimension", "10", "--fraction", "1.5"], &["fraction"]);
-    refused(&["--dimension", "10", "--weight-decay", "0"], &["--horizon"]);
+    refused(
+        &["completion", "--matrix", &path("A.csv"), "--mask", &path("K.csv")],
+        &["symmetric", "(0, 1)", "(1, 0)"],
+    );
+    refused(&["completion", "--matrix", &path("A.csv"), "--mask", &path("Z.csv")], &["mask"]);
+    refused(&["completion", "--observations", &path("O.csv"), "--dimension", "3"], &["(0, 7)"]);
+    refused(&["completion", "--observations", &path("H.csv")], &["0.5"]);
+    refused(
+        &["completion", "--dimension", "10", "--init-coordinate=-1", "--horizon", "10"],
+        &["initial coordinate"],
+    );
+    refused(&["completion", "--dimension", "10", "--rtol", "1e-3"], &["rtol"]);
+    refused(&["completion", "--dimension", "10", "--horizon", "10", "--at", "11"], &["horizon"]);
+    refused(&["completion", "--dimension", "10", "--fraction", "1.5"], &["fraction"]);
+    refused(&["completion", "--dimension", "10", "--weight-decay", "0"], &["--horizon"]);
 }

@@ -1,8 +1,9 @@
 //! `groktime diagonal` as a script and as a person use it: JSON, exit codes, files, errors.
 
+mod common;
+
 use std::path::PathBuf;
 
-use assert_cmd::Command;
 use groktime::Loss;
 use groktime::data::features::{gaussian_matrix, generator};
 use groktime::data::files::{read_matrix, write_npy};
@@ -11,34 +12,7 @@ use groktime::diagonal::{Init, Problem, Settings};
 use ndarray::{Array1, Array2, array};
 use serde_json::Value;
 
-/// Exit code, standard output, standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_groktime"));
-    let output = command.arg("diagonal").args(arguments).output().expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let (code, stdout, stderr) = run(&[arguments, &["--json"]].concat());
-    assert_eq!(code, 0, "{stderr}");
-    serde_json::from_str(&stdout).expect("one JSON document")
-}
-
-/// Bad input: exit code 2, nothing on standard output, and the message names the culprit.
-fn refused(arguments: &[&str], names: &[&str]) {
-    let (code, stdout, stderr) = run(&[arguments, &["--json"]].concat());
-    assert_eq!(code, 2, "{arguments:?}: {stderr}");
-    assert_eq!(stdout, "", "{arguments:?}");
-    for name in names {
-        assert!(stderr.contains(name), "{arguments:?}: {stderr:?} does not name {name:?}");
-    }
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().expect("a list");
-    list.iter().map(|x| x.as_f64().expect("a number")).collect()
-}
+use common::{groktime, json, numbers, refused, run};
 
 fn close(a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance * b.abs(), "{a} against {b}");
@@ -80,7 +54,7 @@ impl Files {
 
 #[test]
 fn the_keys_of_the_contract() {
-    let out = json(&["--samples", "16", "--dimension", "60", "--at", "0,10,2000"]);
+    let out = json(&["diagonal", "--json", "--samples", "16", "--dimension", "60", "--at", "0,10,2000"]);
     assert_eq!((&out["schema"], &out["model"]), (&Value::from(1), &Value::from("diagonal")));
     assert_eq!(out["at"], serde_json::json!([0.0, 10.0, 2000.0]));
     for key in [
@@ -121,6 +95,8 @@ fn the_keys_of_the_contract() {
 fn files_agree_with_the_library() {
     let files = Files::new();
     let out = json(&[
+        "diagonal",
+        "--json",
         "--data",
         &files.text("X.npy"),
         "--labels",
@@ -172,6 +148,8 @@ fn held_out_samples() {
     let mut labels = Array2::ones((50, 1));
     labels.rows_mut().into_iter().zip(test.rows()).for_each(|(mut y, x)| y[0] = (x[0] - x[1]).signum());
     let out = json(&[
+        "diagonal",
+        "--json",
         "--data",
         &files.text("X.npy"),
         "--labels",
@@ -206,7 +184,7 @@ fn drawn_tasks_are_tested_on_their_law() {
         let path = folder.path().join("W.npy");
         let arguments = ["--samples", "40", "--dimension", "80", "--seed", "7", "--at", "3,9000"];
         let weights = ["--weights", path.to_str().unwrap()];
-        let out = json(&[&flags[..], &arguments, &weights].concat());
+        let out = json(&[&["diagonal", "--json"][..], &flags[..], &arguments, &weights].concat());
         let weights = read_matrix(&path).unwrap();
         let task = Task { law, samples: 40, dimension: 80, seed: 7 };
         let test = task.draw_test(20_000).unwrap();
@@ -230,13 +208,14 @@ fn drawn_tasks_are_tested_on_their_law() {
 fn squared_loss_and_slow_flow() {
     let files = Files::new();
     let data = ["--data", &files.text("X.npy"), "--labels", &files.text("y.npy"), "--loss", "squared"];
-    let out = json(&[&data[..], &["--at", "0,8000", "--init-norm", "60"]].concat());
+    let out =
+        json(&[&["diagonal", "--json"][..], &data[..], &["--at", "0,8000", "--init-norm", "60"]].concat());
     assert_eq!(out["margin_l1"], serde_json::json!([null, null]));
     assert_eq!(out["train_accuracy"], serde_json::json!([null, null]));
     assert!(out["train_loss"][1].as_f64().unwrap() < 1e-3);
     let slow = |decay: &str| {
         let flags = ["--slow-flow", "--init-norm", "60", "--horizon", "9", "--at", "0,4,9"];
-        json(&[&data[..], &flags, &["--weight-decay", decay]].concat())
+        json(&[&["diagonal", "--json"][..], &data[..], &flags, &["--weight-decay", decay]].concat())
     };
     let (coarse, fine) = (slow("1e-3"), slow("1e-4"));
     assert_eq!(coarse["parameter_norm"], fine["parameter_norm"], "λ plays no part in the slow flow");
@@ -255,7 +234,7 @@ fn data_that_are_not_separable() {
     let x = files.write("D.npy", &array![[1.0, 2.0], [1.0, 2.0], [0.5, -1.0]]);
     let y = files.write("l.npy", &array![[1.0], [-1.0], [1.0]]);
     let flags = ["--loss", "exponential", "--init-norm", "3", "--at", "0,100", "--weight-decay", "0.01"];
-    let out = json(&[&["--data", &x, "--labels", &y][..], &flags].concat());
+    let out = json(&[&["diagonal", "--json"][..], &["--data", &x, "--labels", &y][..], &flags].concat());
     assert!(out["margin_l2"][1].as_f64().unwrap() < 0.0);
 }
 
@@ -265,8 +244,12 @@ fn files_are_written_and_thread_counts_do_not_matter() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let small =
         ["--samples", "10", "--dimension", "9000", "--at", "1,50", "--horizon", "60", "--no-statements"];
-    let (code, stdout, stderr) =
-        run(&[&small[..], &["--plot", &path("p.svg"), "--csv", &path("c.csv"), "--quiet"]].concat());
+    let (code, stdout, stderr) = run(&[
+        &["diagonal"][..],
+        &small[..],
+        &["--plot", &path("p.svg"), "--csv", &path("c.csv"), "--quiet"],
+    ]
+    .concat());
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "", ""));
     let csv = std::fs::read_to_string(path("c.csv")).unwrap();
     let lines: Vec<&str> = csv.lines().collect();
@@ -278,7 +261,7 @@ fn files_are_written_and_thread_counts_do_not_matter() {
     assert!(lines[1].starts_with("1.0,") && lines[2].starts_with("50.0,"));
     assert!(std::fs::read_to_string(path("p.svg")).unwrap().contains("<svg"));
     let with = |threads: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_groktime"));
+        let mut command = groktime();
         command.arg("diagonal").args(small).arg("--json").env("RAYON_NUM_THREADS", threads);
         let output = command.output().expect("it starts");
         assert!(output.status.success());
@@ -292,9 +275,11 @@ fn bad_input_names_the_culprit() {
     let files = Files::new();
     let (x, s, y) = (files.text("X.npy"), files.text("s.npy"), files.text("y.npy"));
     let small = ["--samples", "4", "--dimension", "6"];
-    let drawn = |more: &[&str], names: &[&str]| refused(&[&small[..], more].concat(), names);
+    let drawn = |more: &[&str], names: &[&str]| {
+        refused(&[&["diagonal", "--json"][..], &small[..], more].concat(), names)
+    };
     let given = |more: &[&str], names: &[&str]| {
-        refused(&[&["--data", &x, "--labels", &s][..], more].concat(), names);
+        refused(&[&["diagonal", "--json"][..], &["--data", &x, "--labels", &s][..], more].concat(), names);
     };
     // Numbers out of range.
     drawn(&["--horizon", "0"], &["horizon", "0"]);
@@ -312,9 +297,9 @@ fn bad_input_names_the_culprit() {
     drawn(&["--at", "7", "--horizon", "5"], &["7", "horizon 5"]);
     drawn(&["--sparsity", "2"], &["relevant", "2", "odd"]);
     drawn(&["--sparsity", "7"], &["relevant", "7", "dimension"]);
-    refused(&["--samples", "0"], &["samples", "0"]);
-    refused(&["--dimension", "0"], &["dimension", "0"]);
-    refused(&["--task", "l2-gap", "--gap", "-1"], &["gap", "-1"]);
+    refused(&["diagonal", "--json", "--samples", "0"], &["samples", "0"]);
+    refused(&["diagonal", "--json", "--dimension", "0"], &["dimension", "0"]);
+    refused(&["diagonal", "--json", "--task", "l2-gap", "--gap", "-1"], &["gap", "-1"]);
     // Words.
     drawn(&["--task", "dense"], &["dense", "sparse"]);
     drawn(&["--loss", "hinge"], &["hinge", "logistic"]);
@@ -328,21 +313,21 @@ fn bad_input_names_the_culprit() {
     drawn(&["--slow-flow"], &["--slow-flow", "squared"]);
     given(&["--task", "sparse"], &["--task", "--data"]);
     given(&["--samples", "8"], &["--samples", "--data"]);
-    refused(&["--data", &x], &["--labels"]);
+    refused(&["diagonal", "--json", "--data", &x], &["--labels"]);
     given(&["--test-data", &x], &["--test-labels"]);
-    refused(&["--test-data", &x, "--test-labels", &s], &["--data"]);
+    refused(&["diagonal", "--json", "--test-data", &x, "--test-labels", &s], &["--data"]);
     // Files that do not fit.
     given(&["--init", &x], &["--init", "[8, 20]", "[2, 20]"]);
     given(&["--init", "none.npy"], &["none.npy"]);
-    refused(&["--data", &x, "--labels", &y], &["y.npy", "+1 or -1"]);
+    refused(&["diagonal", "--json", "--data", &x, "--labels", &y], &["y.npy", "+1 or -1"]);
     let short = files.write("short.npy", &array![[1.0, -1.0]]);
-    refused(&["--data", &x, "--labels", &short], &["short.npy", "2 labels", "8"]);
+    refused(&["diagonal", "--json", "--data", &x, "--labels", &short], &["short.npy", "2 labels", "8"]);
     let narrow = files.write("narrow.npy", &Array2::ones((8, 3)));
     given(&["--test-data", &narrow, "--test-labels", &s], &["--test-data", "3", "20"]);
     let mut holed = files.x.clone();
     holed[(1, 2)] = f64::NAN;
     let holed = files.write("nan.npy", &holed);
-    refused(&["--data", &holed, "--labels", &s], &["nan.npy", "NaN", "[1, 2]"]);
+    refused(&["diagonal", "--json", "--data", &holed, "--labels", &s], &["nan.npy", "NaN", "[1, 2]"]);
     // A zero coordinate at depth 3.
     let mut start = Array2::ones((2, 20));
     start[(0, 4)] = 0.0;
@@ -358,7 +343,7 @@ fn outputs_that_cannot_be_written() {
     let small = ["--samples", "4", "--dimension", "6", "--horizon", "3"];
     for flag in ["--csv", "--plot", "--weights"] {
         let file = if flag == "--plot" { "/no/such/folder/p.svg" } else { "/no/such/folder/w.npy" };
-        let (code, stdout, stderr) = run(&[&small[..], &[flag, file, "--json"]].concat());
+        let (code, stdout, stderr) = run(&[&["diagonal"][..], &small[..], &[flag, file, "--json"]].concat());
         assert_eq!((code, stdout.as_str()), (3, ""), "{flag}: {stderr}");
         assert!(stderr.contains("/no/such/folder"), "{flag}: {stderr}");
     }

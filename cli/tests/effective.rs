@@ -1,57 +1,12 @@
 //! `groktime effective` as a script and as a person use it.
 
-use std::path::{Path, PathBuf};
+mod common;
 
-use assert_cmd::Command;
 use groktime::data::files::write_npy;
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
-/// Exit code, standard output, standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_groktime")).args(arguments).output().expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!(code, 0, "{stderr}");
-    serde_json::from_str(&stdout).expect("one JSON document")
-}
-
-/// Bad input: exit code 2, nothing on standard output, and the message names the culprit.
-fn refused(arguments: &[&str], name: &str) {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
-    assert!(stderr.contains(name), "{arguments:?}: {stderr:?} does not name {name:?}");
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("an array").iter().map(|x| x.as_f64().expect("a number")).collect()
-}
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Folder {
-        Folder(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn text(&self, name: &str, content: &str) -> String {
-        std::fs::write(self.path(name), content).expect("written");
-        string(&self.path(name))
-    }
-}
-
-fn string(path: &Path) -> String {
-    path.to_str().expect("UTF-8").to_owned()
-}
+use common::{Folder, json, numbers, refused, run};
 
 #[test]
 fn all_sums_in_json() {
@@ -73,7 +28,7 @@ fn all_sums_in_json() {
 fn pairs_from_a_file_with_every_convention() {
     let folder = Folder::new();
     // Equation 21 of the paper.
-    let pairs = folder.text("P.csv", "0,2\n0,3\n1,1\n1,2\n1,3\n2,2\n");
+    let pairs = folder.file("P.csv", "0,2\n0,3\n1,1\n1,2\n1,3\n2,2\n");
     let rate = |more: &[&str]| {
         let out = json(&[&["effective", "--symbols", "4", "--pairs", &pairs, "--json"], more].concat());
         assert_eq!(out["acc_bar"].as_f64(), Some(0.6));
@@ -82,24 +37,24 @@ fn pairs_from_a_file_with_every_convention() {
     assert!((rate(&[]) - 1.0).abs() < 1e-14); // 2·6/(3·4)
     assert!((rate(&["--normalisation", "p-1"]) - 4.0 / 3.0).abs() < 1e-14);
     assert!((rate(&["--convention", "sum", "--normalisation", "1"]) - 12.0).abs() < 1e-13);
-    let header = folder.text("H.csv", "i,j\n0,3\n1,2\n");
+    let header = folder.file("H.csv", "i,j\n0,3\n1,2\n");
     let out = json(&["effective", "--symbols", "4", "--pairs", &header, "--json"]);
     assert_eq!((out["samples"].as_u64(), out["nullity"].as_u64()), (Some(2), Some(3)));
     assert_eq!((out["lambda3"].as_f64(), &out["t_h"]), (Some(0.0), &Value::Null));
     // One sample: nothing to compare.
-    let lone = folder.text("L.csv", "0,3\n");
+    let lone = folder.file("L.csv", "0,3\n");
     let out = json(&["effective", "--symbols", "4", "--pairs", &lone, "--json"]);
     assert_eq!((out["parallelograms"].as_u64(), &out["eigenvalues_H"]), (Some(0), &Value::Null));
     assert_eq!(out["lambda3"].as_f64(), Some(0.0));
 
-    let twice = folder.text("T.csv", "0,2\n2,0\n1,1\n");
-    refused(&["effective", "--symbols", "4", "--pairs", &twice], "(0, 2)");
+    let twice = folder.file("T.csv", "0,2\n2,0\n1,1\n");
+    refused(&["effective", "--symbols", "4", "--pairs", &twice], &["(0, 2)"]);
     let out = json(&["effective", "--symbols", "4", "--pairs", &twice, "--ignore-duplicates", "--json"]);
     assert_eq!(out["samples"].as_u64(), Some(2));
-    let far = folder.text("F.csv", "0,4\n");
-    refused(&["effective", "--symbols", "4", "--pairs", &far], "below p = 4");
-    let three = folder.text("C.csv", "0,1,2\n");
-    refused(&["effective", "--symbols", "4", "--pairs", &three], "expected two");
+    let far = folder.file("F.csv", "0,4\n");
+    refused(&["effective", "--symbols", "4", "--pairs", &far], &["below p = 4"]);
+    let three = folder.file("C.csv", "0,1,2\n");
+    refused(&["effective", "--symbols", "4", "--pairs", &three], &["expected two"]);
 }
 
 #[test]
@@ -122,7 +77,7 @@ fn the_authors_start_from_a_file() {
         "0.1",
     ];
     let ask = |file: &str| {
-        let path = string(&folder.path(file));
+        let path = folder.text(file);
         json(&[&common[..], &["--init", &path, "--at", "0,0.1,0.2,0.3,0.4,0.5,0.6,0.8", "--json"]].concat())
     };
     let out = ask("E.npy");
@@ -136,12 +91,12 @@ fn the_authors_start_from_a_file() {
     write_npy(&folder.path("S.npy"), Array2::<f64>::zeros((9, 1)).view()).unwrap();
     write_npy(&folder.path("Z.npy"), Array2::<f64>::ones((10, 1)).view()).unwrap();
     let with = |file: &str| {
-        let path = string(&folder.path(file));
+        let path = folder.text(file);
         run(&[&common[..], &["--init", &path]].concat())
     };
     assert!(with("S.npy").0 == 2 && with("S.npy").2.contains("10"));
     assert!(with("Z.npy").0 == 2 && with("Z.npy").2.contains("spread"));
-    refused(&[&common[..], &["--at", "1"]].concat(), "--init");
+    refused(&[&common[..], &["--at", "1"]].concat(), &["--init"]);
 }
 
 #[test]
@@ -155,10 +110,10 @@ fn groups_and_many_sets() {
     let out = json(&["effective", "--group", "cyclic:2,3", "--full", "--json"]);
     assert_eq!(out["symbols"].as_u64(), Some(6));
     let folder = Folder::new();
-    let table = folder.text("T.csv", "0,1,2\n1,2,0\n2,0,1\n");
+    let table = folder.file("T.csv", "0,1,2\n1,2,0\n2,0,1\n");
     assert_eq!(json(&["effective", "--cayley", &table, "--full", "--json"])["symbols"].as_u64(), Some(3));
-    let bad = folder.text("B.csv", "0,1\n0,1\n");
-    refused(&["effective", "--cayley", &bad, "--full"], "Latin square");
+    let bad = folder.file("B.csv", "0,1\n0,1\n");
+    refused(&["effective", "--cayley", &bad, "--full"], &["Latin square"]);
 
     let many = ["effective", "--symbols", "10", "--fraction", "0.4", "--runs", "400", "--json"];
     let out = json(&many);
@@ -167,11 +122,11 @@ fn groups_and_many_sets() {
     let (p, ends) = (unique["probability"].as_f64().unwrap(), numbers(&unique["interval_95"]));
     assert!(ends[0] < p && p < ends[1] && (p - 0.4334).abs() < 0.13);
     assert_eq!(run(&many).1, run(&many).1, "the same bits each time");
-    refused(&["effective", "--symbols", "10", "--full", "--runs", "5"], "--fraction");
-    refused(&["effective", "--symbols", "10"], "--full");
-    refused(&["effective", "--symbols", "1", "--full"], "between 2");
-    refused(&["effective", "--symbols", "10", "--size", "56"], "between 1 and 55");
-    refused(&["effective", "--symbols", "10", "--full", "--rqi-threshold", "1"], "--rqi-threshold");
+    refused(&["effective", "--symbols", "10", "--full", "--runs", "5"], &["--fraction"]);
+    refused(&["effective", "--symbols", "10"], &["--full"]);
+    refused(&["effective", "--symbols", "1", "--full"], &["between 2"]);
+    refused(&["effective", "--symbols", "10", "--size", "56"], &["between 1 and 55"]);
+    refused(&["effective", "--symbols", "10", "--full", "--rqi-threshold", "1"], &["--rqi-threshold"]);
 }
 
 #[test]
@@ -191,26 +146,26 @@ fn a_few_eigenvalues_of_many_symbols() {
     assert_eq!(ask(&["--smallest", "4", "--no-proof"])["eigenvalues_proved"].as_bool(), Some(false));
 
     let folder = Folder::new();
-    let csv = string(&folder.path("few.csv"));
+    let csv = folder.text("few.csv");
     let common = ["effective", "--symbols", "300", "--size", "9000", "--smallest", "3"];
     let (code, text, _) = run(&[&common[..], &["--csv", &csv]].concat());
     assert!(code == 0 && text.contains("λ3") && text.contains("proved"), "{text}");
     assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 4);
-    refused(&[&common[..], &["--runs", "2"]].concat(), "--runs");
-    refused(&[&common[..], &["--init", "gaussian"]].concat(), "--init");
-    refused(&["effective", "--symbols", "10", "--full", "--smallest", "2"], "at least 3");
-    refused(&["effective", "--symbols", "10", "--full", "--smallest", "11"], "between 1 and p");
-    refused(&["effective", "--group", "s3", "--full", "--smallest", "3"], "commutative");
+    refused(&[&common[..], &["--runs", "2"]].concat(), &["--runs"]);
+    refused(&[&common[..], &["--init", "gaussian"]].concat(), &["--init"]);
+    refused(&["effective", "--symbols", "10", "--full", "--smallest", "2"], &["at least 3"]);
+    refused(&["effective", "--symbols", "10", "--full", "--smallest", "11"], &["between 1 and p"]);
+    refused(&["effective", "--group", "s3", "--full", "--smallest", "3"], &["commutative"]);
     // What would not fit is refused before it is drawn.
-    refused(&["effective", "--symbols", "20000", "--full"], "--smallest 3");
-    refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], "--no-proof");
-    refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], "--memory");
+    refused(&["effective", "--symbols", "20000", "--full"], &["--smallest 3"]);
+    refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], &["--no-proof"]);
+    refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], &["--memory"]);
 }
 
 #[test]
 fn pictures_and_tables() {
     let folder = Folder::new();
-    let (svg, csv) = (string(&folder.path("f.svg")), string(&folder.path("f.csv")));
+    let (svg, csv) = (folder.text("f.svg"), folder.text("f.csv"));
     let (code, text, _) = run(&[
         "effective",
         "--symbols",
@@ -247,7 +202,7 @@ fn verification_and_a_figure() {
         assert!(["holds", "known-erratum"].contains(&outcome), "{row}");
     }
     let folder = Folder::new();
-    let (code, _, stderr) = run(&["reproduce", "effective-4c", "--out", &string(folder.0.path()), "--quiet"]);
+    let (code, _, stderr) = run(&["reproduce", "effective-4c", "--out", &folder.text(""), "--quiet"]);
     assert_eq!(code, 0, "{stderr}");
     for extension in ["csv", "svg", "png", "json"] {
         assert!(folder.path(&format!("effective-4c.{extension}")).exists());

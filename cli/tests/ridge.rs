@@ -1,39 +1,15 @@
 //! The program as a script and as a person use it: JSON, exit codes, files, errors.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
-use assert_cmd::Command;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator, unit_vector};
 use groktime::data::files::write_npy;
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
-fn groktime() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_groktime"))
-}
-
-/// Exit code, standard output, standard error.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = groktime().args(arguments).output().expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!(code, 0, "{stderr}");
-    serde_json::from_str(&stdout).expect("one JSON document")
-}
-
-/// Bad input: exit code 2, nothing on standard output, and the message names the culprit.
-fn refused(arguments: &[&str], names: &[&str]) {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!(code, 2, "{arguments:?}: {stderr}");
-    assert_eq!(stdout, "", "{arguments:?}");
-    for name in names {
-        assert!(stderr.contains(name), "{arguments:?}: {stderr:?} does not name {name:?}");
-    }
-}
+use common::{groktime, json, refused, run};
 
 struct Files {
     folder: tempfile::TempDir,

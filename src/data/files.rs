@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayD, ArrayView, Axis, Dimension, IxDyn, ShapeBuilder};
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, WriterBuilder};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::{ZipArchive, ZipWriter};
 
 use crate::error::{Error, Result};
 
@@ -128,40 +128,45 @@ pub fn into_vector(array: ArrayD<f64>, path: &Path) -> Result<Array1<f64>> {
 ///
 /// # Errors
 ///
-/// [`Error::File`] when it cannot be written.
+/// [`Error::Output`] when it cannot be written.
 pub fn write_npy<D: Dimension>(path: &Path, array: ArrayView<'_, f64, D>) -> Result<()> {
-    let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
-    write_whole(path, |file| {
-        let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
-        let mut writer = options.writer(file).begin_nd()?;
-        writer.extend(array.iter().copied())?;
-        writer.finish()
-    })
+    write_whole(path, |file| npy_bytes(file, array))
 }
 
-/// Writes vectors as an `.npz` archive, uncompressed; whole or not at all.
+/// Writes named arrays as one `.npz` archive, each as [`write_npy`] would. Equal arrays give equal bytes: the
+/// archive holds no date.
+///
+/// ```
+/// use groktime::data::files::{read_vector, write_npz};
+/// use ndarray::arr1;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("times.npz");
+/// write_npz(&path, &[("t1", arr1(&[208.0]).into_dyn()), ("t2", arr1(&[22_840.0]).into_dyn())])?;
+/// assert_eq!(read_vector(&folder.path().join("times.npz:t2"))?[0], 22_840.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
-/// [`Error::File`] when it cannot be written.
-pub fn write_npz(path: &Path, members: &[(&str, &[f64])]) -> Result<()> {
+/// [`Error::Output`] when it cannot be written, also when two arrays have the same name.
+pub fn write_npz(path: &Path, arrays: &[(&str, ArrayD<f64>)]) -> Result<()> {
     write_whole(path, |file| {
-        // The archive wants to seek, the file is written from front to back.
+        // An archive is written with jumps back: in memory first.
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        // A fixed date: the same arrays give the same bytes.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(zip::DateTime::default())
-            .large_file(true);
-        for (name, values) in members {
-            archive.start_file(npyz::npz::file_name_from_array_name(name), options)?;
-            let options = npyz::WriteOptions::new().default_dtype().shape(&[values.len() as u64]);
-            let mut writer = options.writer(&mut archive).begin_nd()?;
-            writer.extend(values.iter())?;
-            writer.finish()?;
+        for (name, array) in arrays {
+            archive.start_file(format!("{name}.npy"), SimpleFileOptions::default())?;
+            npy_bytes(&mut archive, array.view())?;
         }
-        file.write_all(&archive.finish()?.into_inner())
+        file.write_all(archive.finish()?.get_ref())
     })
+}
+
+fn npy_bytes<D: Dimension>(file: &mut dyn Write, array: ArrayView<'_, f64, D>) -> io::Result<()> {
+    let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
+    let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
+    let mut writer = options.writer(file).begin_nd()?;
+    writer.extend(array.iter().copied())?;
+    writer.finish()
 }
 
 /// Writes a file by `write`, whole or not at all: under a temporary name in the same folder, renamed
@@ -169,9 +174,9 @@ pub fn write_npz(path: &Path, members: &[(&str, &[f64])]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::File`] when `write` fails or the file cannot be created, written or renamed.
+/// [`Error::Output`] when `write` fails or the file cannot be created, written or renamed.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let cannot_write = |e: io::Error| fail(path, format!("cannot write the file: {e}"));
+    let cannot_write = |e: io::Error| Error::Output { path: path.to_owned(), reason: e.to_string() };
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

@@ -238,11 +238,12 @@ impl Checkpoint {
     pub fn write(&self, path: &std::path::Path) -> Result<()> {
         let reached = |step: Option<u64>| step.map_or(f64::NAN, |s| s as f64);
         let clock = [self.step as f64, self.ln_time, reached(self.train_step), reached(self.test_step)];
-        let members: [(&str, &[f64]); 4] = [
-            ("clock", &clock),
-            ("parameters", &self.parameters),
-            ("first", &self.first),
-            ("second", &self.second),
+        let member = |name, values: &[f64]| (name, ndarray::arr1(values).into_dyn());
+        let members = [
+            member("clock", &clock),
+            member("parameters", &self.parameters),
+            member("first", &self.first),
+            member("second", &self.second),
         ];
         crate::data::files::write_npz(path, &members)
     }

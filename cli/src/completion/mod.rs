@@ -12,14 +12,13 @@ use groktime::completion::{Problem, Record, Settings, SlowSettings, Solution};
 use groktime::data::files::write_npy;
 use groktime::linalg::Threads;
 use groktime::trajectory::{Observable, Trajectory};
-use indicatif::ProgressBar;
 use ndarray::{Array3, Axis};
 
 use self::report::Report;
 use self::source::SourceArguments;
-use crate::Status;
 use crate::arguments::Numbers;
-use crate::output::{self, Failure};
+use crate::output::{self, Answer, Failure, Said};
+use crate::progress::Progress;
 
 /// Above this dimension only the reported times are kept, not the whole path.
 const LARGEST_PATH: usize = 300;
@@ -79,7 +78,7 @@ const OBSERVABLES: [Observable; 5] = [
     Observable::Rank,
 ];
 
-pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let problem = arguments.source.load()?;
     let horizon = arguments.horizon()?;
     let times = match &arguments.question.at {
@@ -102,12 +101,12 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     if let Some(path) = &arguments.weights {
         write_weights(&solution, &times, path)?;
     }
-    if arguments.json {
-        output::print_json(&report.json()?)?;
-    } else if !arguments.quiet {
-        output::print(&report.text())?;
-    }
-    Ok(output::status(&statements))
+    let said = match (arguments.json, arguments.quiet) {
+        (true, _) => Said::Json(report.json()?),
+        (false, false) => Said::Text(report.text()),
+        (false, true) => Said::Nothing,
+    };
+    Ok(Answer { said, status: output::status(&statements) })
 }
 
 impl Arguments {
@@ -139,14 +138,13 @@ fn solve(arguments: &Arguments, problem: &Problem, horizon: f64, times: &[f64]) 
         false => Record::Path,
     };
     let settings = Settings { weight_decay, horizon, rtol, rank_tolerance, threads, record };
-    // Drawn on a terminal only; in thousandths of log t, where the steps are about even.
-    let bar = if arguments.quiet { ProgressBar::hidden() } else { ProgressBar::new(1000) };
+    let progress = Progress::new("gradient flow", !arguments.quiet);
     let solution = problem.flow_observed(&settings, |t| {
-        bar.set_position((1000.0 * (1.0 + (t / horizon).log10() / 9.0)).max(0.0) as u64);
+        // The steps are about even in log t, over some nine decades.
+        progress.at((1.0 + (t / horizon).log10() / 9.0).max(0.0));
         ControlFlow::Continue(())
-    });
-    bar.finish_and_clear();
-    Ok(solution?)
+    })?;
+    Ok(solution)
 }
 
 fn write_weights(solution: &Solution, times: &[f64], path: &std::path::Path) -> Result<(), Failure> {

@@ -16,9 +16,8 @@ use ndarray::Array2;
 
 use self::report::{Curves, Report};
 use self::source::{InitArguments, Loaded, LossName, SourceArguments, TaskName};
-use crate::Status;
 use crate::arguments::Numbers;
-use crate::output::{self, Failure};
+use crate::output::{self, Answer, Failure, Said};
 use crate::progress::Progress;
 
 #[derive(Args, Debug)]
@@ -150,11 +149,11 @@ fn even_times(horizon: f64) -> Vec<f64> {
     (0..=24).map(|j| horizon * f64::from(j) / 24.0).collect()
 }
 
-pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let Loaded { problem, test } = arguments.source.load(arguments.loss())?;
     let settings = arguments.settings(problem.design().dimension())?;
     let times = arguments.times(settings.horizon)?;
-    let report = match arguments.question.slow_flow {
+    match arguments.question.slow_flow {
         false => {
             let run = integrate(&problem, &settings, arguments.quiet)?;
             let curves = Curves::new(&problem, &test, |t| run.snapshot(t));
@@ -164,7 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
                     run.statements(&Inputs { relevant: arguments.source.relevant(), ..Inputs::default() })?
                 }
             };
-            write(arguments, &curves, &times, Report::of_run(&run, statements))?
+            write(arguments, &curves, &times, Report::of_run(&run, statements))
         }
         true => {
             if problem.loss().is_margin() {
@@ -174,10 +173,9 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             let slow = SlowFlow::new(&problem, &settings.init, settings.depth, settings.horizon)?;
             let distance = report::distance(&slow, &problem, &settings, arguments.quiet)?;
             let curves = Curves::new(&problem, &test, |tau| slow.snapshot(tau));
-            write(arguments, &curves, &times, Report::of_slow_flow(&settings, distance))?
+            write(arguments, &curves, &times, Report::of_slow_flow(&settings, distance))
         }
-    };
-    Ok(output::status(&report.statements))
+    }
 }
 
 /// The flow, with a bar on a terminal.
@@ -194,13 +192,13 @@ fn integrate<'p>(
     Ok(run)
 }
 
-/// Everything that was asked for; files before standard output.
+/// Everything that was asked for: files are written, the rest is the answer.
 fn write<S>(
     arguments: &Arguments,
     curves: &Curves<'_, S>,
     times: &[f64],
     mut report: Report,
-) -> Result<Report, Failure>
+) -> Result<Answer, Failure>
 where
     S: Fn(f64) -> groktime::Result<Snapshot>,
 {
@@ -215,14 +213,16 @@ where
     if let Some(path) = &arguments.csv {
         report::write_rows(&rows, path)?;
     }
-    if arguments.json {
-        output::print_json(&report.json(arguments, curves, &rows)?)?;
-    } else if !arguments.quiet {
+    let said = if arguments.json {
+        Said::Json(report.json(arguments, curves, &rows)?)
+    } else if arguments.quiet {
+        Said::Nothing
+    } else {
         let unit = if arguments.question.slow_flow { 1.0 } else { report.settings.weight_decay };
         report.transition = curves.passage(report.settings.horizon, unit)?;
-        output::print(&report.text(arguments, curves, &rows))?;
-    }
-    Ok(report)
+        Said::Text(report.text(arguments, curves, &rows))
+    };
+    Ok(Answer { said, status: output::status(&report.statements) })
 }
 
 fn write_weights(path: &std::path::Path, weights: Vec<f64>, times: usize) -> Result<(), Failure> {

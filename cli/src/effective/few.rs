@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::Arguments;
 use super::training_set::TrainingSet;
 use crate::Status;
-use crate::output::{self, Failure, short};
+use crate::output::{self, Answer, Failure, Said, short};
 
-pub fn run(arguments: &Arguments, count: usize) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments, count: usize) -> Result<Answer, Failure> {
     let source = &arguments.source;
     if source.init.is_some() || arguments.question.at.is_some() || arguments.plot.is_some() {
         return Err(Failure::Input(
@@ -32,16 +32,18 @@ pub fn run(arguments: &Arguments, count: usize) -> Result<Status, Failure> {
     if let Some(path) = &arguments.csv {
         set.write(path)?;
     }
-    if arguments.json {
+    let said = if arguments.json {
         let mut out = set.json(arguments);
         out.insert("eigenvalues_G_error".into(), json!(found.error));
         out.insert("eigenvalues_proved".into(), json!(found.proof == Proof::Inertia));
         out.insert("statements".into(), json!([]));
-        output::print_json(&Value::Object(out))?;
-    } else if !arguments.quiet {
-        output::print(&(set.text(&arguments.question) + "\n" + &table(&found, &set)))?;
-    }
-    Ok(Status::Done)
+        Said::Json(Value::Object(out))
+    } else if arguments.quiet {
+        Said::Nothing
+    } else {
+        Said::Text(set.text(&arguments.question) + "\n" + &table(&found, &set))
+    };
+    Ok(Answer { said, status: Status::Done })
 }
 
 fn table(found: &Smallest, set: &TrainingSet<'_>) -> String {

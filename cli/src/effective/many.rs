@@ -6,9 +6,9 @@ use serde_json::json;
 use super::Arguments;
 use super::training_set::{settings, z0_name};
 use crate::Status;
-use crate::output::{self, Failure, exact, short, write_csv};
+use crate::output::{self, Answer, Failure, Said, exact, short, write_csv};
 
-pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let (source, question) = (&arguments.source, &arguments.question);
     let task = source.task()?;
     let Some(size) = source.random_size(&task)? else {
@@ -44,8 +44,8 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         let rows: Vec<_> = rates.iter().enumerate().map(row).collect();
         write_csv(path, &["trial", "parallelograms", "mu", "lambda"], &rows)?;
     }
-    if arguments.json {
-        output::print_json(&json!({
+    let said = if arguments.json {
+        Said::Json(json!({
             "schema": 1,
             "version": env!("CARGO_PKG_VERSION"),
             "model": "effective",
@@ -63,8 +63,10 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
                 "rqi_bar": {"mean": ideal.rqi, "standard_error": ideal.rqi_error},
                 "acc_bar": {"mean": ideal.accuracy, "standard_error": ideal.accuracy_error},
             },
-        }))?;
-    } else if !arguments.quiet {
+        }))
+    } else if arguments.quiet {
+        Said::Nothing
+    } else {
         let mut text = format!(
             "{} random training sets of {size} of {} samples, p = {}\n\n\
              P(unique structure)   {}   (95%: {} to {})\n\
@@ -82,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         let row =
             std::iter::once(format!("rate (Z0 = {})", z0_name(question))).chain(cells.map(short)).collect();
         text += &output::table(&["", "mean", "min", "25%", "median", "75%", "max"], vec![row]);
-        output::print(&text)?;
-    }
-    Ok(Status::Done)
+        Said::Text(text)
+    };
+    Ok(Answer { said, status: Status::Done })
 }

@@ -16,9 +16,8 @@ use groktime::linalg::Engine;
 
 use self::report::Report;
 use self::source::SourceArguments;
-use crate::Status;
 use crate::arguments::Numbers;
-use crate::output::{self, Failure};
+use crate::output::{self, Answer, Failure, Said};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -159,19 +158,19 @@ impl Question {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     arguments.question.validate()?;
     memory::check(arguments)?;
     match (arguments.runs, arguments.smallest) {
         (0, _) => Err(Failure::Input("--runs is 0, expected at least 1".into())),
         (1, None) => single(arguments),
-        (1, Some(count)) => few::run(arguments, count),
+        (1, Some(count)) => few::answer(arguments, count),
         (_, Some(_)) => Err(Failure::Input("--smallest is about one training set: drop --runs".into())),
-        (_, None) => many::run(arguments),
+        (_, None) => many::answer(arguments),
     }
 }
 
-fn single(arguments: &Arguments) -> Result<Status, Failure> {
+fn single(arguments: &Arguments) -> Result<Answer, Failure> {
     let times =
         arguments.question.at.as_ref().map(|at| at.times::<f64>().map_err(Failure::Input)).transpose()?;
     if times.is_some() && arguments.source.init.is_none() {
@@ -189,10 +188,10 @@ fn single(arguments: &Arguments) -> Result<Status, Failure> {
     if let Some(path) = &arguments.csv {
         report.write(path)?;
     }
-    if arguments.json {
-        output::print_json(&report.json(arguments)?)?;
-    } else if !arguments.quiet {
-        output::print(&report.text(arguments))?;
-    }
-    Ok(output::status(&report.statements))
+    let said = match (arguments.json, arguments.quiet) {
+        (true, _) => Said::Json(report.json(arguments)?),
+        (false, false) => Said::Text(report.text(arguments)),
+        (false, true) => Said::Nothing,
+    };
+    Ok(Answer { said, status: output::status(&report.statements) })
 }

@@ -23,7 +23,7 @@ use self::report::{Report, Row};
 use self::source::{Loaded, LossName, NetArguments, SourceArguments, TaskName};
 use crate::Status;
 use crate::arguments::Numbers;
-use crate::output::{self, Failure};
+use crate::output::{self, Answer, Failure, Said};
 use crate::progress::Progress;
 
 #[derive(Args, Debug)]
@@ -213,7 +213,7 @@ impl Arguments {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let loaded = arguments.source.load(&arguments.net, arguments.question.loss)?;
     let report = match arguments.optimizer() {
         OptimiserName::Flow => flow(arguments, &loaded)?,
@@ -225,22 +225,25 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     if let Some(path) = &arguments.csv {
         report.write_csv(path)?;
     }
-    if arguments.json {
-        output::print_json(&report.json(arguments, &loaded)?)?;
-    } else if !arguments.quiet {
-        output::print(&report.text(arguments, &loaded))?;
-    }
-    if let Some(step) = report.blew_up {
-        return Err(Failure::Computation(format!(
-            "the loss after {step} steps is not finite{}",
-            arguments
-                .question
-                .resume
-                .as_ref()
-                .map_or(String::new(), |p| format!("; the last finite state is in {}", p.display()))
-        )));
-    }
-    Ok(output::status(&report.statements))
+    let said = if arguments.json {
+        Said::Json(report.json(arguments, &loaded)?)
+    } else if arguments.quiet {
+        Said::Nothing
+    } else {
+        Said::Text(report.text(arguments, &loaded))
+    };
+    // The answer stands: it says how far the run came.
+    let status = match report.blew_up {
+        Some(step) => {
+            let saved = arguments.question.resume.as_ref();
+            let saved =
+                saved.map_or(String::new(), |p| format!("; the last finite state is in {}", p.display()));
+            eprintln!("groktime: the loss after {step} steps is not finite{saved}");
+            Status::BlewUp
+        }
+        None => output::status(&report.statements),
+    };
+    Ok(Answer { said, status })
 }
 
 /// Between writes of the checkpoint.

@@ -1,26 +1,30 @@
-//! `groktime reproduce NAME… --out DIR`: published figures, one file each: data (CSV), pictures (SVG,
-//! PNG) and what must be seen in them, checked (JSON).
+//! `groktime reproduce NAME…|all --out DIR`: published figures, each as data (CSV), pictures (SVG, PNG) and what
+//! must be seen in them, checked (JSON).
 
-mod completion;
-mod diagonal;
-mod effective;
-mod ridge;
+pub mod completion;
+pub mod diagonal;
+pub mod effective;
+pub mod ridge;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use clap::Args;
 use groktime::data::files::write_whole;
+use groktime::sweep::fingerprint;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Status;
+use crate::models::MODELS;
 use crate::output::{self, Failure, write_csv};
 use crate::plot::{self, Figure};
-use crate::progress::spinner;
+use crate::progress::Progress;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Names of figures (see --list)
+    /// Names of figures (see --list), or all
     #[arg(required_unless_present = "list")]
     names: Vec<String>,
     /// List the figures and end
@@ -29,22 +33,54 @@ pub struct Arguments {
     /// Folder to write into (made if it is not there)
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
+    /// Make figures again that are complete in DIR
+    #[arg(long)]
+    again: bool,
     /// No text on standard output
     #[arg(long)]
     quiet: bool,
 }
 
-/// A published figure.
-struct Entry {
-    name: &'static str,
-    what: &'static str,
+/// A published figure, or one of ours about a published theory.
+pub struct Entry {
+    pub name: &'static str,
+    /// Number of the figure in its paper; `None` for ours.
+    pub number: Option<&'static str>,
+    /// What it shows.
+    pub shows: &'static str,
+    /// What it takes, about: seconds on two cores.
+    pub seconds: f64,
     make: fn() -> Result<Produced, Failure>,
 }
 
-/// The figures of all models.
-fn registry() -> impl Iterator<Item = &'static Entry> {
-    [ridge::FIGURES, diagonal::FIGURES, completion::FIGURES, effective::FIGURES].into_iter().flatten()
+impl Entry {
+    /// Paper, number and what is shown.
+    fn what(&self, paper: &str) -> String {
+        match self.number {
+            Some(number) => format!("{paper} figure {number}: {}", self.shows),
+            None => format!("{} (not in the paper)", self.shows),
+        }
+    }
 }
+
+/// The figures of all models, with the papers they belong to.
+pub fn registry() -> impl Iterator<Item = (&'static str, &'static Entry)> {
+    MODELS.iter().flat_map(|model| model.figures.iter().map(|entry| (model.paper, entry)))
+}
+
+/// This build of the program. What another build made is made again: its settings may have been others.
+pub static PROGRAM: LazyLock<Option<String>> = LazyLock::new(|| {
+    let program = std::env::current_exe().and_then(std::fs::read).ok()?;
+    // With debugging symbols that is hundreds of megabytes: parts of one are read by the word.
+    let part = |bytes: &[u8]| {
+        let words = bytes.chunks_exact(8);
+        let rest = words.remainder().iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        let word = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        words.map(word).fold(rest, |h, w| (h.rotate_left(5) ^ w).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    };
+    let parts: Vec<u8> = program.chunks(1 << 20).flat_map(|bytes| part(bytes).to_le_bytes()).collect();
+    Some(fingerprint(&parts))
+});
 
 /// What a figure is made of.
 struct Produced {
@@ -92,63 +128,120 @@ impl Check {
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     if arguments.list {
-        let rows = registry().map(|e| vec![e.name.to_owned(), e.what.to_owned()]).collect();
-        output::print(&output::table(&["name", "figure"], rows))?;
-        return Ok(Status::Done);
+        return list();
     }
-    let entries = arguments
-        .names
-        .iter()
-        .map(|name| {
-            registry().find(|e| e.name == name).ok_or_else(|| {
-                let names: Vec<&str> = registry().map(|e| e.name).collect();
-                Failure::Input(format!("there is no figure {name:?}; there are {}", names.join(", ")))
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let entries = chosen(&arguments.names)?;
     std::fs::create_dir_all(&arguments.out)
         .map_err(|e| Failure::Computation(format!("{}: {e}", arguments.out.display())))?;
-    for entry in entries {
-        let started = Instant::now();
-        let bar = spinner(entry.name);
-        let produced = (entry.make)()?;
-        bar.finish_and_clear();
-        write(entry, &produced, &arguments.out, started)?;
+    let folder = Folder(&arguments.out);
+    let total: f64 = entries.iter().map(|(_, entry)| entry.seconds).sum();
+    let progress = Progress::new("figures", !arguments.quiet);
+    let mut failures = Vec::new();
+    let mut spent = 0.0;
+    for (i, (paper, entry)) in entries.iter().enumerate() {
+        progress.doing(format!("{} ({} of {})", entry.name, i + 1, entries.len()));
+        let text = match folder.complete(entry) && !arguments.again {
+            true => format!("{}  complete in {}\n", entry.name, arguments.out.display()),
+            false => match folder.make(paper, entry) {
+                Ok(text) => text,
+                // The others first: what they cost is not lost.
+                Err(failure) => {
+                    failures.push(format!("{}: {failure}", entry.name));
+                    continue;
+                }
+            },
+        };
         if !arguments.quiet {
-            output::print(&summary(entry, &produced, &arguments.out, started))?;
+            progress.print(&text)?;
         }
+        spent += entry.seconds;
+        progress.at(spent / total);
     }
+    match failures.is_empty() {
+        true => Ok(Status::Done),
+        false => Err(Failure::Computation(failures.join("\n"))),
+    }
+}
+
+fn list() -> Result<Status, Failure> {
+    let row = |(paper, entry): (&str, &Entry)| {
+        let number = entry.number.unwrap_or("ours");
+        let cells = [entry.name, paper, number, entry.shows].map(str::to_owned);
+        [&cells[..], &[format!("{} s", entry.seconds)]].concat()
+    };
+    let rows = registry().map(row).collect();
+    output::print(&output::table(&["name", "paper", "figure", "what it shows", "takes about"], rows))?;
     Ok(Status::Done)
 }
 
-fn write(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) -> Result<(), Failure> {
-    let path = |extension: &str| folder.join(format!("{}.{extension}", entry.name));
-    write_csv(&path("csv"), &produced.heading, &produced.rows)?;
-    plot::write(&produced.figure, &path("svg")).map_err(Failure::writing)?;
-    plot::write(&produced.figure, &path("png")).map_err(Failure::writing)?;
-    let document = serde_json::json!({
-        "schema": 1,
-        "version": env!("CARGO_PKG_VERSION"),
-        "figure": entry.name,
-        "what": entry.what,
-        "settings": produced.settings,
-        "checks": produced.checks,
-        "seconds": started.elapsed().as_secs_f64(),
-    });
-    // The JSON comes last: a figure is complete when it is there.
-    write_whole(&path("json"), |file| {
-        serde_json::to_writer_pretty(file, &document).map_err(std::io::Error::from)
-    })
-    .map_err(Failure::writing)
+/// The entries of some names, each once.
+fn chosen(names: &[String]) -> Result<Vec<(&'static str, &'static Entry)>, Failure> {
+    let known = |name: &str| name == "all" || registry().any(|(_, entry)| entry.name == name);
+    if let Some(name) = names.iter().find(|name| !known(name)) {
+        let all: Vec<&str> = registry().map(|(_, entry)| entry.name).chain(["all"]).collect();
+        return Err(Failure::Input(format!("there is no figure {name:?}; there are {}", all.join(", "))));
+    }
+    let wanted = |entry: &Entry| names.iter().any(|name| name == "all" || name == entry.name);
+    Ok(registry().filter(|(_, entry)| wanted(entry)).collect())
 }
 
-fn summary(entry: &Entry, produced: &Produced, folder: &Path, started: Instant) -> String {
-    let seconds = started.elapsed().as_secs_f64();
-    let mut text = format!("{}  {} ({seconds:.1} s)\n", entry.name, entry.what);
-    for check in &produced.checks {
-        let measured = output::short(check.measured);
-        text +=
-            &format!("  {:<8} {}: {measured} (published: {})\n", check.verdict, check.what, check.published);
+/// Where figures are written.
+pub struct Folder<'a>(pub &'a Path);
+
+impl Folder<'_> {
+    pub fn path(&self, entry: &Entry, extension: &str) -> PathBuf {
+        self.0.join(format!("{}.{extension}", entry.name))
     }
-    text + &format!("  written: {}/{}.{{csv,svg,png,json}}\n", folder.display(), entry.name)
+
+    /// What is known of a figure; `None` when it is not there.
+    pub fn document(&self, entry: &Entry) -> Option<Value> {
+        let text = std::fs::read(self.path(entry, "json")).ok()?;
+        let pictures = ["csv", "svg", "png"].iter().all(|extension| self.path(entry, extension).is_file());
+        if pictures { serde_json::from_slice(&text).ok() } else { None }
+    }
+
+    /// Whether this build of the program made all four files.
+    fn complete(&self, entry: &Entry) -> bool {
+        let made = self.document(entry).and_then(|d| d["program"].as_str().map(str::to_owned));
+        made.is_some() && made == *PROGRAM
+    }
+
+    /// Makes a figure; what there is to say about it.
+    fn make(&self, paper: &str, entry: &Entry) -> Result<String, Failure> {
+        let started = Instant::now();
+        let produced = (entry.make)()?;
+        // The JSON goes first and comes last: while it is not there, the figure is not complete.
+        let json = self.path(entry, "json");
+        if json.exists() {
+            std::fs::remove_file(&json)
+                .map_err(|e| Failure::Computation(format!("{}: {e}", json.display())))?;
+        }
+        write_csv(&self.path(entry, "csv"), &produced.heading, &produced.rows)?;
+        plot::write(&produced.figure, &self.path(entry, "svg")).map_err(Failure::writing)?;
+        plot::write(&produced.figure, &self.path(entry, "png")).map_err(Failure::writing)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let document = serde_json::json!({
+            "schema": 1,
+            "version": env!("CARGO_PKG_VERSION"),
+            "program": *PROGRAM,
+            "figure": entry.name,
+            "what": entry.what(paper),
+            "settings": produced.settings,
+            "checks": produced.checks,
+            "seconds": seconds,
+        });
+        write_whole(&json, |file| {
+            serde_json::to_writer_pretty(file, &document).map_err(std::io::Error::from)
+        })
+        .map_err(Failure::writing)?;
+        let mut text = format!("{}  {} ({seconds:.1} s)\n", entry.name, entry.what(paper));
+        for check in &produced.checks {
+            let measured = output::short(check.measured);
+            text += &format!(
+                "  {:<8} {}: {measured} (published: {})\n",
+                check.verdict, check.what, check.published
+            );
+        }
+        Ok(text + &format!("  written: {}/{}.{{csv,svg,png,json}}\n", self.0.display(), entry.name))
+    }
 }

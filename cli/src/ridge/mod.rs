@@ -17,7 +17,7 @@ use self::report::{Report, Runs};
 use self::source::SourceArguments;
 use crate::Status;
 use crate::arguments::Numbers;
-use crate::output::{self, Failure};
+use crate::output::{self, Answer, Failure, Said};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -96,7 +96,7 @@ impl Arguments {
     }
 }
 
-pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     if arguments.runs == 0 {
         return Err(Failure::Input("--runs is 0, expected at least 1".into()));
     }
@@ -123,7 +123,7 @@ impl<T, F> Solve<T> for F where
 {
 }
 
-fn single<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Status, Failure> {
+fn single<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answer, Failure> {
     let times = requested_times::<T>(arguments)?;
     let owned = arguments.source.load(arguments.source.seed)?;
     let problem = owned.problem();
@@ -138,15 +138,15 @@ fn single<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Statu
     if let Some(path) = &arguments.csv {
         report::write_times(&form, &times, path)?;
     }
-    if arguments.json {
-        output::print_json(&report.json(arguments, &form, &times)?)?;
-    } else if !arguments.quiet {
-        output::print(&report.text(arguments, &form, &times)?)?;
-    }
-    Ok(output::status(&report.statements))
+    let said = match (arguments.json, arguments.quiet) {
+        (true, _) => Said::Json(report.json(arguments, &form, &times)?),
+        (false, false) => Said::Text(report.text(arguments, &form, &times)?),
+        (false, true) => Said::Nothing,
+    };
+    Ok(Answer { said, status: output::status(&report.statements) })
 }
 
-fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Status, Failure> {
+fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answer, Failure> {
     let files = matches!(arguments.source.features, crate::arguments::Source::File(_));
     if files && arguments.source.init.is_some() && arguments.source.teacher.is_some() {
         return Err(Failure::Input(
@@ -171,12 +171,12 @@ fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Status,
     if let Some(path) = &arguments.csv {
         runs.write(path)?;
     }
-    if arguments.json {
-        output::print_json(&runs.json())?;
-    } else if !arguments.quiet {
-        output::print(&runs.text())?;
-    }
-    Ok(if runs.violated() { Status::Violated } else { Status::Done })
+    let said = match (arguments.json, arguments.quiet) {
+        (true, _) => Said::Json(runs.json()),
+        (false, false) => Said::Text(runs.text()),
+        (false, true) => Said::Nothing,
+    };
+    Ok(Answer { said, status: if runs.violated() { Status::Violated } else { Status::Done } })
 }
 
 fn requested_times<T: Clock>(arguments: &Arguments) -> Result<Option<Vec<T>>, Failure> {

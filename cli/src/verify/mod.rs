@@ -1,42 +1,37 @@
-//! `groktime verify MODEL`: every statement of a model on its paper's settings, judged.
+//! `groktime verify MODEL|all`: every statement on its paper's settings, judged.
 //!
 //! Deterministic statements must hold on every instance that meets their hypotheses. Probabilistic ones
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
 //! be a one-in-a-million event at the rate it allows.
 
-mod completion;
-mod diagonal;
-mod effective;
-mod network;
-mod ridge;
+pub mod completion;
+pub mod diagonal;
+pub mod effective;
+pub mod network;
+pub mod ridge;
 
-use clap::{Args, ValueEnum};
-use groktime::theorem::{Form, Judged, Outcome, Side, Standing};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use groktime::theorem::{Form, Hypothesis, Judged, Outcome, Side, Standing};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::Status;
+use crate::models::{MODELS, Model};
 use crate::output::{self, Failure, short};
+use crate::progress::spinner;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The model whose statements are verified
-    #[arg(value_enum)]
-    model: Model,
+    /// The model whose statements are verified, or all
+    #[arg(value_parser = PossibleValuesParser::new(MODELS.iter().map(|m| m.name).chain(["all"])))]
+    model: String,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
     /// No table on standard output
     #[arg(long)]
     quiet: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Model {
-    Ridge,
-    Diagonal,
-    Completion,
-    Effective,
-    Network,
 }
 
 /// One statement over all instances.
@@ -55,6 +50,12 @@ pub struct Row {
     /// Smallest distance to the bound among applicable instances (logarithms or clock units), and where.
     worst_slack: Option<f64>,
     worst_instance: Option<String>,
+    /// Claim, exact value and hypotheses there; without applicable instances, the hypotheses of the first.
+    claim: &'static str,
+    value: Option<f64>,
+    measured: Option<f64>,
+    at_time: Option<f64>,
+    hypotheses: Vec<Hypothesis>,
     /// Failure rate over many draws, for probabilistic statements.
     rate: Option<Rate>,
     outcome: Outcome,
@@ -84,60 +85,88 @@ pub struct Instance {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
-    let (model, paper, rows) = match arguments.model {
-        Model::Effective => ("effective", "2205.10343", effective::rows()?),
-        Model::Ridge => ("ridge", "2601.19791", ridge::rows()?),
-        Model::Completion => ("completion", "2311.18817", completion::rows()?),
-        Model::Diagonal => ("diagonal", "2311.18817", diagonal::rows()?),
-        Model::Network => ("network", "2405.19454, 2311.18817", network::rows()?),
-    };
-    let violated = rows.iter().any(|r| r.outcome == Outcome::Violated);
+    let chosen = MODELS.iter().filter(|m| arguments.model == "all" || arguments.model == m.name);
+    let verified = verify(chosen)?;
+    let violated = verified.violated();
     if arguments.json {
-        output::print_json(&serde_json::json!({
-            "schema": 1,
-            "version": env!("CARGO_PKG_VERSION"),
-            "model": model,
-            "command": "verify",
-            "violated": violated,
-            "statements": rows,
-        }))?;
+        output::print_json(&verified.json(&arguments.model))?;
     } else if !arguments.quiet {
-        output::print(&text(model, paper, &rows))?;
+        output::print(&verified.text())?;
     }
     Ok(if violated { Status::Violated } else { Status::Done })
 }
 
-fn text(model: &str, paper: &str, rows: &[Row]) -> String {
-    let heading = ["statement", "bounds", "applicable", "fails", "closest", "outcome", "note"];
-    let cells = rows.iter().map(|r| {
-        let side = r.side.symbol();
-        vec![
-            output::statement_name(r.source, r.form),
-            format!("{} {side}", r.quantity),
-            format!("{}/{}", r.applicable, r.instances),
-            match r.rate {
-                Some(rate) => format!("{}/{}", rate.failures, rate.draws),
-                None => r.fails.to_string(),
-            },
-            r.worst_slack.map_or("–".to_owned(), short),
-            r.outcome.name().to_owned(),
-            r.note.clone(),
-        ]
+/// The statements of some models.
+pub struct Verified(Vec<(&'static Model, Vec<Row>)>);
+
+/// Judges the statements of some models.
+pub fn verify(models: impl Iterator<Item = &'static Model>) -> Result<Verified, Failure> {
+    let judged = models.map(|model| {
+        let bar = spinner(model.name);
+        let rows = (model.verify)()?;
+        bar.finish_and_clear();
+        Ok((model, rows))
     });
-    let count = |outcome| rows.iter().filter(|r| r.outcome == outcome).count();
-    let mut text = format!("Statements of the {model} model (arXiv {paper}) against exact trajectories\n");
-    text += &output::table(&heading, cells.collect());
-    text += &format!(
-        "closest: smallest distance to the bound, in clock units or natural logarithms.\n\
-         [derived]: our own form, or the limit η → 0 of a printed one under the flow clock.\n\
-         {} hold, {} violated, {} known errata, {} undetermined, {} not applicable or not evaluated\n",
-        count(Outcome::Holds),
-        count(Outcome::Violated),
-        count(Outcome::KnownErratum),
-        count(Outcome::Undetermined),
-        count(Outcome::NotApplicable) + count(Outcome::NotEvaluated),
-    );
-    text
+    Ok(Verified(judged.collect::<Result<_, Failure>>()?))
+}
+
+impl Verified {
+    fn rows(&self) -> impl Iterator<Item = (&'static Model, &Row)> {
+        self.0.iter().flat_map(|(model, rows)| rows.iter().map(move |row| (*model, row)))
+    }
+
+    pub fn violated(&self) -> bool {
+        self.rows().any(|(_, row)| row.outcome == Outcome::Violated)
+    }
+
+    /// The document of `verify --json`; the model is that of the command line.
+    pub fn json(&self, model: &str) -> Value {
+        /// A row that says whose it is.
+        #[derive(Serialize)]
+        struct Named<'a> {
+            model: &'static str,
+            #[serde(flatten)]
+            row: &'a Row,
+        }
+        let rows: Vec<Named<'_>> = self.rows().map(|(model, row)| Named { model: model.name, row }).collect();
+        json!({
+            "schema": 1,
+            "version": env!("CARGO_PKG_VERSION"),
+            "model": model,
+            "command": "verify",
+            "violated": self.violated(),
+            "statements": rows,
+        })
+    }
+
+    fn text(&self) -> String {
+        let several = self.0.len() > 1;
+        let mut heading = vec!["statement", "bounds", "applicable", "fails", "closest", "outcome", "note"];
+        let mut cells: Vec<Vec<String>> = self.rows().map(|(_, row)| row.cells()).collect();
+        let title = match &self.0[..] {
+            [(model, _)] => format!("the {} model (arXiv {})", model.name, model.paper),
+            _ => "all models".to_owned(),
+        };
+        if several {
+            heading.insert(0, "model");
+            for (cells, (model, _)) in cells.iter_mut().zip(self.rows()) {
+                cells.insert(0, model.name.to_owned());
+            }
+        }
+        let count = |outcome| self.rows().filter(|(_, row)| row.outcome == outcome).count();
+        format!(
+            "Statements of {title} against exact trajectories\n{}\
+             closest: smallest distance to the bound, in clock units or natural logarithms.\n\
+             [derived]: our own form, or the limit η → 0 of a printed one under the flow clock.\n\
+             {} hold, {} violated, {} known errata, {} undetermined, {} not applicable or not evaluated\n",
+            output::table(&heading, cells),
+            count(Outcome::Holds),
+            count(Outcome::Violated),
+            count(Outcome::KnownErratum),
+            count(Outcome::Undetermined),
+            count(Outcome::NotApplicable) + count(Outcome::NotEvaluated),
+        )
+    }
 }
 
 /// Gathers the judged instances, one row a statement, in the order of their first appearance.
@@ -159,6 +188,11 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
                     fails: 0,
                     worst_slack: None,
                     worst_instance: None,
+                    claim: statement.claim.name(),
+                    value: None,
+                    measured: None,
+                    at_time: None,
+                    hypotheses: statement.hypotheses.clone(),
                     rate: None,
                     outcome: Outcome::NotApplicable,
                     note: String::new(),
@@ -172,6 +206,21 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
 }
 
 impl Row {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            output::statement_name(self.source, self.form),
+            format!("{} {}", self.quantity, self.side.symbol()),
+            format!("{}/{}", self.applicable, self.instances),
+            match self.rate {
+                Some(rate) => format!("{}/{}", rate.failures, rate.draws),
+                None => self.fails.to_string(),
+            },
+            self.worst_slack.map_or("–".to_owned(), short),
+            self.outcome.name().to_owned(),
+            self.note.clone(),
+        ]
+    }
+
     fn add(&mut self, judged: &Judged, instance: &str) {
         self.instances += 1;
         match (judged.statement.standing(), judged.claim_met()) {
@@ -183,6 +232,11 @@ impl Row {
                 if self.worst_slack.is_none_or(|worst| slack < worst) && slack.is_finite() {
                     self.worst_slack = Some(slack);
                     self.worst_instance = Some(instance.to_owned());
+                    let finite = |x: f64| x.is_finite().then_some(x);
+                    self.value = finite(judged.verdict.value);
+                    self.measured = finite(judged.verdict.measured);
+                    self.at_time = judged.verdict.at_time;
+                    self.hypotheses = judged.statement.hypotheses.clone();
                 }
                 let probabilistic = judged.statement.probability.is_some();
                 self.outcome = match (self.fails, probabilistic) {

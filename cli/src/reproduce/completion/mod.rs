@@ -14,7 +14,9 @@ use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
 
 pub const FIGURES: &[Entry] = &[Entry {
     name: "dichotomy-3",
-    what: "2311.18817 figure 3: completion of the multiplication table, d = 97, 5% (5 masks, 10⁷ steps)",
+    number: Some("3"),
+    shows: "completion of the multiplication table, d = 97, 5% (5 masks, 10⁷ steps)",
+    seconds: 4.0,
     make: figure,
 }];
 

@@ -9,22 +9,30 @@ use super::Entry;
 pub const FIGURES: &[Entry] = &[
     Entry {
         name: "effective-4a",
-        what: "2205.10343 figure 4a: probability of a unique linear structure against the training fraction",
+        number: Some("4a"),
+        shows: "probability of a unique linear structure against the training fraction",
+        seconds: 1.0,
         make: ensembles::figure_4a,
     },
     Entry {
         name: "effective-4c",
-        what: "2205.10343 figure 4c: embeddings under the effective theory, p = 10",
+        number: Some("4c"),
+        shows: "embeddings under the effective theory, p = 10",
+        seconds: 1.0,
         make: flow::figure_4c,
     },
     Entry {
         name: "effective-5a",
-        what: "2205.10343 figure 5a: grokking rate λ3 against the training fraction, p = 10",
+        number: Some("5a"),
+        shows: "grokking rate λ3 against the training fraction, p = 10",
+        seconds: 4.0,
         make: ensembles::figure_5a,
     },
     Entry {
         name: "effective-10",
-        what: "2205.10343 figure 10: RQI and accuracy below those of the ideal model, p = 10",
+        number: Some("10"),
+        shows: "RQI and accuracy below those of the ideal model, p = 10",
+        seconds: 1.0,
         make: ideal::figure_10,
     },
 ];
