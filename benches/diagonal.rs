@@ -43,7 +43,7 @@ fn runs(c: &mut Criterion) {
     let small = signs(64, 1000, Loss::Logistic);
     run("signs 64 × 1000, logistic, ‖θ₀‖ = 128, λ = 1e-3", &small, 128.0, 1e-3, RTOL);
     let squared = signs(64, 1000, Loss::Squared);
-    run("signs 64 × 1000, squared, ‖θ₀‖ = 128, λ = 1e-4", &squared, 128.0, 1e-4, RTOL);
+    run("signs 64 × 1000, squared, ‖θ₀‖ = 128, λ = 1e-4", &squared, 128.0, 1e-4, SQUARED_RTOL);
     let large = signs(256, 100_000, Loss::Logistic);
     run("signs 256 × 100000, logistic, ‖θ₀‖ = 128, λ = 1e-3", &large, 128.0, 1e-3, RTOL);
     run("signs 256 × 100000, logistic, ‖θ₀‖ = 1e4, λ = 1e-5", &large, 1e4, 1e-5, RTOL);
@@ -56,8 +56,11 @@ fn runs(c: &mut Criterion) {
     group.finish();
 }
 
-/// Path error below 1e-6 (tests/oracle_diagonal.rs and docs/src/benchmarks.md say how it was measured).
-const RTOL: f64 = 2e-7;
+/// The weights along the path are then within 10⁻⁶ of those at rtol 10⁻¹¹, relative to their norm
+/// (docs/src/benchmarks.md): margins multiply errors of the dual variable by its size.
+const RTOL: f64 = 5e-8;
+/// The same for squared loss, where it stays small.
+const SQUARED_RTOL: f64 = 1e-6;
 
 fn one_time(c: &mut Criterion) {
     let problem = signs(256, 100_000, Loss::Logistic);
