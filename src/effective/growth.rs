@@ -10,17 +10,22 @@ use super::rank::Echelon;
 
 /// Symbols of a window: enough that a tenth of all samples fixes the structure there.
 const WINDOW: usize = 48;
-/// Problems below this size are eliminated whole.
-const WORTH_IT: usize = 2 * WINDOW;
+/// Problems below this size are eliminated whole: that is quicker than a window.
+const WORTH_IT: usize = 256;
 /// Rounds through all classes. Dense sets need one or two.
 const ROUNDS: usize = 50;
 
 impl Problem {
+    /// Whether n0 is sure to be the smallest there is, where asking for a proof by growth pays.
+    pub(super) fn is_soon_unique(&self) -> bool {
+        self.symbols() >= WORTH_IT && self.grows_from_a_window()
+    }
+
     /// Whether n0 = 2 follows by growth from a window, at either end or in the middle. `false` says nothing.
-    pub(crate) fn grows_from_a_window(&self) -> bool {
+    fn grows_from_a_window(&self) -> bool {
         let p = self.symbols();
         self.task.is_addition()
-            && p >= WORTH_IT
+            && p >= 2 * WINDOW
             && [0, (p - WINDOW) / 2, p - WINDOW]
                 .into_iter()
                 .any(|start| self.unique_inside(start) && self.reaches_all(start))
@@ -38,6 +43,9 @@ impl Problem {
             for pair in samples {
                 echelon.put_difference(pair, first);
                 echelon.insert();
+            }
+            if echelon.rank() == WINDOW - 2 {
+                break;
             }
         }
         // The field can only lose rank, and no set of samples has less than nullity two.

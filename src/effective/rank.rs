@@ -220,7 +220,7 @@ impl Problem {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn nullity(&self) -> Nullity {
-        if self.grows_from_a_window() {
+        if self.is_soon_unique() {
             return Nullity { value: self.task.smallest_nullity(), certified: true };
         }
         let echelon = self.echelon();
@@ -241,7 +241,7 @@ impl Problem {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn implied(&self) -> Implied {
-        if self.grows_from_a_window() {
+        if self.is_soon_unique() {
             return self.all_implied();
         }
         let echelon = self.echelon();
