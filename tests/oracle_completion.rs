@@ -1,7 +1,7 @@
 //! The flow of matrix completion against brute-force integration of U and V, its invariants, its closed forms
 //! where it has them, and the convex problems where it ends.
 
-use groktime::completion::{Init, Invariant, Problem, Record, Settings, SlowSettings};
+use groktime::completion::{Init, Invariant, Problem, Record, Settings, SlowSettings, Solution};
 use groktime::data::Observations;
 use groktime::data::matrices::{LowRank, multiplication_table, random_mask};
 use groktime::limits::nuclear::{minimum_nuclear_norm, penalised};
@@ -88,7 +88,28 @@ fn norm(a: &Array2<f64>) -> f64 {
     a.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// Compares path, parameter norm and spectrum; returns the largest path error relative to ‖W(T)‖.
+/// The singular values of both factors, from the eigenvalues ω of W alone: σ² = (√(ω² + 4c²) ± ω)/2.
+fn singular_values(
+    solution: &Solution,
+    t: f64,
+    factors: (ArrayView2<'_, f64>, ArrayView2<'_, f64>),
+    tolerance: f64,
+) {
+    let c = solution.scale(t);
+    let eigenvalues = |m: &Array2<f64>| Engine::SEQUENTIAL.eigh(m.view()).expect("symmetric").values.to_vec();
+    let spectrum = eigenvalues(&solution.state(t).expect("in the span"));
+    for (factor, sign) in [(factors.0, 1.0), (factors.1, -1.0)] {
+        let squares = eigenvalues(&factor.dot(&factor.t()));
+        let mut ours: Vec<f64> = spectrum.iter().map(|w| 0.5 * (w.hypot(2.0 * c) + sign * w)).collect();
+        ours.sort_by(f64::total_cmp);
+        let largest = squares[squares.len() - 1];
+        for (ours, brute) in ours.iter().zip(&squares) {
+            assert!((ours - brute).abs() < tolerance * largest, "σ² = {brute} against {ours} at {t}");
+        }
+    }
+}
+
+/// Compares path, parameter norm and spectra; returns the largest path error relative to ‖W(T)‖.
 fn compare(problem: &Problem, decay: f64, horizon: f64, rtol: f64) -> f64 {
     let times: Vec<f64> = [1e-6, 1e-4, 1e-3, 0.01, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0]
         .iter()
@@ -125,6 +146,7 @@ fn compare(problem: &Problem, decay: f64, horizon: f64, rtol: f64) -> f64 {
             let spectrum = Engine::SEQUENTIAL.eigh(w.view()).expect("symmetric").values;
             let trace: f64 = spectrum.iter().map(|v| v.hypot(2.0 * c)).sum();
             assert!((trace.sqrt() - theta).abs() < 1e-10 * theta, "trace identity at {t}");
+            singular_values(&solution, t, (u, v), 30.0 * rtol);
         }
     }
     worst
@@ -350,6 +372,29 @@ fn recorded_times_are_those_of_the_path() {
     }
     assert!(at.state(20.0).expect_err("not recorded").to_string().contains("Record"));
     assert!(path.state(300.1).is_err() && path.state(-1.0).is_err());
+}
+
+#[test]
+fn between_the_ends_of_steps_the_path_is_the_integrators() {
+    for (coordinate, weight_decay, rtol) in [(10.0, 1e-4, 1e-8), (1e3, 1e-6, 1e-7), (2.0, 0.01, 1e-10)] {
+        let problem = instance(12, 30, 5, Init::Identity { coordinate });
+        let horizon = 3.0 * f64::ln(coordinate) / weight_decay;
+        let settings = Settings { weight_decay, horizon, rtol, ..Settings::default() };
+        let path = problem.flow(&settings).expect("solved");
+        let ends = path.step_times();
+        let times: Vec<f64> = ends
+            .windows(2)
+            .flat_map(|pair| [0.1, 0.35, 0.5, 0.8].map(|part| pair[0] + part * (pair[1] - pair[0])))
+            .collect();
+        let at = Settings { record: Record::At(times.clone()), ..settings };
+        let at = problem.flow(&at).expect("solved");
+        let size = norm(&path.state(horizon).expect("the end"));
+        for t in times {
+            let (a, b) = (path.state(t).expect("any time"), at.state(t).expect("recorded"));
+            let apart = distance(&a, &b) / size;
+            assert!(apart < 10.0 * rtol, "{apart:e} at {t}, α = {coordinate}, rtol {rtol:e}");
+        }
+    }
 }
 
 #[test]

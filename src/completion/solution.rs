@@ -12,10 +12,10 @@ use crate::linalg::Engine;
 use crate::ode::{Ended, Options, Statistics, Step, bdf_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 
-/// Where inside a step of the stiff integrator the path is kept, beside its ends: the cubic through these
-/// and the ends is closer to the integrator's own polynomial than its tolerance.
-const INSIDE_BDF: &[f64] = &[0.25, 0.75];
-/// The same for the long steps of the explicit method of order 8 (Chebyshev-Lobatto points).
+/// Recorded ends of stiff steps that a value between them is interpolated from: theory/completion.md (14).
+const NEIGHBOURS: usize = 6;
+/// Where inside a long step of the explicit method of order 8 the path is kept, beside its ends
+/// (Chebyshev-Lobatto points).
 pub(super) const INSIDE_EXPLICIT: &[f64] = &[
     0.049515566048790437,
     0.1882550990706332,
@@ -27,8 +27,8 @@ pub(super) const INSIDE_EXPLICIT: &[f64] = &[
 
 /// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
 ///
-/// The path is kept at the ends of the integrator's steps and at a few points inside, and interpolated in each
-/// step. Solved with [`Record::At`] it answers at those times only.
+/// The path is kept at the ends of the integrator's steps (of a slow flow at a few points inside them too), and
+/// interpolated. Solved with [`Record::At`] it answers at those times only.
 #[derive(Clone, Debug)]
 pub struct Solution {
     problem: Problem,
@@ -41,12 +41,22 @@ pub struct Solution {
     invariant: Invariant,
     rank_tolerance: f64,
     horizon: f64,
-    /// How many intervals between recorded times make a step; `None`: no interpolation.
-    intervals: Option<usize>,
+    between: Between,
     times: Vec<f64>,
     /// A node after another: the packed matrix (residuals at the observed pairs), then the trace of A.
     nodes: Vec<f64>,
     diagnostics: Diagnostics,
+}
+
+/// What lies between the recorded times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Between {
+    /// Nothing is known: they were asked for.
+    Nothing,
+    /// One step: a polynomial through the nearest [`NEIGHBOURS`].
+    Step,
+    /// One of so many parts of a step: the polynomial through all its nodes.
+    PartOfStep(usize),
 }
 
 /// What the solution cost, and how well the invariant held.
@@ -112,7 +122,7 @@ impl Problem {
         let mut between = vec![0.0; y0.len()];
         let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
             if requested.is_none() {
-                solution.push_step(step, INSIDE_BDF, &mut between);
+                solution.push(step.t, step.y());
             }
             while let [t, rest @ ..] = pending
                 && *t <= step.t
@@ -168,7 +178,7 @@ impl Solution {
             invariant,
             rank_tolerance: settings.rank_tolerance,
             horizon: settings.horizon,
-            intervals: (settings.record == Record::Path).then_some(INSIDE_BDF.len() + 1),
+            between: if settings.record == Record::Path { Between::Step } else { Between::Nothing },
             times: Vec::new(),
             nodes: Vec::new(),
             diagnostics: Diagnostics::default(),
@@ -199,7 +209,7 @@ impl Solution {
             self.push(t, scratch);
         }
         self.push(step.t, step.y());
-        self.intervals = Some(inside.len() + 1);
+        self.between = Between::PartOfStep(inside.len() + 1);
     }
 
     pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
@@ -233,12 +243,13 @@ impl Solution {
 
     /// The recorded times at which steps end (all of them with [`Record::At`]).
     pub fn step_times(&self) -> Vec<f64> {
-        self.times.iter().copied().step_by(self.intervals.unwrap_or(1)).collect()
+        let stride = if let Between::PartOfStep(parts) = self.between { parts } else { 1 };
+        self.times.iter().copied().step_by(stride).collect()
     }
 
     /// Whether it answers at any time up to the horizon.
     pub fn is_continuous(&self) -> bool {
-        self.intervals.is_some()
+        self.between != Between::Nothing
     }
 
     fn node_length(&self) -> usize {
@@ -260,14 +271,20 @@ impl Solution {
         if self.times.get(after) == Some(&t) {
             return Ok(self.node(after).to_vec());
         }
-        let Some(intervals) = self.intervals else {
-            return Err(Error::Missing {
-                wanted: "a time that was not recorded",
-                needs: "Record::Path, or this time in Record::At",
-            });
+        let (first, count) = match self.between {
+            Between::Nothing => {
+                return Err(Error::Missing {
+                    wanted: "a time that was not recorded",
+                    needs: "Record::Path, or this time in Record::At",
+                });
+            }
+            Between::Step => {
+                let count = NEIGHBOURS.min(self.times.len());
+                (after.saturating_sub(NEIGHBOURS / 2).min(self.times.len() - count), count)
+            }
+            Between::PartOfStep(parts) => ((after - 1) / parts * parts, parts + 1),
         };
-        let first = (after - 1) / intervals * intervals;
-        let times = &self.times[first..=first + intervals];
+        let times = &self.times[first..first + count];
         let mut out = vec![0.0; self.node_length()];
         for (k, &own) in times.iter().enumerate() {
             let others = times.iter().enumerate().filter(|(l, _)| *l != k);
