@@ -142,21 +142,26 @@ pub(super) trait Real:
 impl Real for f32 {}
 impl Real for f64 {}
 
-/// The tangent kernel of a matrix A, symmetrised: K̂ = diag(g) C diag(g) + diag, where C_pq = A_ab for pairs
-/// p = {v, a}, q = {v, b} that share the index v (theory/completion.md (9)).
+/// The tangent kernel of a matrix A, symmetrised: K̂ = diag(g) C diag(g), where C_pq is the sum of A_ab over the
+/// indices v with p = {v, a}, q = {v, b} (theory/completion.md (9)). So C is a sum over v of dense blocks of A:
+/// its rows and columns at the neighbours of v.
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
     /// √w_p, times √2 on the diagonal of the matrix.
     scale: Vec<f64>,
-    /// The indices of each pair in a full square, for the diagonal entries of K̂.
-    corners: Vec<(usize, usize)>,
+    /// The indices of each pair.
+    at: Vec<(usize, usize)>,
     /// √(w_p cs_p), cs = 2 off the diagonal of the matrix and 1 on it: what makes the equation for the
     /// entries of W symmetric.
     row_scale: Vec<f64>,
+    /// For index v the pairs, and their other ends, `start[v]..start[v + 1]`: as in [`Pattern`].
     start: Vec<usize>,
     column: Vec<u32>,
-    /// Where C_pq is in a full square.
-    from: Vec<u32>,
+    pair: Vec<u32>,
+    /// The two places of each pair in these lists; the same twice on the diagonal of the matrix.
+    places: Vec<(u32, u32)>,
+    /// A at the neighbours of v, rows padded with zeros: from `block[v]` on, each as long as [`padded`] says.
+    block: Vec<usize>,
     values: Vec<f64>,
     diagonal: Vec<f64>,
     shared: bool,
@@ -175,41 +180,45 @@ struct Workspace {
     direction: Vec<f64>,
     image: Vec<f64>,
     scaled: Vec<f64>,
+    /// A number a place.
+    local: Vec<f64>,
+}
+
+/// The length of the rows of a block of so many neighbours.
+fn padded(neighbours: usize) -> usize {
+    neighbours.next_multiple_of(LANES)
 }
 
 impl Kernel {
     /// The structure; `weights` are the w_p of S_p = w_p (W_p − y_p).
     pub fn new(pattern: &Pattern, weights: &[f64]) -> Kernel {
-        let stride = stride(pattern.dimension);
-        let on_diagonal = |p: usize| pattern.at[p].0 == pattern.at[p].1;
-        let mut start = vec![0];
-        let (mut column, mut from) = (Vec::new(), Vec::new());
-        for (p, &(i, j)) in pattern.at.iter().enumerate() {
-            let ends = if i == j { vec![(i, j)] } else { vec![(i, j), (j, i)] };
-            for (v, a) in ends {
-                for k in pattern.start[v]..pattern.start[v + 1] {
-                    let (b, q) = (pattern.column[k] as usize, pattern.pair[k]);
-                    if q as usize != p {
-                        column.push(q);
-                        from.push((a * stride + b) as u32);
-                    }
-                }
-            }
-            start.push(column.len());
-        }
         let n = pattern.len();
-        let cs = |p: usize| if on_diagonal(p) { 1.0 } else { 2.0 };
+        let mut places = vec![(u32::MAX, u32::MAX); n];
+        for (place, &p) in pattern.pair.iter().enumerate() {
+            let (first, second) = &mut places[p as usize];
+            *second = place as u32;
+            *first = (*first).min(place as u32);
+        }
+        let mut block = vec![0];
+        for range in pattern.start.windows(2) {
+            let neighbours = range[1] - range[0];
+            block.push(block[block.len() - 1] + neighbours * padded(neighbours));
+        }
+        let size = block[block.len() - 1];
+        let cs = |p: usize| if pattern.at[p].0 == pattern.at[p].1 { 1.0 } else { 2.0 };
         let zeros = || vec![0.0; n];
         Kernel {
             scale: (0..n).map(|p| (weights[p] * 2.0 / cs(p)).sqrt()).collect(),
-            corners: pattern.at.iter().map(|&(i, j)| (i * stride + i, j * stride + j)).collect(),
+            at: pattern.at.clone(),
             row_scale: (0..n).map(|p| (weights[p] * cs(p)).sqrt()).collect(),
-            shared: pattern.shared(4 * column.len()),
-            values: vec![0.0; column.len()],
+            start: pattern.start.clone(),
+            column: pattern.column.clone(),
+            pair: pattern.pair.clone(),
+            places,
+            block,
+            shared: pattern.shared(size),
+            values: vec![0.0; size],
             diagonal: zeros(),
-            start,
-            column,
-            from,
             work: Workspace {
                 right: zeros(),
                 residual: zeros(),
@@ -217,6 +226,7 @@ impl Kernel {
                 direction: zeros(),
                 image: zeros(),
                 scaled: zeros(),
+                local: vec![0.0; pattern.entries()],
             },
             factor: None,
             iterations: 0,
@@ -225,19 +235,24 @@ impl Kernel {
 
     /// Reads the entries of A, a full, padded square.
     pub fn refresh(&mut self, a: &[f64]) {
-        let gather = |value: &mut f64, from: &u32| *value = a[*from as usize];
+        let stride = stride(self.start.len() - 1);
+        let (start, column) = (&self.start, &self.column);
+        let fill = |v: usize, block: &mut [f64]| {
+            let columns = &column[start[v]..start[v + 1]];
+            for (row, &i) in block.chunks_exact_mut(padded(columns.len()).max(1)).zip(columns) {
+                let from = &a[i as usize * stride..(i as usize + 1) * stride];
+                row.iter_mut().zip(columns).for_each(|(value, &j)| *value = from[j as usize]);
+            }
+        };
+        let blocks = pieces(&mut self.values, &self.block);
         match self.shared {
-            true => self
-                .values
-                .par_iter_mut()
-                .with_min_len(1 << 14)
-                .zip(&self.from)
-                .for_each(|(v, f)| gather(v, f)),
-            false => self.values.iter_mut().zip(&self.from).for_each(|(v, f)| gather(v, f)),
+            true => blocks.into_par_iter().enumerate().for_each(|(v, block)| fill(v, block)),
+            false => blocks.into_iter().enumerate().for_each(|(v, block)| fill(v, block)),
         }
         // 2 w A_ii on the diagonal of the matrix, w (A_ii + A_jj) off it: scale² is 2w and w.
-        for ((diagonal, &(i, j)), scale) in self.diagonal.iter_mut().zip(&self.corners).zip(&self.scale) {
-            let twice = if i == j { a[i] } else { a[i] + a[j] };
+        for ((diagonal, &(i, j)), scale) in self.diagonal.iter_mut().zip(&self.at).zip(&self.scale) {
+            let corner = |i: usize| a[i * stride + i];
+            let twice = if i == j { corner(i) } else { corner(i) + corner(j) };
             *diagonal = scale * scale * twice;
         }
     }
@@ -270,7 +285,7 @@ impl Kernel {
         x: &mut [f64],
         work: &mut Workspace,
     ) -> Result<(), Reject> {
-        let Workspace { right, residual, preconditioned, direction, image, scaled } = work;
+        let Workspace { right, residual, preconditioned, direction, image, scaled, local } = work;
         x.fill(0.0);
         residual.copy_from_slice(right);
         let aim = tolerance * dot(right, right).sqrt();
@@ -286,7 +301,7 @@ impl Kernel {
             if dot(residual, residual).sqrt() <= aim {
                 return Ok(());
             }
-            self.apply(identity, factor, direction, image, scaled);
+            self.apply(identity, factor, direction, image, (scaled, local));
             let curvature = dot(direction, image);
             if curvature.is_nan() || curvature <= 0.0 {
                 return Err(Reject("the tangent kernel is not positive definite"));
@@ -317,39 +332,72 @@ impl Kernel {
     }
 
     /// out = (identity·I + factor·K̂) z.
-    fn apply(&self, identity: f64, factor: f64, z: &[f64], out: &mut [f64], scaled: &mut [f64]) {
+    fn apply(
+        &self,
+        identity: f64,
+        factor: f64,
+        z: &[f64],
+        out: &mut [f64],
+        (scaled, local): (&mut [f64], &mut [f64]),
+    ) {
         for ((scaled, z), scale) in scaled.iter_mut().zip(z).zip(&self.scale) {
             *scaled = z * scale;
         }
-        let row = |p: usize, out: &mut f64| {
-            let range = self.start[p]..self.start[p + 1];
-            let (values, columns) =
-                (self.values[range.clone()].as_chunks::<4>(), self.column[range].as_chunks::<4>());
-            // Four sums that do not wait for each other.
-            let mut sums = [0.0; 4];
-            for (values, columns) in values.0.iter().zip(columns.0) {
-                (0..4).for_each(|l| sums[l] += values[l] * scaled[columns[l] as usize]);
+        if self.shared {
+            let scaled = &*scaled;
+            pieces(local, &self.start).into_par_iter().enumerate().with_min_len(16).for_each(|(v, local)| {
+                vectorised(
+                    #[inline(always)]
+                    || self.apply_block(v, scaled, local),
+                );
+            });
+        } else {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (v, range) in self.start.windows(2).enumerate() {
+                        self.apply_block(v, scaled, &mut local[range[0]..range[1]]);
+                    }
+                },
+            );
+        }
+        for (p, out) in out.iter_mut().enumerate() {
+            let (first, second) = self.places[p];
+            let twice = if first == second { 0.0 } else { local[second as usize] };
+            *out = identity * z[p] + factor * self.scale[p] * (local[first as usize] + twice);
+        }
+    }
+
+    /// out = (the block of v)·(its entries of z), eight rows at a time: the block is symmetric.
+    #[inline(always)]
+    fn apply_block(&self, v: usize, z: &[f64], out: &mut [f64]) {
+        let pairs = &self.pair[self.start[v]..self.start[v + 1]];
+        let length = padded(pairs.len());
+        let block = &self.values[self.block[v]..self.block[v + 1]];
+        for (at, out) in out.chunks_mut(LANES).enumerate() {
+            let mut sums = [0.0; LANES];
+            for (row, &p) in block.chunks_exact(length).zip(pairs) {
+                let z = z[p as usize];
+                for (sum, a) in sums.iter_mut().zip(&row[at * LANES..(at + 1) * LANES]) {
+                    *sum += a * z;
+                }
             }
-            for (value, q) in values.1.iter().zip(columns.1) {
-                sums[0] += value * scaled[*q as usize];
-            }
-            let sum: f64 = sums.iter().sum();
-            *out = identity * z[p] + factor * (self.scale[p] * sum + self.diagonal[p] * z[p]);
-        };
-        match self.shared {
-            true => out.par_iter_mut().with_min_len(256).enumerate().for_each(|(p, out)| row(p, out)),
-            false => out.iter_mut().enumerate().for_each(|(p, out)| row(p, out)),
+            out.copy_from_slice(&sums[..out.len()]);
         }
     }
 
     /// K̂ as a dense matrix, symmetric.
     pub fn dense(&self) -> ndarray::Array2<f64> {
         let n = self.diagonal.len();
-        let mut k = ndarray::Array2::from_diag(&ndarray::ArrayView1::from(&self.diagonal));
-        for p in 0..n {
-            for e in self.start[p]..self.start[p + 1] {
-                let q = self.column[e] as usize;
-                k[(p, q)] += self.scale[p] * self.values[e] * self.scale[q];
+        let mut k = ndarray::Array2::zeros((n, n));
+        for (v, range) in self.start.windows(2).enumerate() {
+            let pairs = &self.pair[range[0]..range[1]];
+            let block = &self.values[self.block[v]..self.block[v + 1]];
+            for (row, &p) in block.chunks_exact(padded(pairs.len()).max(1)).zip(pairs) {
+                for (value, &q) in row.iter().zip(pairs) {
+                    let (p, q) = (p as usize, q as usize);
+                    k[(p, q)] += self.scale[p] * value * self.scale[q];
+                }
             }
         }
         k
@@ -359,4 +407,15 @@ impl Kernel {
     pub fn set_factor(&mut self, factor: Option<ndarray::Array2<f64>>) {
         self.factor = factor;
     }
+}
+
+/// Disjoint parts of a slice, from one bound to the next.
+fn pieces<'a>(mut whole: &'a mut [f64], bounds: &[usize]) -> Vec<&'a mut [f64]> {
+    let mut parts = Vec::with_capacity(bounds.len());
+    for range in bounds.windows(2) {
+        let (part, rest) = whole.split_at_mut(range[1] - range[0]);
+        parts.push(part);
+        whole = rest;
+    }
+    parts
 }
