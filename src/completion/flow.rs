@@ -148,8 +148,16 @@ impl CompletionFlow {
         let decay = 2.0 * self.weight_decay;
         let (y_w, y_a) = y.split_at(self.length);
         let (dy_w, dy_a) = dy.split_at_mut(self.length);
-        for_each_symmetrised(sa, d, |k, sum| dy_w[k] = -sum - decay * y_w[k]);
-        for_each_symmetrised(sw, d, |k, sum| dy_a[k] = -sum - decay * y_a[k]);
+        for_each_symmetrised(sa, d, |at, sums| {
+            for ((dy, y), sum) in dy_w[at..].iter_mut().zip(&y_w[at..]).zip(sums) {
+                *dy = -sum - decay * y;
+            }
+        });
+        for_each_symmetrised(sw, d, |at, sums| {
+            for ((dy, y), sum) in dy_a[at..].iter_mut().zip(&y_a[at..]).zip(sums) {
+                *dy = -sum - decay * y;
+            }
+        });
         for (&at, value) in self.pattern.packed.iter().zip(&self.values) {
             dy_w[at] -= decay * value;
         }
@@ -391,8 +399,16 @@ impl StiffFlow for CompletionFlow {
         self.pattern.products::<f32>(s, [a, w], [sa, sw]);
         let (b_w, b_a) = b.split_at_mut(self.length);
         let (keep, change) = (1.0 / identity, shift * largest * *size / identity);
-        for_each_symmetrised(sa, d, |k, sum| b_w[k] = keep * b_w[k] - change * f64::from(sum));
-        for_each_symmetrised(sw, d, |k, sum| b_a[k] = keep * b_a[k] - change * f64::from(sum));
+        for_each_symmetrised(sa, d, |at, sums| {
+            for (b, &sum) in b_w[at..].iter_mut().zip(sums) {
+                *b = keep * *b - change * f64::from(sum);
+            }
+        });
+        for_each_symmetrised(sw, d, |at, sums| {
+            for (b, &sum) in b_a[at..].iter_mut().zip(sums) {
+                *b = keep * *b - change * f64::from(sum);
+            }
+        });
         // At the observed entries that difference cancels; the solution itself does not.
         for (x, &at) in x.iter().zip(&self.pattern.packed) {
             b_w[at] = *x;

@@ -158,7 +158,7 @@ pub(super) struct Kernel {
     start: Vec<usize>,
     column: Vec<u32>,
     pair: Vec<u32>,
-    /// The two places of each pair in these lists; the same twice on the diagonal of the matrix.
+    /// The two places of each pair in these lists; on the diagonal of the matrix the second is beyond their end.
     places: Vec<(u32, u32)>,
     /// A at the neighbours of v, rows padded with zeros: from `block[v]` on, each as long as [`padded`] says.
     block: Vec<usize>,
@@ -177,10 +177,12 @@ struct Workspace {
     right: Vec<f64>,
     residual: Vec<f64>,
     preconditioned: Vec<f64>,
+    /// 1/(identity + factor·K̂_pp).
+    jacobi: Vec<f64>,
     direction: Vec<f64>,
     image: Vec<f64>,
     scaled: Vec<f64>,
-    /// A number a place.
+    /// A number a place, and a zero beyond.
     local: Vec<f64>,
 }
 
@@ -198,6 +200,11 @@ impl Kernel {
             let (first, second) = &mut places[p as usize];
             *second = place as u32;
             *first = (*first).min(place as u32);
+        }
+        for (first, second) in &mut places {
+            if first == second {
+                *second = pattern.entries() as u32;
+            }
         }
         let mut block = vec![0];
         for range in pattern.start.windows(2) {
@@ -223,10 +230,11 @@ impl Kernel {
                 right: zeros(),
                 residual: zeros(),
                 preconditioned: zeros(),
+                jacobi: zeros(),
                 direction: zeros(),
                 image: zeros(),
                 scaled: zeros(),
-                local: vec![0.0; pattern.entries()],
+                local: vec![0.0; pattern.entries() + 1],
             },
             factor: None,
             iterations: 0,
@@ -285,14 +293,17 @@ impl Kernel {
         x: &mut [f64],
         work: &mut Workspace,
     ) -> Result<(), Reject> {
-        let Workspace { right, residual, preconditioned, direction, image, scaled, local } = work;
+        let Workspace { right, residual, preconditioned, jacobi, direction, image, scaled, local } = work;
+        for (inverse, d) in jacobi.iter_mut().zip(&self.diagonal) {
+            *inverse = 1.0 / (identity + factor * d);
+        }
         x.fill(0.0);
         residual.copy_from_slice(right);
         let aim = tolerance * dot(right, right).sqrt();
         if !aim.is_finite() {
             return Err(Reject("a right-hand side that is not finite"));
         }
-        self.precondition(identity, factor, residual, preconditioned);
+        self.precondition(jacobi, residual, preconditioned);
         direction.copy_from_slice(preconditioned);
         let mut product = dot(residual, preconditioned);
         let most = 200 + 10 * x.len();
@@ -309,7 +320,7 @@ impl Kernel {
             let step = product / curvature;
             add_multiple(x, step, direction);
             add_multiple(residual, -step, image);
-            self.precondition(identity, factor, residual, preconditioned);
+            self.precondition(jacobi, residual, preconditioned);
             let next = dot(residual, preconditioned);
             let ratio = next / product;
             product = next;
@@ -320,14 +331,14 @@ impl Kernel {
         Err(Reject("conjugate gradients on the tangent kernel do not converge"))
     }
 
-    fn precondition(&self, identity: f64, factor: f64, r: &[f64], out: &mut [f64]) {
+    fn precondition(&self, jacobi: &[f64], r: &[f64], out: &mut [f64]) {
         if let Some(l) = &self.factor {
             out.copy_from_slice(r);
             cholesky_solve(l.view(), out);
             return;
         }
-        for ((out, r), d) in out.iter_mut().zip(r).zip(&self.diagonal) {
-            *out = r / (identity + factor * d);
+        for ((out, r), inverse) in out.iter_mut().zip(r).zip(jacobi) {
+            *out = r * inverse;
         }
     }
 
@@ -361,10 +372,9 @@ impl Kernel {
                 },
             );
         }
-        for (p, out) in out.iter_mut().enumerate() {
-            let (first, second) = self.places[p];
-            let twice = if first == second { 0.0 } else { local[second as usize] };
-            *out = identity * z[p] + factor * self.scale[p] * (local[first as usize] + twice);
+        for (((out, z), scale), &(first, second)) in out.iter_mut().zip(z).zip(&self.scale).zip(&self.places)
+        {
+            *out = identity * z + factor * scale * (local[first as usize] + local[second as usize]);
         }
     }
 

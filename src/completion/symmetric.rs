@@ -3,6 +3,8 @@
 
 use ndarray::Array2;
 
+use crate::linalg::vectorised;
+
 /// Rows of full squares are padded to a multiple of this.
 pub(super) const LANES: usize = 8;
 
@@ -32,37 +34,69 @@ pub(super) fn unpack(packed: &[f64], d: usize, full: &mut [f64]) {
     mirror(full, d, stride);
 }
 
-/// Copies the lower triangle to the upper one, in tiles that stay in the cache.
+/// Copies the lower triangle to the upper one.
 fn mirror(full: &mut [f64], d: usize, stride: usize) {
-    for top in (0..d).step_by(LANES) {
-        for left in (0..=top).step_by(LANES) {
-            for i in top..(top + LANES).min(d) {
-                for j in left..(left + LANES).min(i) {
-                    full[j * stride + i] = full[i * stride + j];
+    vectorised(
+        #[inline(always)]
+        || {
+            for top in (0..d).step_by(LANES) {
+                for left in (0..=top).step_by(LANES) {
+                    let tile = transposed_tile(full, stride, top, left);
+                    for (j, mirrored) in tile.iter().enumerate().take(d - left) {
+                        // On the diagonal what is below it stays.
+                        let first = if left == top { j } else { 0 };
+                        full[(left + j) * stride + top..][first..LANES].copy_from_slice(&mirrored[first..]);
+                    }
                 }
             }
-        }
-    }
+        },
+    );
 }
 
-/// For each entry of the lower triangle: `write(index, T_ij + T_ji)`, T a full, padded square; in tiles that
-/// stay in the cache.
-pub(super) fn for_each_symmetrised<T: Copy + std::ops::Add<Output = T>>(
+/// For each row of each tile of the lower triangle: `write(index, sums)`, the sums T_ij + T_ji of entries that
+/// follow each other in a packed matrix from `index` on; T a full, padded square.
+pub(super) fn for_each_symmetrised<T: Copy + Default + std::ops::Add<Output = T>>(
     t: &[T],
     d: usize,
-    mut write: impl FnMut(usize, T),
+    mut write: impl FnMut(usize, &[T]),
 ) {
     let stride = stride(d);
-    for top in (0..d).step_by(LANES) {
-        for left in (0..=top).step_by(LANES) {
-            for i in top..(top + LANES).min(d) {
-                let start = packed_index(i, 0);
-                for j in left..(left + LANES).min(i + 1) {
-                    write(start + j, t[i * stride + j] + t[j * stride + i]);
+    vectorised(
+        #[inline(always)]
+        || {
+            for top in (0..d).step_by(LANES) {
+                for left in (0..=top).step_by(LANES) {
+                    let tile = transposed_tile(t, stride, left, top);
+                    for (i, mirrored) in tile.iter().enumerate().take(d - top) {
+                        let row = &t[(top + i) * stride + left..][..LANES];
+                        let mut sums = [T::default(); LANES];
+                        for ((sum, a), b) in sums.iter_mut().zip(row).zip(mirrored) {
+                            *sum = *a + *b;
+                        }
+                        let length = if left == top { i + 1 } else { LANES };
+                        write(packed_index(top + i, left), &sums[..length]);
+                    }
                 }
             }
+        },
+    );
+}
+
+/// The square of LANES rows and columns from (row, column) on, transposed, zero beyond the last row.
+#[inline(always)]
+fn transposed_tile<T: Copy + Default>(
+    full: &[T],
+    stride: usize,
+    row: usize,
+    column: usize,
+) -> [[T; LANES]; LANES] {
+    let mut tile = [[T::default(); LANES]; LANES];
+    for (i, from) in full[row * stride..].chunks_exact(stride).take(LANES).enumerate() {
+        for (to, value) in tile.iter_mut().zip(&from[column..column + LANES]) {
+            to[i] = *value;
         }
     }
+    tile
 }
 
 /// The matrix of a packed one.
