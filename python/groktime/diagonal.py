@@ -263,7 +263,7 @@ class Problem:
     ) -> Limits | None:
         """Kernel and rich limit by independent convex solvers; None when the data are not separable, or cannot be
         interpolated. The start matters at depth ≥ 3 with squared loss only."""
-        if init_norm is init_coordinate is init is None:
+        if init_norm is None and init_coordinate is None and init is None:
             init_coordinate = 1.0
         found = self._problem.limits(depth, self._start(init_norm, init_coordinate, init))
         return None if found is None else Limits(**found)

@@ -74,8 +74,7 @@ class ClosedForm(Trajectory):
         return "give the covariance of the features (with moments unless the teacher is linear) or a test sample"
 
     def _span(self) -> tuple[float, float]:
-        last = [c.time for c in (self._crossing("last_unfit"), self._crossing("first_general")) if c]
-        return 1.0, 10.0 * max([1000.0, *(float(t) for t in last)])
+        return 1.0, 10.0 * max([100.0, *self._marks().values()])
 
     def _crossing(self, name: str) -> Crossing[Any]:
         try:
@@ -85,7 +84,7 @@ class ClosedForm(Trajectory):
 
     def _marks(self) -> dict[str, float]:
         found = {"t1": self._crossing("last_unfit"), "t2": self._crossing("first_general")}
-        return {name: float(c.time) for name, c in found.items() if c.time}
+        return {name: float(c.time) for name, c in found.items() if c.time is not None}
 
     def test_accuracy(self, t: ArrayLike) -> Any:
         """P((N − N*)² ≤ accuracy_tolerance): exact for Gaussian features and a linear teacher, otherwise a fraction
@@ -275,7 +274,7 @@ class Problem(ClosedForm):
         init_scale: float,
         accuracy_tolerance: float,
     ) -> None:
-        self._problem = problem
+        self._problem, self.flow = problem, flow
         self.step_size, self.weight_decay = step_size, weight_decay
         self.init_scale, self.accuracy_tolerance = init_scale, accuracy_tolerance
         form = problem.solve_with(
@@ -302,7 +301,7 @@ class Problem(ClosedForm):
         >>> from groktime import ridge
         >>> problem = ridge.Problem.draw(samples=30, width=200)
         >>> [problem.with_settings(weight_decay=decay).times().t2 for decay in (1e-2, 1e-3)]
-        [193, 2026]
+        [262, 2618]
         """
         made = Problem.__new__(Problem)
         made._settle(

@@ -91,8 +91,7 @@ impl CompletionProblem {
         let watch = &mut progress;
         let solution =
             interruptible(py, |stop| self.problem.flow_observed(&settings, |t| watch.at(t / horizon, stop)));
-        progress.check()?;
-        Ok(CompletionPath { solution: solution? })
+        Ok(CompletionPath { solution: progress.finish(solution)? })
     }
 
     #[pyo3(signature = (*, horizon, rtol, rank_tolerance))]

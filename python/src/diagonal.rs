@@ -115,9 +115,8 @@ impl DiagonalProblem {
         let (watch, wanted) = (&mut progress, &settings);
         let run = interruptible(py, move |stop| {
             Solved::new(problem, |problem| Run::watched(problem, wanted, |t| watch.at(t / horizon, stop)))
-        })?;
-        progress.check()?;
-        Ok(DiagonalPath { run, law: self.law.clone() })
+        });
+        Ok(DiagonalPath { run: progress.finish(run)?, law: self.law.clone() })
     }
 
     fn slow_flow(&self, py: Python<'_>, depth: u32, init: Start<'_>, horizon: f64) -> PyResult<SlowPath> {

@@ -138,8 +138,7 @@ pub fn train<'py>(
         let run = run.inspected(|training| watch.at(training.steps() as f64 / budget as f64, stop));
         run.go(|_| ControlFlow::Continue(()))
     });
-    progress.check()?;
-    Ok(NetworkRun { curves: curves? })
+    Ok(NetworkRun { curves: progress.finish(curves)? })
 }
 
 #[pymethods]

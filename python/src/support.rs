@@ -99,11 +99,11 @@ pub fn interruptible<T: Send>(
     })
 }
 
-/// Calls `progress(fraction)` now and then; an exception in it ends the computation.
+/// Calls `progress(fraction)` now and then, and with 1 at the end; an exception in it ends the computation.
 pub struct Progress {
     call: Option<Py<PyAny>>,
     next: f64,
-    pub failed: Option<PyErr>,
+    failed: Option<PyErr>,
 }
 
 impl Progress {
@@ -114,7 +114,7 @@ impl Progress {
     /// Whether to go on.
     pub fn at(&mut self, fraction: f64, stop: &AtomicBool) -> std::ops::ControlFlow<()> {
         if let Some(call) = &self.call
-            && (fraction >= self.next || fraction >= 1.0)
+            && (self.next..1.0).contains(&fraction)
             && self.failed.is_none()
         {
             self.next = fraction + 0.005;
@@ -126,9 +126,16 @@ impl Progress {
         }
     }
 
-    /// The exception that was raised, if any.
-    pub fn check(self) -> PyResult<()> {
-        self.failed.map_or(Ok(()), Err)
+    /// The result, or the exception that was raised instead; of a computation that went well, its end is told.
+    pub fn finish<T>(self, result: PyResult<T>) -> PyResult<T> {
+        match (self.failed, result, &self.call) {
+            (Some(raised), _, _) => Err(raised),
+            (None, Ok(done), Some(call)) => {
+                Python::attach(|py| call.call1(py, (1.0,)))?;
+                Ok(done)
+            }
+            (None, result, _) => result,
+        }
     }
 }
 
