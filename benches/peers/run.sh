@@ -43,3 +43,7 @@ printf '```\n'
 section "network"
 for count in 1 "$threads"; do "$python" benches/peers/network.py "$count"; done
 printf '```\n'
+section "The library through Python"
+"$python" -m pip install --quiet ./python >&2
+"$python" benches/peers/wheel.py
+printf '```\n'

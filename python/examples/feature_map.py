@@ -14,15 +14,15 @@ def main() -> None:
     rng = np.random.default_rng(0)
     for name, features in [
         ("RBFSampler", RBFSampler(gamma=0.05, n_components=2000, random_state=0).fit_transform(x)),
-        ("PolynomialFeatures", PolynomialFeatures(2).fit_transform(x) / 50),
+        ("PolynomialFeatures", PolynomialFeatures(2, include_bias=False).fit_transform(x) / 16),
     ]:
         m = features.shape[1]
         problem = ridge.Problem(
-            features[:300], labels=labels[:300], init=rng.normal(size=m) * 3, test=(features[300:], labels[300:]),
-            weight_decay=1e-3, step_size=1.0,
+            features[:300], labels=labels[:300], init=rng.normal(size=m) * 30, test=(features[300:], labels[300:]),
+            weight_decay=1e-5, step_size=1.0,
         )  # fmt: skip
-        times = problem.times(train=0.05, test=0.5)
-        print(f"{name}: {m} features, {times}, test loss {problem.test_loss(10**6):.3f} in the end")
+        times = problem.times(train=0.05, test=0.4)
+        print(f"{name}: {m} features, {times}, test loss {problem.limits[1]:.3f} in the end")
 
 
 if __name__ == "__main__":

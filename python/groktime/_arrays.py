@@ -43,6 +43,8 @@ def flow_times(t: ArrayLike) -> tuple[Floats, tuple[int, ...]]:
 
 def step_times(t: ArrayLike) -> tuple[NDArray[np.uint64], tuple[int, ...]]:
     """Steps of descent as a vector, and the shape they came in. Whole floats pass."""
+    if type(t) is int and 0 <= t < 2**64:
+        return np.array([t], dtype=np.uint64), ()
     x = np.asarray(t)
     if x.dtype.kind not in "fiu":
         raise ValueError(f"times have the type {x.dtype}, expected whole numbers (steps)")

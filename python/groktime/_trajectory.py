@@ -31,6 +31,8 @@ class Trajectory(ABC):
     def _column(self, t: ArrayLike, name: str) -> Any:
         times, shape = self._times(t)
         values = self._observe(times, [name])[:, 0]
+        if not shape and values[0] == values[0]:
+            return values[0]
         if len(values) and np.isnan(values).all():
             raise ValueError(f"{name} is not defined for this problem: {self._undefined(name)}")
         return values.reshape(shape)[()]

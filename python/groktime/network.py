@@ -155,7 +155,8 @@ def train(
     """Trains a net on data (n × widths[0]).
 
     loss
-        squared: mean over samples and outputs of (f − y)²; half-squared: mean over samples of ½‖f − y‖²;
+        squared: mean over samples and outputs of (f − y)²; half-squared: mean over samples of ½‖f − y‖² (labels are
+        outputs, or classes from 0 where a net of several outputs is given one column: then y is one-hot);
         cross-entropy: labels are classes from 0; logistic, exponential: labels ±1.
     init
         "he" (weights N(0, 2/inputs) before a ReLU, biases 0), "torch" (uniform on ±1/√inputs), or θ(0) itself;

@@ -35,8 +35,14 @@ fn criterion(name: &str) -> PyResult<Criterion> {
     choose("loss", name, &all)
 }
 
-/// Inputs and labels as the loss wants them: real outputs, signs, or classes.
-fn sample(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, criterion: Criterion) -> PyResult<Sample> {
+/// Inputs and labels as the loss wants them: real outputs, signs, or classes (for squared losses where one column
+/// is given to a net of several outputs).
+fn sample(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView2<'_, f64>,
+    criterion: Criterion,
+    outputs: usize,
+) -> PyResult<Sample> {
     let one = || {
         if y.ncols() == 1 {
             return Ok(y.column(0).to_vec());
@@ -44,11 +50,9 @@ fn sample(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>, criterion: Criterion) 
         Err(PyValueError::new_err(format!("labels have {} columns, expected one", y.ncols())))
     };
     Ok(match criterion {
-        Criterion::Squared | Criterion::HalfSquared => Sample::values(x, y),
+        Criterion::Squared | Criterion::HalfSquared if y.ncols() == outputs => Sample::values(x, y),
         Criterion::Margin(_) => Sample { targets: Targets::Signs(one()?), ..Sample::classes(x, Vec::new()) },
-        Criterion::CrossEntropy | Criterion::CrossEntropyPerOutput => {
-            Sample::classes(x, classes(&one()?).map_err(error)?)
-        }
+        _ => Sample::classes(x, classes(&one()?).map_err(error)?),
     })
 }
 
@@ -95,13 +99,14 @@ pub fn train<'py>(
     let net =
         Net::new(&widths, choose("activation", activation, &activations)?, choose("bias", bias, &biases)?)
             .map_err(error)?;
+    let outputs = net.outputs();
     let (training, held_out) = match (&data, modular) {
         (Some((x, y)), _) => {
             let held_out = match &test {
-                Some((x, y)) => Some(sample(x.as_array(), y.as_array(), criterion)?),
+                Some((x, y)) => Some(sample(x.as_array(), y.as_array(), criterion, outputs)?),
                 None => None,
             };
-            (sample(x.as_array(), y.as_array(), criterion)?, held_out)
+            (sample(x.as_array(), y.as_array(), criterion, outputs)?, held_out)
         }
         (None, Some((symbols, fraction))) => {
             let (training, held_out) = modular_addition(symbols, fraction, seed).map_err(error)?.into_pair();

@@ -31,7 +31,7 @@ enum Source {
         gaussian: Option<bool>,
         feature_bound: Option<f64>,
     },
-    Drawn(Box<Instance>),
+    Drawn(Instance),
 }
 
 enum Sigma {
@@ -191,7 +191,7 @@ impl RidgeProblem {
             seed,
         };
         let instance = compute(py, || recipe.draw())?;
-        RidgeProblem::solve(py, Source::Drawn(Box::new(instance)), Some(init_variance))
+        RidgeProblem::solve(py, Source::Drawn(instance), Some(init_variance))
     }
 
     /// Features, θ₀, and the teacher (or None) and labels (or None).
