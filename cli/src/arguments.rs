@@ -1,9 +1,47 @@
 //! Small parsers of command-line values, shared by the commands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::Args;
 use groktime::trajectory::Clock;
+
+/// Where the answer of a model's command goes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArguments {
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Picture of the curves (.svg or .png)
+    #[arg(long, value_name = "FILE", value_parser = picture_path)]
+    pub plot: Option<PathBuf>,
+    /// The rows of the answer as CSV
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// No table on standard output, no progress
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// A file that a picture can be written to.
+fn picture_path(text: &str) -> Result<PathBuf, String> {
+    path_of_kind(text, &["svg", "png"])
+}
+
+/// A file that an array can be written to.
+pub fn array_path(text: &str) -> Result<PathBuf, String> {
+    path_of_kind(text, &["npy"])
+}
+
+/// Names are refused before anything is computed.
+fn path_of_kind(text: &str, kinds: &[&str]) -> Result<PathBuf, String> {
+    let extension = Path::new(text).extension().map(|e| e.to_string_lossy().to_lowercase());
+    match extension.is_some_and(|e| kinds.contains(&e.as_str())) {
+        true => Ok(text.into()),
+        false => Err(format!("expected a name that ends in .{}", kinds.join(" or ."))),
+    }
+}
 
 /// Comma-separated numbers.
 #[derive(Clone, Debug, Default)]

@@ -335,6 +335,7 @@ fn bad_input_names_the_culprit() {
     given(&["--init", &start, "--depth", "3"], &["u(0)", "0", "coordinate 4"]);
     // Outputs.
     drawn(&["--weights", "W.csv"], &["--weights", "W.csv", ".npy"]);
+    drawn(&["--plot", "p.pdf"], &["--plot", "p.pdf", ".svg", ".png"]);
 }
 
 /// An output that cannot be written is a failure of the output: 3.

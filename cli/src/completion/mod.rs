@@ -16,7 +16,7 @@ use ndarray::{Array3, Axis};
 
 use self::report::Report;
 use self::source::SourceArguments;
-use crate::arguments::Numbers;
+use crate::arguments::{Numbers, OutputArguments, array_path};
 use crate::output::{self, Answer, Failure, Said};
 use crate::progress::Progress;
 
@@ -29,21 +29,11 @@ pub struct Arguments {
     pub source: SourceArguments,
     #[command(flatten)]
     pub question: Question,
-    /// One JSON document on standard output
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Picture of the losses and the norms (.svg or .png)
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub plot: Option<PathBuf>,
-    /// The reported times as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub csv: Option<PathBuf>,
     /// W at the reported times, an array of times × d × d (.npy)
-    #[arg(long, value_name = "OUT.npy", help_heading = "Output")]
+    #[arg(long, value_name = "FILE.npy", value_parser = array_path, help_heading = "Output")]
     pub weights: Option<PathBuf>,
-    /// No table on standard output, no progress
-    #[arg(long, help_heading = "Output")]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
@@ -92,16 +82,16 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         false => solution.statements(&Default::default())?,
     };
     let report = Report { arguments, solution: &solution, table: &table, statements: &statements };
-    if let Some(path) = &arguments.plot {
+    if let Some(path) = &arguments.output.plot {
         crate::plot::write(&picture::figure(&report)?, path).map_err(Failure::writing)?;
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         output::write_observations(path, &table)?;
     }
     if let Some(path) = &arguments.weights {
         write_weights(&solution, &times, path)?;
     }
-    let said = match (arguments.json, arguments.quiet) {
+    let said = match (arguments.output.json, arguments.output.quiet) {
         (true, _) => Said::Json(report.json()?),
         (false, false) => Said::Text(report.text()),
         (false, true) => Said::Nothing,
@@ -133,12 +123,12 @@ fn solve(arguments: &Arguments, problem: &Problem, horizon: f64, times: &[f64]) 
     if slow_flow {
         return Ok(problem.slow_flow(&SlowSettings { horizon, rtol, rank_tolerance, threads })?);
     }
-    let record = match problem.dimension() > LARGEST_PATH && arguments.plot.is_none() {
+    let record = match problem.dimension() > LARGEST_PATH && arguments.output.plot.is_none() {
         true => Record::At(times.to_vec()),
         false => Record::Path,
     };
     let settings = Settings { weight_decay, horizon, rtol, rank_tolerance, threads, record };
-    let progress = Progress::new("gradient flow", !arguments.quiet);
+    let progress = Progress::new("gradient flow", !arguments.output.quiet);
     let solution = problem.flow_observed(&settings, |t| {
         // The steps are about even in log t, over some nine decades.
         progress.at((1.0 + (t / horizon).log10() / 9.0).max(0.0));

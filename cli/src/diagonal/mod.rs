@@ -16,7 +16,7 @@ use ndarray::Array2;
 
 use self::report::{Curves, Report};
 use self::source::{InitArguments, Loaded, LossName, SourceArguments, TaskName};
-use crate::arguments::Numbers;
+use crate::arguments::{Numbers, OutputArguments, array_path};
 use crate::output::{self, Answer, Failure, Said};
 use crate::progress::Progress;
 
@@ -29,20 +29,10 @@ pub struct Arguments {
     #[command(flatten)]
     pub question: Question,
     /// Weights w at the reported times (times × d)
-    #[arg(long, value_name = "FILE.npy", help_heading = "Output")]
+    #[arg(long, value_name = "FILE.npy", value_parser = array_path, help_heading = "Output")]
     pub weights: Option<PathBuf>,
-    /// One JSON document on standard output
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Picture of accuracies, losses, norm and margins (.svg or .png)
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub plot: Option<PathBuf>,
-    /// The reported times as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub csv: Option<PathBuf>,
-    /// No table and no progress
-    #[arg(long, help_heading = "Output")]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
@@ -155,7 +145,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let times = arguments.times(settings.horizon)?;
     match arguments.question.slow_flow {
         false => {
-            let run = integrate(&problem, &settings, arguments.quiet)?;
+            let run = integrate(&problem, &settings, arguments.output.quiet)?;
             let curves = Curves::new(&problem, &test, |t| run.snapshot(t));
             let statements = match arguments.question.no_statements {
                 true => Vec::new(),
@@ -171,7 +161,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
                 return Err(Failure::Input(format!("--slow-flow needs --loss squared, not {name}")));
             }
             let slow = SlowFlow::new(&problem, &settings.init, settings.depth, settings.horizon)?;
-            let distance = report::distance(&slow, &problem, &settings, arguments.quiet)?;
+            let distance = report::distance(&slow, &problem, &settings, arguments.output.quiet)?;
             let curves = Curves::new(&problem, &test, |tau| slow.snapshot(tau));
             write(arguments, &curves, &times, Report::of_slow_flow(&settings, distance))
         }
@@ -206,16 +196,16 @@ where
     if let Some(path) = &arguments.weights {
         write_weights(path, weights, times.len())?;
     }
-    if let Some(path) = &arguments.plot {
+    if let Some(path) = &arguments.output.plot {
         let figure = picture::figure(arguments, curves, &report)?;
         crate::plot::write(&figure, path).map_err(Failure::writing)?;
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         report::write_rows(&rows, path)?;
     }
-    let said = if arguments.json {
+    let said = if arguments.output.json {
         Said::Json(report.json(arguments, curves, &rows)?)
-    } else if arguments.quiet {
+    } else if arguments.output.quiet {
         Said::Nothing
     } else {
         let unit = if arguments.question.slow_flow { 1.0 } else { report.settings.weight_decay };
@@ -226,9 +216,6 @@ where
 }
 
 fn write_weights(path: &std::path::Path, weights: Vec<f64>, times: usize) -> Result<(), Failure> {
-    if path.extension().is_none_or(|e| e != "npy") {
-        return Err(Failure::Input(format!("--weights {}: expected a .npy file", path.display())));
-    }
     let dimension = weights.len() / times.max(1);
     let matrix = Array2::from_shape_vec((times, dimension), weights);
     let matrix = matrix.map_err(|e| Failure::Computation(e.to_string()))?;

@@ -11,7 +11,7 @@ use crate::output::{self, Answer, Failure, Said, short};
 
 pub fn answer(arguments: &Arguments, count: usize) -> Result<Answer, Failure> {
     let source = &arguments.source;
-    if source.init.is_some() || arguments.question.at.is_some() || arguments.plot.is_some() {
+    if source.init.is_some() || arguments.question.at.is_some() || arguments.output.plot.is_some() {
         return Err(Failure::Input(
             "--smallest gives a part of the spectrum: --init, --at and --plot need all of it".into(),
         ));
@@ -29,16 +29,16 @@ pub fn answer(arguments: &Arguments, count: usize) -> Result<Answer, Failure> {
     let values = Array1::from_vec(found.values.clone());
     let least = task.smallest_nullity();
     let set = TrainingSet::new(&arguments.question, &problem, values, found.nullity, least, 1);
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         set.write(path)?;
     }
-    let said = if arguments.json {
+    let said = if arguments.output.json {
         let mut out = set.json(arguments);
         out.insert("eigenvalues_G_error".into(), json!(found.error));
         out.insert("eigenvalues_proved".into(), json!(found.proof == Proof::Inertia));
         out.insert("statements".into(), json!([]));
         Said::Json(Value::Object(out))
-    } else if arguments.quiet {
+    } else if arguments.output.quiet {
         Said::Nothing
     } else {
         Said::Text(set.text(&arguments.question) + "\n" + &table(&found, &set))

@@ -14,7 +14,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let Some(size) = source.random_size(&task)? else {
         return Err(Failure::Input("--runs draws training sets: give --fraction r or --size N".into()));
     };
-    if source.init.is_some() || arguments.plot.is_some() {
+    if source.init.is_some() || arguments.output.plot.is_some() {
         return Err(Failure::Input("--init and --plot are about one training set: drop --runs".into()));
     }
     if !task.commutative() {
@@ -37,14 +37,14 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     sorted.sort_by(f64::total_cmp);
     let quantile = |q: f64| sorted[(q * (sorted.len() - 1) as f64).round() as usize];
     let mean = lambda.iter().sum::<f64>() / lambda.len() as f64;
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         let row = |(k, r): (usize, &groktime::effective::Rate)| {
             vec![k.to_string(), r.parallelograms.to_string(), exact(r.mu), exact(lambda[k])]
         };
         let rows: Vec<_> = rates.iter().enumerate().map(row).collect();
         write_csv(path, &["trial", "parallelograms", "mu", "lambda"], &rows)?;
     }
-    let said = if arguments.json {
+    let said = if arguments.output.json {
         Said::Json(json!({
             "schema": 1,
             "version": env!("CARGO_PKG_VERSION"),
@@ -64,7 +64,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
                 "acc_bar": {"mean": ideal.accuracy, "standard_error": ideal.accuracy_error},
             },
         }))
-    } else if arguments.quiet {
+    } else if arguments.output.quiet {
         Said::Nothing
     } else {
         let mut text = format!(

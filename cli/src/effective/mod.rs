@@ -8,15 +8,13 @@ mod report;
 mod source;
 mod training_set;
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use groktime::effective::{Convention, Gradient, Match, Normalisation, Settings};
 use groktime::linalg::Engine;
 
 use self::report::Report;
 use self::source::SourceArguments;
-use crate::arguments::Numbers;
+use crate::arguments::{Numbers, OutputArguments};
 use crate::output::{self, Answer, Failure, Said};
 
 #[derive(Args, Debug)]
@@ -37,18 +35,8 @@ pub struct Arguments {
     /// Refuse what needs more memory than this, in GB
     #[arg(long, value_name = "GB", default_value_t = 4.0, help_heading = "Question")]
     pub memory: f64,
-    /// One JSON document on standard output
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Picture of loss and RQI over time, or of the spectrum without --init (.svg or .png)
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub plot: Option<PathBuf>,
-    /// The reported times (or, without --init, the eigenvalues) as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub csv: Option<PathBuf>,
-    /// No table on standard output
-    #[arg(long, help_heading = "Output")]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
@@ -182,13 +170,13 @@ fn single(arguments: &Arguments) -> Result<Answer, Failure> {
     let embeddings = arguments.source.embeddings(&problem, arguments.question.normalisation())?;
     let spectrum = problem.spectrum(Engine::PARALLEL)?;
     let report = Report::new(arguments, &spectrum, embeddings.as_ref(), times)?;
-    if let Some(path) = &arguments.plot {
+    if let Some(path) = &arguments.output.plot {
         crate::plot::write(&picture::figure(arguments, &report)?, path).map_err(Failure::writing)?;
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         report.write(path)?;
     }
-    let said = match (arguments.json, arguments.quiet) {
+    let said = match (arguments.output.json, arguments.output.quiet) {
         (true, _) => Said::Json(report.json(arguments)?),
         (false, false) => Said::Text(report.text(arguments)),
         (false, true) => Said::Nothing,

@@ -22,7 +22,7 @@ use groktime::trajectory::log_times;
 use self::report::{Report, Row};
 use self::source::{Loaded, LossName, NetArguments, SourceArguments, TaskName};
 use crate::Status;
-use crate::arguments::Numbers;
+use crate::arguments::{Numbers, OutputArguments};
 use crate::output::{self, Answer, Failure, Said};
 use crate::progress::Progress;
 
@@ -34,18 +34,8 @@ pub struct Arguments {
     pub net: NetArguments,
     #[command(flatten)]
     pub question: Question,
-    /// One JSON document on standard output
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Picture of accuracies, losses, norms and ranks (.svg or .png)
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub plot: Option<PathBuf>,
-    /// The reported steps as CSV
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub csv: Option<PathBuf>,
-    /// No table and no progress
-    #[arg(long, help_heading = "Output")]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -219,15 +209,15 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         OptimiserName::Flow => flow(arguments, &loaded)?,
         _ => trained(arguments, &loaded)?,
     };
-    if let Some(path) = &arguments.plot {
+    if let Some(path) = &arguments.output.plot {
         crate::plot::write(&picture::figure(&report), path).map_err(Failure::writing)?;
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         report.write_csv(path)?;
     }
-    let said = if arguments.json {
+    let said = if arguments.output.json {
         Said::Json(report.json(arguments, &loaded)?)
-    } else if arguments.quiet {
+    } else if arguments.output.quiet {
         Said::Nothing
     } else {
         Said::Text(report.text(arguments, &loaded))
@@ -272,7 +262,7 @@ fn trained(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
         Some(checkpoint) => Run::resume(net, train, test.as_ref(), &settings, &plan, checkpoint)?,
         None => Run::new(Training::new(net, train, &settings, theta)?, test.as_ref(), &plan)?,
     };
-    let progress = Progress::new("training", !arguments.quiet);
+    let progress = Progress::new("training", !arguments.output.quiet);
     let mut written = Instant::now();
     let mut failed = None;
     let inspect = |training: &Training<'_>| {
@@ -341,7 +331,7 @@ fn flow(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
         rtol: if net.activation() == Activation::Relu { 1e-5 } else { 1e-8 },
         ..FlowSettings::default()
     };
-    let progress = Progress::new("gradient flow", !arguments.quiet);
+    let progress = Progress::new("gradient flow", !arguments.output.quiet);
     let run = net.flow_watched(train, &settings, theta, |t| {
         progress.at(t / horizon);
         ControlFlow::Continue(())

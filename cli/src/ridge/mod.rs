@@ -4,8 +4,6 @@ mod picture;
 mod report;
 pub mod source;
 
-use std::path::PathBuf;
-
 use clap::Args;
 use groktime::linalg::Engine;
 use groktime::ridge::theorems::Inputs;
@@ -16,7 +14,7 @@ use rayon::prelude::*;
 use self::report::{Report, Runs};
 use self::source::SourceArguments;
 use crate::Status;
-use crate::arguments::Numbers;
+use crate::arguments::{Numbers, OutputArguments};
 use crate::output::{self, Answer, Failure, Said};
 
 #[derive(Args, Debug)]
@@ -28,18 +26,8 @@ pub struct Arguments {
     /// Independent draws (seeds seed, seed+1, …) instead of one problem
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Question")]
     pub runs: u64,
-    /// One JSON document on standard output
-    #[arg(long, help_heading = "Output")]
-    pub json: bool,
-    /// Picture of both losses with their bounds (.svg or .png)
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub plot: Option<PathBuf>,
-    /// The reported times as CSV (with --runs: one row a run)
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub csv: Option<PathBuf>,
-    /// No table on standard output
-    #[arg(long, help_heading = "Output")]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
@@ -132,13 +120,13 @@ fn single<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answe
     let inputs = arguments.inputs();
     let report = Report::new(&form, &inputs, arguments.question.accuracy_threshold)?;
     let times = times.unwrap_or_else(|| report.default_times());
-    if let Some(path) = &arguments.plot {
+    if let Some(path) = &arguments.output.plot {
         crate::plot::write(&picture::losses(&form, &report), path).map_err(Failure::writing)?;
     }
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         report::write_times(&form, &times, path)?;
     }
-    let said = match (arguments.json, arguments.quiet) {
+    let said = match (arguments.output.json, arguments.output.quiet) {
         (true, _) => Said::Json(report.json(arguments, &form, &times)?),
         (false, false) => Said::Text(report.text(arguments, &form, &times)?),
         (false, true) => Said::Nothing,
@@ -153,7 +141,7 @@ fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answer,
             "--runs: features, teacher and init are all given, nothing is drawn".into(),
         ));
     }
-    if arguments.plot.is_some() {
+    if arguments.output.plot.is_some() {
         return Err(Failure::Input("--plot shows one problem: drop --runs".into()));
     }
     let seeds: Vec<u64> = (0..arguments.runs).map(|i| arguments.source.seed.wrapping_add(i)).collect();
@@ -164,14 +152,14 @@ fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answer,
         let spectrum = problem.spectrum(Engine::SEQUENTIAL)?;
         let form = solve(&spectrum, &arguments.settings())?;
         let report = Report::new(&form, &arguments.inputs(), arguments.question.accuracy_threshold)?;
-        let json = if arguments.json { Some(report.json(arguments, &form, &times)?) } else { None };
+        let json = if arguments.output.json { Some(report.json(arguments, &form, &times)?) } else { None };
         Ok(report::Run { seed, times: report.times, statements: report.statements, json })
     };
     let runs = Runs(seeds.par_iter().map(one).collect::<Result<Vec<_>, _>>()?);
-    if let Some(path) = &arguments.csv {
+    if let Some(path) = &arguments.output.csv {
         runs.write(path)?;
     }
-    let said = match (arguments.json, arguments.quiet) {
+    let said = match (arguments.output.json, arguments.output.quiet) {
         (true, _) => Said::Json(runs.json()),
         (false, false) => Said::Text(runs.text()),
         (false, true) => Said::Nothing,
