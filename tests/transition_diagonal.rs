@@ -159,3 +159,29 @@ fn the_slow_limit_of_depth_three_is_the_minimum_of_the_l1_norm() {
         assert!(distance < 1e-5, "seed {seed}: {distance:e}");
     }
 }
+
+/// The width law at depth two: a coordinate off the support dies like a^{2(1 − |s_k|)}, a = αe^{−λt}, so the slowest
+/// one, max |s_k|, sets how wide the transition is. Slopes of ln |w_k| against λt along the flow.
+#[test]
+fn coordinates_off_the_support_die_at_the_rate_of_their_certificate() {
+    let drawn = draw(Law::Regression { relevant: 30, noise_std: 0.0 }, 10, 30);
+    let best = min_l1(&drawn.design, drawn.labels.as_slice().expect("a vector"), Default::default());
+    let best = best.expect("solved").found().expect("full rank");
+    assert_eq!(best.report.dual_unique, Some(true), "the certificate is not the flow's otherwise");
+    let certificate = drawn.design.to_matrix().t().dot(&best.multipliers);
+    let (alpha, decay) = (300.0_f64, 1e-5);
+    let problem = Problem::new(drawn.design, drawn.labels.to_vec(), Loss::Squared).expect("valid");
+    let run = problem.integrate(&settings(alpha, decay, alpha.ln() + 50.0)).expect("integrated");
+    let weights = |tau: f64| run.snapshot(tau / decay).expect("inside").weights;
+    let (from, to) = (alpha.ln() + 40.0, alpha.ln() + 50.0); // what the other coordinates do has died
+    let (early, late) = (weights(from), weights(to));
+    let off: Vec<usize> = (0..30).filter(|k| !best.support.contains(k)).collect();
+    assert!(off.len() >= 20);
+    for &k in &off {
+        let slope = (late[k].abs().ln() - early[k].abs().ln()) / (to - from);
+        let predicted = -2.0 * (1.0 - certificate[k].abs());
+        assert!((slope - predicted).abs() < 0.005, "coordinate {k}: {slope} for {predicted}");
+    }
+    let slowest = off.iter().map(|&k| certificate[k].abs()).fold(0.0, f64::max);
+    assert!((slowest - best.off_support).abs() < 1e-9);
+}
