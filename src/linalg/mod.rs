@@ -3,7 +3,7 @@
 //! The only place that knows a backend. An [`Engine`] says which one does the work and with how many
 //! threads; it is a plain value, passed where it is needed. The default, pure-Rust backend is
 //! [faer](https://docs.rs/faer); the feature `lapack` adds OpenBLAS through `ndarray-linalg` as a second,
-//! independent one, chosen at run time. Both pass the same tests (`tests/linalg.rs`), with `nalgebra` as
+//! independent one, chosen at run time. Both pass the same tests (`tests/linalg/`), with `nalgebra` as
 //! the third opinion.
 //!
 //! One thread gives bit-identical results in any surroundings; with [`Threads::All`] the last bits of a

@@ -1,4 +1,4 @@
-"""Records the PyTorch runs that tests/oracle_network.rs replays: `python tests/oracles/network.py`.
+"""Records the PyTorch runs that tests/network/oracle.rs replays: `python tests/oracles/network.py`.
 
 Data and parameters are formulas, so that both sides start from the same numbers. Recorded with
 torch 2.15.0, double precision, one thread.

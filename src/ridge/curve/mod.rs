@@ -11,7 +11,7 @@
 //! ΦΦᵀ, and for a function f of that matrix ‖f(G + E) − f(G)‖ ≤ max|f′|·‖E‖, whatever clusters the
 //! eigenvalues form; with f = (1 − η(s/n + λ))^t this is t·max_i(δr_i e^{r_i t}) times the amplitudes'
 //! norm. It is an a-priori model in the manner of Higham and Mary (2019): constants √n, checked against
-//! 800-bit arithmetic by `tests/oracle_ridge.rs`.
+//! 800-bit arithmetic by `tests/ridge/oracle.rs`.
 //!
 //! Exponentials are `libm`'s: the same bits on every machine.
 

@@ -7,8 +7,7 @@ use groktime::linalg::Engine;
 use groktime::trajectory::Trajectory;
 use ndarray::Array2;
 
-mod common;
-use common::effective::{MEAN, ONE, SUM, addition, close, problem, set_a, set_b, set_f, spectrum};
+use crate::common::effective::{MEAN, ONE, SUM, addition, close, problem, set_a, set_b, set_f, spectrum};
 
 /// Coefficients of det(xI − A), descending, by Faddeev and LeVerrier in exact integers.
 fn characteristic(g: &[i64], p: usize) -> Vec<i128> {

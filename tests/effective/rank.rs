@@ -7,9 +7,8 @@ use groktime::linalg::Engine;
 use ndarray::{Array1, Array2, array};
 use proptest::prelude::*;
 
-mod common;
-use common::effective::{addition, bareiss_rank, close, enumerated, problem};
-use common::full as thorough;
+use crate::common::effective::{addition, bareiss_rank, close, enumerated, problem};
+use crate::common::full as thorough;
 
 fn tasks() -> Vec<Task> {
     let mut all: Vec<Task> = (2..=12).map(addition).collect();

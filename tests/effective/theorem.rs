@@ -13,10 +13,8 @@ use groktime::linalg::Engine;
 use groktime::theorem::{Form, Judged, Outcome, Standing};
 use ndarray::{Array2, array};
 
-mod common;
-
 fn draws(quick: u64) -> u64 {
-    if common::full() { 10 * quick } else { quick }
+    if crate::common::full() { 10 * quick } else { quick }
 }
 
 fn one<'j>(judged: &'j [Judged], source: &str, form: Form) -> &'j Judged {

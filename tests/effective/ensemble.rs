@@ -5,9 +5,8 @@
 use groktime::effective::{Ensemble, Normalisation, Problem, Task, smith_invariants};
 use groktime::linalg::Engine;
 
-mod common;
-use common::effective::{MEAN, addition, close, problem};
-use common::full as thorough;
+use crate::common::effective::{MEAN, addition, close, problem};
+use crate::common::full as thorough;
 
 /// Counts of the authors: 10⁴ subsets of each size, p = 10, |D| = 14..=40.
 const AUTHORS: [u32; 27] = [

@@ -12,9 +12,8 @@ use groktime::trajectory::{Observable, Trajectory};
 use ndarray::{Array1, Array2, array};
 use proptest::prelude::*;
 
-mod common;
-use common::effective::{MEAN, ONE, SUM, addition, close, problem, set_f, spectrum};
-use common::full as thorough;
+use crate::common::effective::{MEAN, ONE, SUM, addition, close, problem, set_f, spectrum};
+use crate::common::full as thorough;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if thorough() { 2000 } else { 200 }))]

@@ -12,9 +12,7 @@
 //! 3. Where a loss is a sum of terms larger than itself (moments h and κ, residuals of a held-out sample,
 //!    residuals that pass through zero, labels divided by small singular values before they are learned), the error is relative to these terms.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use groktime::crossing::Point;
 use groktime::data::features::generator;
 use groktime::ridge::{ClosedForm, Settings, Target};

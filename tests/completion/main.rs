@@ -1,0 +1,4 @@
+//! Matrix completion: the flow against brute force, theorems.
+
+mod oracle;
+mod theorem;

@@ -1,0 +1,4 @@
+//! Files and designs.
+
+mod design;
+mod files;

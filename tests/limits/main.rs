@@ -1,0 +1,4 @@
+//! Convex limits against other solvers and their own certificates.
+
+mod convex;
+mod nuclear;

@@ -1,0 +1,4 @@
+//! Linear algebra against its definitions and nalgebra.
+
+mod dense;
+mod few;

@@ -1,0 +1,4 @@
+//! Networks: passes and runs against references, theorems.
+
+mod oracle;
+mod theorem;

@@ -1,0 +1,7 @@
+//! Ridge regression: closed forms, the calculus on them, theorems.
+
+mod calculus;
+#[path = "../common/mod.rs"]
+mod common;
+mod oracle;
+mod theorem;
