@@ -18,7 +18,8 @@ pub struct Model {
     pub formula: &'static str,
     /// Its statements, judged on the paper's settings.
     pub verify: fn() -> Result<Vec<Row>, Failure>,
-    pub figures: &'static [Entry],
+    /// Its figures, and those of trained nets in the same paper.
+    pub figures: &'static [&'static [Entry]],
     /// Its flags.
     pub flags: fn() -> Command,
     /// What its subcommand answers.
@@ -32,7 +33,7 @@ pub const MODELS: [Model; 5] = [
         title: "Ridge regression",
         formula: include_str!("report/formulas/ridge.html"),
         verify: verify::ridge::rows,
-        figures: reproduce::ridge::FIGURES,
+        figures: &[reproduce::ridge::FIGURES, reproduce::network::TWO_LAYERS],
         flags: flags::<ridge::Arguments>,
         answer: |matches| answer(matches, ridge::answer),
     },
@@ -42,7 +43,7 @@ pub const MODELS: [Model; 5] = [
         title: "Diagonal linear nets",
         formula: include_str!("report/formulas/diagonal.html"),
         verify: verify::diagonal::rows,
-        figures: reproduce::diagonal::FIGURES,
+        figures: &[reproduce::diagonal::FIGURES, reproduce::network::DICHOTOMY],
         flags: flags::<diagonal::Arguments>,
         answer: |matches| answer(matches, diagonal::answer),
     },
@@ -52,7 +53,7 @@ pub const MODELS: [Model; 5] = [
         title: "Matrix completion",
         formula: include_str!("report/formulas/completion.html"),
         verify: verify::completion::rows,
-        figures: reproduce::completion::FIGURES,
+        figures: &[reproduce::completion::FIGURES],
         flags: flags::<completion::Arguments>,
         answer: |matches| answer(matches, completion::answer),
     },
@@ -62,7 +63,7 @@ pub const MODELS: [Model; 5] = [
         title: "Effective theory of representation learning",
         formula: include_str!("report/formulas/effective.html"),
         verify: verify::effective::rows,
-        figures: reproduce::effective::FIGURES,
+        figures: &[reproduce::effective::FIGURES, reproduce::network::EFFECTIVE],
         flags: flags::<effective::Arguments>,
         answer: |matches| answer(matches, effective::answer),
     },

@@ -1,4 +1,4 @@
-//! Line charts as SVG and PNG: plain data in, one file out.
+//! Line charts and diagrams of tiles as SVG and PNG: plain data in, one file out.
 //!
 //! A figure is first laid out as a list of shapes (`layout`, with `axis` for ranges and ticks and
 //! `trace` for the curves), then drawn (`render`). Both formats draw the same list.
@@ -76,6 +76,11 @@ pub enum Style {
     Dotted,
     Points,
     LineAndPoints,
+    /// The area is divided into equal tiles; each point fills the one it lies in.
+    Tiles {
+        columns: u16,
+        rows: u16,
+    },
 }
 
 /// The colours of Okabe and Ito, which colour-blind readers can tell apart (less yellow, too light

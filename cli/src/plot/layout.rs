@@ -175,6 +175,14 @@ fn curve(curve: &Curve, frame: &Frame, covered: &mut Vec<Pixel>) -> (Vec<Shape>,
     let bands =
         outlines.into_iter().map(|points| Shape::Polygon { points, ink: Ink { opacity: 0.2, ..ink } });
     let mut strokes = vec![];
+    if let Style::Tiles { columns, rows } = curve.style {
+        let tiles = curve.points.iter().filter_map(|&p| frame.tile(p, (columns, rows)));
+        for Area { left, top, right, bottom } in tiles {
+            covered.push(((left + right) / 2.0, (top + bottom) / 2.0));
+            strokes.push(Shape::Rect { from: (left, top), to: (right, bottom), ink });
+        }
+        return (bands.collect(), strokes);
+    }
     if curve.style != Style::Points {
         for line in frame.lines(&curve.points) {
             cover(&line, covered);
@@ -287,8 +295,12 @@ impl Entry<'_> {
             let ink = Ink { opacity: 0.2, ..ink };
             shapes.push(Shape::Rect { from: (x, y - 6.0), to: (end, y + 6.0), ink });
         }
-        if self.curve.style != Style::Points {
-            stroke(vec![(x, y), (end, y)], self.curve.style, ink, shapes);
+        match self.curve.style {
+            Style::Points => {}
+            Style::Tiles { .. } => {
+                shapes.push(Shape::Rect { from: (x + 6.0, y - 6.0), to: (end, y + 6.0), ink });
+            }
+            style => stroke(vec![(x, y), (end, y)], style, ink, shapes),
         }
         if matches!(self.curve.style, Style::Points | Style::LineAndPoints) {
             shapes.push(Shape::Disc { center: ((x + end) / 2.0, y), radius: DOT, ink });

@@ -49,6 +49,16 @@ impl Frame {
         ))
     }
 
+    /// The tile that a point lies in, of so many columns and rows.
+    pub(super) fn tile(&self, point: (f64, f64), (columns, rows): (u16, u16)) -> Option<Area> {
+        let (x, y) = self.pixel(point).filter(|&p| self.area.contains(p))?;
+        let (width, height) =
+            (self.area.width() / f64::from(columns.max(1)), self.area.height() / f64::from(rows.max(1)));
+        let left = self.area.left + ((x - self.area.left) / width).floor() * width;
+        let top = self.area.top + ((y - self.area.top) / height).floor() * height;
+        Some(Area { left, top, right: left + width, bottom: top + height })
+    }
+
     /// The lines through the points inside the area, broken where a point cannot be shown.
     pub(super) fn lines(&self, points: &[(f64, f64)]) -> Vec<Vec<Pixel>> {
         runs(points.iter().map(|&p| self.pixel(p)))

@@ -38,7 +38,7 @@ pub fn section(paper: &Paper, folder: &Folder<'_>) -> Result<Section, Failure> {
     for model in &paper.models {
         section.html +=
             &format!("<h3 id=\"model-{}\">{}</h3>\n{}", model.name, escaped(model.title), model.formula);
-        for entry in model.figures {
+        for entry in model.figures.iter().copied().flatten() {
             match folder.document(entry) {
                 Some(document) => section.add(entry, &document, folder)?,
                 None => missing.push(entry.name),

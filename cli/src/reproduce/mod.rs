@@ -4,6 +4,7 @@
 pub mod completion;
 pub mod diagonal;
 pub mod effective;
+pub mod network;
 pub mod ridge;
 
 use std::path::{Path, PathBuf};
@@ -65,7 +66,7 @@ impl Entry {
 
 /// The figures of all models, with the papers they belong to.
 pub fn registry() -> impl Iterator<Item = (&'static str, &'static Entry)> {
-    MODELS.iter().flat_map(|model| model.figures.iter().map(|entry| (model.paper, entry)))
+    MODELS.iter().flat_map(|model| model.figures.iter().copied().flatten().map(|entry| (model.paper, entry)))
 }
 
 /// This build of the program. What another build made is made again: its settings may have been others.

@@ -1,0 +1,224 @@
+//! Phase diagrams of the toy model, figures 6a and 6b of arXiv 2205.10343: 7 × 7 cells instead of 13 × 13 and
+//! 16 × 11, 10⁴ steps instead of 10⁵.
+
+use std::ops::ControlFlow;
+
+use groktime::grokking::Phase;
+use groktime::network::{End, Group, Part, Plan, Settings, replay, train};
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::output::{Failure, exact};
+use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
+use crate::reproduce::{Check, Produced};
+
+const CELLS: usize = 7;
+const BUDGET: u64 = 10_000;
+
+/// One run.
+struct Cell {
+    /// Coordinates in the diagram.
+    at: (f64, f64),
+    phase: Phase,
+    fits: Option<u64>,
+    generalises: Option<u64>,
+    blew_up: bool,
+}
+
+/// Rates of embeddings and decoder, decay of the decoder.
+fn cell(at: (f64, f64), embeddings: f64, decoder: f64, weight_decay: f64) -> groktime::Result<Cell> {
+    let (net, split, theta) = replay::toy(10, 45, 58)?;
+    let settings = Settings {
+        step_size: decoder,
+        weight_decay,
+        groups: vec![Group { part: Part::Embedding, step_size: embeddings, weight_decay: 0.0 }],
+        ..Settings::default()
+    };
+    let plan = Plan { budget: BUDGET, record: Some(vec![]), stop_when_decided: true, ..Plan::default() };
+    let go = |_: &groktime::network::Record| ControlFlow::Continue(());
+    let curves = train(&net, &split.train, Some(&split.test), &settings, &plan, &theta, go)?;
+    Ok(Cell {
+        at,
+        phase: curves.phase(),
+        fits: curves.train_step,
+        generalises: curves.test_step,
+        blew_up: matches!(curves.end, End::BlewUp { .. }),
+    })
+}
+
+/// `CELLS` values from one to the other, evenly on a logarithmic axis.
+fn spread(from: f64, to: f64) -> Vec<f64> {
+    let part = |k: usize| k as f64 / (CELLS - 1) as f64;
+    (0..CELLS).map(|k| from * (to / from).powf(part(k))).collect()
+}
+
+/// The range of an axis whose tiles are centred on such values.
+fn range(from: f64, to: f64) -> (f64, f64) {
+    let half = (to / from).powf(0.5 / (CELLS - 1) as f64);
+    (from / half, to * half)
+}
+
+fn tiles(cells: &[Cell], of: Phase, color: Color) -> Curve {
+    let points = cells.iter().filter(|c| c.phase == of).map(|c| c.at).collect();
+    let style = Style::Tiles { columns: CELLS as u16, rows: CELLS as u16 };
+    Curve { name: of.name().into(), points, style, color, band: None }
+}
+
+fn panel(title: &str, cells: &[Cell], x: Axis, y: Axis) -> Panel {
+    let phases = [
+        (Phase::Comprehension, Color::Sky),
+        (Phase::Grokking, Color::Orange),
+        (Phase::Memorization, Color::Purple),
+        (Phase::Confusion, Color::Black),
+    ];
+    // A phase without cells has no place in the legend.
+    let curves = phases.map(|(phase, color)| tiles(cells, phase, color)).into_iter();
+    Panel {
+        title: title.into(),
+        x,
+        y,
+        curves: curves.filter(|c| !c.points.is_empty()).collect(),
+        markers: vec![],
+    }
+}
+
+fn rows(cells: &[Cell]) -> Vec<Vec<String>> {
+    let step = |s: Option<u64>| s.map_or(String::new(), |s| s.to_string());
+    let row = |c: &Cell| {
+        let name = if c.blew_up { "blew-up" } else { c.phase.name() };
+        vec![exact(c.at.0), exact(c.at.1), name.into(), step(c.fits), step(c.generalises)]
+    };
+    cells.iter().map(row).collect()
+}
+
+fn count(cells: &[Cell], phase: Phase) -> f64 {
+    cells.iter().filter(|c| c.phase == phase).count() as f64
+}
+
+fn diagram(
+    columns: &[f64],
+    lines: &[f64],
+    run: impl Fn(f64, f64) -> groktime::Result<Cell> + Sync,
+) -> Result<Vec<Cell>, Failure> {
+    let grid: Vec<(f64, f64)> = columns.iter().flat_map(|&x| lines.iter().map(move |&y| (x, y))).collect();
+    Ok(grid.into_par_iter().map(|(x, y)| run(x, y)).collect::<groktime::Result<Vec<_>>>()?)
+}
+
+pub fn figure_6a() -> Result<Produced, Failure> {
+    let rates = spread(1e-5, 1e-2);
+    let cells = diagram(&rates, &rates, |x, y| cell((x, y), x, y, 0.0))?;
+    let axis = |label: &str| Axis { label: label.into(), scale: Scale::Log, range: Some(range(1e-5, 1e-2)) };
+    // Comprehension needs embeddings that are faster than the decoder.
+    let slower = cells.iter().filter(|c| c.phase == Phase::Comprehension && c.at.0 < 2.0 * c.at.1).count();
+    let late = cells.iter().filter(|c| c.phase == Phase::Grokking && c.at.1 > 1.1e-4).count();
+    let fastest = cells.iter().filter_map(|c| c.generalises).min();
+    Ok(Produced {
+        figure: Figure {
+            title: "Phases of the toy model: addition, regression".into(),
+            panels: vec![panel(
+                "45 of 55 pairs, no weight decay, 10⁴ steps",
+                &cells,
+                axis("learning rate of the embeddings"),
+                axis("learning rate of the decoder"),
+            )],
+            columns: 1,
+            caption: None,
+        },
+        heading: vec!["embedding_step_size", "decoder_step_size", "phase", "train_step", "test_step"],
+        rows: rows(&cells),
+        settings: json!({
+            "cells": [CELLS, CELLS], "published_cells": [13, 13], "budget": BUDGET, "published_budget": 100_000,
+            "seed": 58, "samples": 45, "optimizer": "adamw", "thresholds": 0.9, "delay": 1000,
+        }),
+        checks: vec![
+            Check::new(
+                "share of memorization",
+                "109 of 169 (0.645; in ten times as many steps)",
+                count(&cells, Phase::Memorization) / 49.0,
+                0.45,
+                0.85,
+            ),
+            Check::new(
+                "comprehension with embeddings less than twice as fast as the decoder",
+                "none: they must be 3 to 6 times as fast",
+                slower as f64,
+                0.0,
+                0.0,
+            ),
+            Check::new("grokking with a decoder rate above 10⁻⁴", "none", late as f64, 0.0, 0.0),
+            Check::new(
+                "fastest step with test accuracy 0.9",
+                "150",
+                fastest.map_or(f64::NAN, |s| s as f64),
+                75.0,
+                300.0,
+            ),
+        ],
+    })
+}
+
+pub fn figure_6b() -> Result<Produced, Failure> {
+    let rates = spread(1e-5, 1e-2);
+    let decays: Vec<f64> = (0..CELLS).map(|k| 10.0 * k as f64 / (CELLS - 1) as f64).collect();
+    let cells = diagram(&rates, &decays, |x, y| cell((x, y), 1e-3, x, y))?;
+    let half = 5.0 / (CELLS - 1) as f64;
+    let x = Axis {
+        label: "learning rate of the decoder".into(),
+        scale: Scale::Log,
+        range: Some(range(1e-5, 1e-2)),
+    };
+    let y = Axis {
+        label: "weight decay of the decoder".into(),
+        scale: Scale::Linear,
+        range: Some((-half, 10.0 + half)),
+    };
+    let corner = |wanted: Phase, x: f64, y: f64| {
+        let at = cells.iter().find(|c| (c.at.0 / x).ln().abs() < 1e-6 && (c.at.1 - y).abs() < 1e-6);
+        f64::from(u8::from(at.is_some_and(|c| c.phase == wanted)))
+    };
+    Ok(Produced {
+        figure: Figure {
+            title: "Phases of the toy model: addition, regression".into(),
+            panels: vec![panel("45 of 55 pairs, embeddings at 10⁻³, 10⁴ steps", &cells, x, y)],
+            columns: 1,
+            caption: None,
+        },
+        heading: vec!["decoder_step_size", "weight_decay", "phase", "train_step", "test_step"],
+        rows: rows(&cells),
+        settings: json!({
+            "cells": [CELLS, CELLS], "published_cells": [16, 11], "budget": BUDGET, "published_budget": 100_000,
+            "seed": 58, "samples": 45, "optimizer": "adamw", "thresholds": 0.9, "delay": 1000,
+            "embedding_step_size": 1e-3,
+        }),
+        checks: vec![
+            Check::new(
+                "confusion at a fast decoder with the largest decay (1: yes)",
+                "confusion there",
+                corner(Phase::Confusion, 1e-2, 10.0),
+                1.0,
+                1.0,
+            ),
+            Check::new(
+                "memorization at a fast decoder without decay (1: yes)",
+                "memorization there",
+                corner(Phase::Memorization, 1e-2, 0.0),
+                1.0,
+                1.0,
+            ),
+            Check::new(
+                "share of confusion",
+                "39 of 176 (0.22)",
+                count(&cells, Phase::Confusion) / 49.0,
+                0.12,
+                0.45,
+            ),
+            Check::new(
+                "cells with comprehension",
+                "17 of 176",
+                count(&cells, Phase::Comprehension),
+                1.0,
+                12.0,
+            ),
+        ],
+    })
+}
