@@ -19,29 +19,43 @@ pub const EFFECTIVE: &[Entry] = &[
         name: "effective-4b",
         number: Some("4b"),
         shows: "steps until the toy net has the structure, by training set, from the authors' seeds",
-        seconds: 60.0,
+        seconds: 8.0,
         make: toy::figure_4b,
     },
     Entry {
         name: "effective-4d",
         number: Some("4d"),
         shows: "RQI and accuracies of the toy net beside the effective theory, seed 58",
-        seconds: 4.0,
+        seconds: 2.0,
         make: toy::figure_4d,
     },
     Entry {
         name: "effective-6a",
         number: Some("6a"),
         shows: "phases of the toy net over both learning rates (7 × 7, 10⁴ steps)",
-        seconds: 100.0,
+        seconds: 60.0,
         make: phases::figure_6a,
     },
     Entry {
         name: "effective-6b",
         number: Some("6b"),
         shows: "phases of the toy net over decoder learning rate and weight decay (7 × 7, 10⁴ steps)",
-        seconds: 150.0,
+        seconds: 60.0,
         make: phases::figure_6b,
+    },
+    Entry {
+        name: "effective-6c",
+        number: Some("6c"),
+        shows: "the same for classification (7 × 7, 10⁴ steps)",
+        seconds: 60.0,
+        make: phases::figure_6c,
+    },
+    Entry {
+        name: "effective-6d",
+        number: Some("6d"),
+        shows: "the same for products in S3 (7 × 7, 10⁴ steps)",
+        seconds: 60.0,
+        make: phases::figure_6d,
     },
 ];
 
@@ -60,6 +74,13 @@ pub const DICHOTOMY: &[Entry] = &[
         shows: "the same from larger initialisations: the transition moves with ln α (p = 23)",
         seconds: 45.0,
         make: modular::figure_2b,
+    },
+    Entry {
+        name: "dichotomy-2c",
+        number: Some("2c"),
+        shows: "the same under other weight decays: later for larger ones, and too large (p = 23)",
+        seconds: 60.0,
+        make: modular::figure_2c,
     },
 ];
 

@@ -1,10 +1,14 @@
-//! Phase diagrams of the toy model, figures 6a and 6b of arXiv 2205.10343: 7 × 7 cells instead of 13 × 13 and
+//! Phase diagrams of the toy model, figures 6a to 6d of arXiv 2205.10343: 7 × 7 cells instead of 13 × 13 and
 //! 16 × 11, 10⁴ steps instead of 10⁵.
 
 use std::ops::ControlFlow;
 
 use groktime::grokking::Phase;
-use groktime::network::{End, Group, Part, Plan, Settings, replay, train};
+use groktime::network::tasks::{self, Answer, Split};
+use groktime::network::{
+    Activation, Bias, Combine, Criterion, Embedding, End, Group, Init, Law, Net, Part, Plan, Settings,
+    replay, train,
+};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -25,10 +29,55 @@ struct Cell {
     blew_up: bool,
 }
 
+/// What is learned.
+#[derive(Clone, Copy)]
+enum Task {
+    /// Addition of ten numbers with random templates as labels, from the authors' seed.
+    Regression,
+    /// The same with one output a label.
+    Classification,
+    /// Products in S3 with random templates.
+    Group,
+}
+
+impl Task {
+    /// Net, samples, θ(0) and loss.
+    fn start(self) -> groktime::Result<(Net, Split, Vec<f64>, Criterion)> {
+        const SEED: u64 = 58;
+        let net =
+            |embedding, widths: &[usize]| Net::with_embedding(embedding, widths, Activation::Tanh, Bias::All);
+        let init = |embedding| Init { law: Law::Torch, embedding, ..Init::default() };
+        Ok(match self {
+            Task::Regression => {
+                let (net, split, theta) = replay::toy(10, 45, SEED as u32)?;
+                (net, split, theta, Criterion::Squared)
+            }
+            Task::Classification => {
+                let net = net(Embedding { symbols: 10, combine: Combine::Sum }, &[1, 200, 200, 19])?;
+                let theta = net.init(&init(1.0), SEED)?;
+                let split = tasks::addition(10, 45, Answer::Classes, SEED)?;
+                (net, split, theta, Criterion::CrossEntropy)
+            }
+            Task::Group => {
+                let net = net(Embedding { symbols: 6, combine: Combine::Product }, &[9, 200, 200, 30])?;
+                let theta = net.init(&init(0.1), SEED)?;
+                (net, tasks::s3(24, Answer::Templates { outputs: 30 }, SEED)?, theta, Criterion::Squared)
+            }
+        })
+    }
+}
+
 /// Rates of embeddings and decoder, decay of the decoder.
-fn cell(at: (f64, f64), embeddings: f64, decoder: f64, weight_decay: f64) -> groktime::Result<Cell> {
-    let (net, split, theta) = replay::toy(10, 45, 58)?;
+fn cell(
+    task: Task,
+    at: (f64, f64),
+    embeddings: f64,
+    decoder: f64,
+    weight_decay: f64,
+) -> groktime::Result<Cell> {
+    let (net, split, theta, criterion) = task.start()?;
     let settings = Settings {
+        criterion,
         step_size: decoder,
         weight_decay,
         groups: vec![Group { part: Part::Embedding, step_size: embeddings, weight_decay: 0.0 }],
@@ -106,7 +155,7 @@ fn diagram(
 
 pub fn figure_6a() -> Result<Produced, Failure> {
     let rates = spread(1e-5, 1e-2);
-    let cells = diagram(&rates, &rates, |x, y| cell((x, y), x, y, 0.0))?;
+    let cells = diagram(&rates, &rates, |x, y| cell(Task::Regression, (x, y), x, y, 0.0))?;
     let axis = |label: &str| Axis { label: label.into(), scale: Scale::Log, range: Some(range(1e-5, 1e-2)) };
     // Comprehension needs embeddings that are faster than the decoder.
     let slower = cells.iter().filter(|c| c.phase == Phase::Comprehension && c.at.0 < 2.0 * c.at.1).count();
@@ -157,68 +206,124 @@ pub fn figure_6a() -> Result<Produced, Failure> {
     })
 }
 
+/// A diagram over the decoder's learning rate and weight decay, embeddings at 10⁻³.
+struct OverDecay {
+    task: Task,
+    title: &'static str,
+    shown: &'static str,
+    decays: [f64; CELLS],
+    published_cells: [usize; 2],
+    /// Published numbers of cells: comprehension, grokking, memorization, confusion.
+    published: [u32; 4],
+}
+
+impl OverDecay {
+    fn make(self) -> Result<Produced, Failure> {
+        let rates = spread(1e-5, 1e-2);
+        // Tiles are of equal height: decays are shown by their place.
+        let places: Vec<f64> = (0..CELLS).map(|k| k as f64).collect();
+        let cells = diagram(&rates, &places, |x, place| {
+            cell(self.task, (x, place), 1e-3, x, self.decays[place as usize])
+        })?;
+        let x = Axis {
+            label: "learning rate of the decoder".into(),
+            scale: Scale::Log,
+            range: Some(range(1e-5, 1e-2)),
+        };
+        let listed: Vec<String> = self.decays.iter().map(f64::to_string).collect();
+        let y = Axis {
+            label: format!("weight decay of the decoder: {}", listed.join(", ")),
+            scale: Scale::Linear,
+            range: Some((-0.5, CELLS as f64 - 0.5)),
+        };
+        let all: u32 = self.published.iter().sum();
+        let phases = [Phase::Comprehension, Phase::Grokking, Phase::Memorization, Phase::Confusion];
+        let share = |k: usize| count(&cells, phases[k]) / (CELLS * CELLS) as f64;
+        let said = |k: usize| {
+            let share = f64::from(self.published[k]) / f64::from(all);
+            format!("{} of {all} ({share:.2}; in ten times as many steps)", self.published[k])
+        };
+        let largest = self.decays[CELLS - 1];
+        let corner = |wanted: Phase, x: f64, place: usize| {
+            let found = cells.iter().find(|c| (c.at.0 / x).ln().abs() < 1e-6 && c.at.1 as usize == place);
+            f64::from(u8::from(found.is_some_and(|c| c.phase == wanted)))
+        };
+        let half = |k: usize| f64::from(self.published[k]) / f64::from(all) / 2.0;
+        Ok(Produced {
+            figure: Figure {
+                title: self.title.into(),
+                panels: vec![panel(self.shown, &cells, x, y)],
+                columns: 1,
+                caption: None,
+            },
+            heading: vec!["decoder_step_size", "weight_decay", "phase", "train_step", "test_step"],
+            rows: rows(&cells)
+                .into_iter()
+                .zip(&cells)
+                .map(|(mut row, cell)| {
+                    row[1] = exact(self.decays[cell.at.1 as usize]);
+                    row
+                })
+                .collect(),
+            settings: json!({
+                "cells": [CELLS, CELLS], "published_cells": self.published_cells, "budget": BUDGET,
+                "published_budget": 100_000, "seed": 58, "optimizer": "adamw", "thresholds": 0.9, "delay": 1000,
+                "embedding_step_size": 1e-3,
+            }),
+            checks: vec![
+                Check::new(
+                    format!("confusion at decoder rate 10⁻² and decay {largest} (1: yes)"),
+                    "confusion in that corner",
+                    corner(Phase::Confusion, 1e-2, CELLS - 1),
+                    1.0,
+                    1.0,
+                ),
+                Check::new(
+                    "memorization at decoder rate 10⁻² without decay (1: yes)",
+                    "memorization in that corner",
+                    corner(Phase::Memorization, 1e-2, 0),
+                    1.0,
+                    1.0,
+                ),
+                Check::new("share of memorization", said(2), share(2), half(2), 4.0 * half(2)),
+                Check::new("share of comprehension", said(0), share(0), 0.02, 1.0),
+            ],
+        })
+    }
+}
+
 pub fn figure_6b() -> Result<Produced, Failure> {
-    let rates = spread(1e-5, 1e-2);
-    let decays: Vec<f64> = (0..CELLS).map(|k| 10.0 * k as f64 / (CELLS - 1) as f64).collect();
-    let cells = diagram(&rates, &decays, |x, y| cell((x, y), 1e-3, x, y))?;
-    let half = 5.0 / (CELLS - 1) as f64;
-    let x = Axis {
-        label: "learning rate of the decoder".into(),
-        scale: Scale::Log,
-        range: Some(range(1e-5, 1e-2)),
-    };
-    let y = Axis {
-        label: "weight decay of the decoder".into(),
-        scale: Scale::Linear,
-        range: Some((-half, 10.0 + half)),
-    };
-    let corner = |wanted: Phase, x: f64, y: f64| {
-        let at = cells.iter().find(|c| (c.at.0 / x).ln().abs() < 1e-6 && (c.at.1 - y).abs() < 1e-6);
-        f64::from(u8::from(at.is_some_and(|c| c.phase == wanted)))
-    };
-    Ok(Produced {
-        figure: Figure {
-            title: "Phases of the toy model: addition, regression".into(),
-            panels: vec![panel("45 of 55 pairs, embeddings at 10⁻³, 10⁴ steps", &cells, x, y)],
-            columns: 1,
-            caption: None,
-        },
-        heading: vec!["decoder_step_size", "weight_decay", "phase", "train_step", "test_step"],
-        rows: rows(&cells),
-        settings: json!({
-            "cells": [CELLS, CELLS], "published_cells": [16, 11], "budget": BUDGET, "published_budget": 100_000,
-            "seed": 58, "samples": 45, "optimizer": "adamw", "thresholds": 0.9, "delay": 1000,
-            "embedding_step_size": 1e-3,
-        }),
-        checks: vec![
-            Check::new(
-                "confusion at a fast decoder with the largest decay (1: yes)",
-                "confusion there",
-                corner(Phase::Confusion, 1e-2, 10.0),
-                1.0,
-                1.0,
-            ),
-            Check::new(
-                "memorization at a fast decoder without decay (1: yes)",
-                "memorization there",
-                corner(Phase::Memorization, 1e-2, 0.0),
-                1.0,
-                1.0,
-            ),
-            Check::new(
-                "share of confusion",
-                "39 of 176 (0.22)",
-                count(&cells, Phase::Confusion) / 49.0,
-                0.12,
-                0.45,
-            ),
-            Check::new(
-                "cells with comprehension",
-                "17 of 176",
-                count(&cells, Phase::Comprehension),
-                1.0,
-                12.0,
-            ),
-        ],
-    })
+    OverDecay {
+        task: Task::Regression,
+        title: "Phases of the toy model: addition, regression",
+        shown: "45 of 55 pairs, embeddings at 10⁻³, 10⁴ steps",
+        decays: [0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0],
+        published_cells: [16, 11],
+        published: [17, 60, 60, 39],
+    }
+    .make()
+}
+
+pub fn figure_6c() -> Result<Produced, Failure> {
+    OverDecay {
+        task: Task::Classification,
+        title: "Phases of the toy model: addition, classification",
+        shown: "45 of 55 pairs, embeddings at 10⁻³, 10⁴ steps",
+        decays: [0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0],
+        published_cells: [16, 11],
+        published: [30, 85, 50, 11],
+    }
+    .make()
+}
+
+pub fn figure_6d() -> Result<Produced, Failure> {
+    OverDecay {
+        task: Task::Group,
+        title: "Phases of the toy model: the group S3, regression",
+        shown: "24 of 36 pairs, embeddings at 10⁻³, 10⁴ steps",
+        decays: [0.0, 2.0, 5.0, 20.0, 50.0, 100.0, 200.0],
+        published_cells: [16, 11],
+        published: [73, 31, 62, 10],
+    }
+    .make()
 }
