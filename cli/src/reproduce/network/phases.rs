@@ -232,7 +232,7 @@ impl OverDecay {
         };
         let listed: Vec<String> = self.decays.iter().map(f64::to_string).collect();
         let y = Axis {
-            label: format!("weight decay of the decoder: {}", listed.join(", ")),
+            label: "weight decay of the decoder (line)".into(),
             scale: Scale::Linear,
             range: Some((-0.5, CELLS as f64 - 0.5)),
         };
@@ -254,7 +254,7 @@ impl OverDecay {
                 title: self.title.into(),
                 panels: vec![panel(self.shown, &cells, x, y)],
                 columns: 1,
-                caption: None,
+                caption: Some(format!("Weight decay on the lines 0 to 6: {}.", listed.join(", "))),
             },
             heading: vec!["decoder_step_size", "weight_decay", "phase", "train_step", "test_step"],
             rows: rows(&cells)

@@ -1,5 +1,9 @@
 //! Grokking times: when a model fits its training data, when it generalises, and the delay between.
 
+mod stages;
+
+pub use stages::{DoubleDescent, StageRule, TwoStages};
+
 use crate::crossing::Crossing;
 use crate::trajectory::Clock;
 
