@@ -7,19 +7,21 @@ use crate::error::{Error, Result, check, check_shape};
 ///
 /// | name | default | meaning |
 /// |---|---|---|
-/// | `gain` | 0.05 | least rise before and after the shoulder, as a part of the range of the curve |
+/// | `gain` | 0.05 | least rise of the accuracy before and after the shoulder |
+/// | `lesser` | 0.15 | the lower of the two largest slopes is at least this part of the higher |
 /// | `shoulder` | 0.5 | the slope there is at most this part of the lower of the two largest slopes |
-/// | `window` | 0.05 | curves are averaged over this part of the logarithmic axis |
+/// | `window` | 0.1 | curves are averaged over this part of the logarithmic axis |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StageRule {
     pub gain: f64,
+    pub lesser: f64,
     pub shoulder: f64,
     pub window: f64,
 }
 
 impl Default for StageRule {
     fn default() -> Self {
-        StageRule { gain: 0.05, shoulder: 0.5, window: 0.05 }
+        StageRule { gain: 0.05, lesser: 0.15, shoulder: 0.5, window: 0.1 }
     }
 }
 
@@ -58,6 +60,7 @@ impl TwoStages {
     pub fn find(times: &[f64], accuracy: &[f64], rule: StageRule) -> Result<Option<TwoStages>> {
         check_curve(times, accuracy)?;
         check("gain", rule.gain, |g| g > 0.0 && g < 0.5, "between 0 and 0.5")?;
+        check("lesser slope", rule.lesser, |l| (0.0..1.0).contains(&l), "at least 0 and below 1")?;
         check("shoulder", rule.shoulder, |s| s > 0.0 && s < 1.0, "between 0 and 1")?;
         check("window", rule.window, |w| (0.0..0.5).contains(&w), "at least 0 and below 0.5")?;
         let (start, end) = (times[0].ln(), times[times.len() - 1].ln());
@@ -66,9 +69,6 @@ impl TwoStages {
         let sampled: Vec<f64> = (0..GRID).map(|k| interpolate(times, accuracy, at(k))).collect();
         let curve = averaged(&sampled, (rule.window * GRID as f64) as usize / 2);
         let slopes: Vec<f64> = curve.windows(2).map(|pair| (pair[1] - pair[0]) / step).collect();
-        let range = curve.iter().copied().fold(f64::NEG_INFINITY, f64::max)
-            - curve.iter().copied().fold(f64::INFINITY, f64::min);
-        let gain = rule.gain * range;
         // The largest slope up to each place, and from it on, with where it is.
         let steeper = |best: &mut (f64, usize), k: usize| {
             if slopes[k] > best.0 {
@@ -85,9 +85,10 @@ impl TwoStages {
         let high = |range: &[f64]| range.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let flattest = (1..slopes.len() - 1)
             .filter(|&k| {
-                let peaks = before[k].0.min(after[k].0);
-                let rises = curve[k] - low(&curve[..=k]) >= gain && high(&curve[k..]) - curve[k] >= gain;
-                rises && range > 0.0 && slopes[k] <= rule.shoulder * peaks
+                let (peaks, higher) = (before[k].0.min(after[k].0), before[k].0.max(after[k].0));
+                let rises =
+                    curve[k] - low(&curve[..=k]) >= rule.gain && high(&curve[k..]) - curve[k] >= rule.gain;
+                rises && peaks >= rule.lesser * higher && slopes[k] <= rule.shoulder * peaks
             })
             .min_by(|&a, &b| slopes[a].total_cmp(&slopes[b]));
         let time = |k: usize| (at(k) + 0.5 * step).exp();
@@ -221,8 +222,11 @@ mod tests {
                 "{seed}"
             );
             let flat = noisy(&|_| 0.1);
-            let rule = StageRule { gain: 0.3, ..StageRule::default() };
-            assert_eq!(TwoStages::find(&times, &flat, rule).expect("a curve"), None, "{seed}");
+            assert_eq!(
+                TwoStages::find(&times, &flat, StageRule::default()).expect("a curve"),
+                None,
+                "{seed}"
+            );
         }
     }
 
