@@ -133,7 +133,7 @@ pub fn figure_1() -> Result<Produced, Failure> {
     let rows = steps.iter().zip(&training).zip(&test);
     Ok(Produced {
         figure: Figure {
-            title: "Two-layer ReLU net, both layers trained: n = 50, m = 1000, λ = 0.05".into(),
+            title: "Losses of a two-layer ReLU net, both layers trained".into(),
             panels: vec![Panel {
                 title: "zero teacher, d = 50".into(),
                 x: axis("step", Scale::Log),
