@@ -7,6 +7,7 @@ mod arguments;
 mod completion;
 mod diagonal;
 mod effective;
+mod images;
 mod models;
 mod network;
 mod output;

@@ -73,7 +73,7 @@ pub const MODELS: [Model; 5] = [
         title: "Trained networks",
         formula: include_str!("report/formulas/network.html"),
         verify: verify::network::rows,
-        figures: &[],
+        figures: &[reproduce::network::DEEP],
         flags: flags::<network::Arguments>,
         answer: |matches| answer(matches, network::answer),
     },

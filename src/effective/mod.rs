@@ -57,7 +57,7 @@ pub use ensemble::{Ensemble, HittingTimes, Ideal, Proportion, Rate};
 pub use euler::Euler;
 pub use flow::{Flow, Gradient, Settings};
 pub use group::{Pair, Task};
-pub use observables::{Match, normalised, predicted_accuracy, rqi};
+pub use observables::{Match, normalised, predicted_accuracy, rqi, rqi_of_products};
 pub use parallelograms::{Parallelograms, full_parallelograms};
 pub use rank::{Implied, Nullity};
 pub use smallest::{Proof, Smallest};

@@ -105,6 +105,59 @@ pub fn rqi(task: &Task, embeddings: ArrayView2<'_, f64>, rule: Match) -> Result<
     Ok(shape_rqi(&full, shape.view(), rule.validate()?))
 }
 
+/// The same for embeddings that are k × k matrices (row a: E_a by rows) and are multiplied, as S3 is learned in
+/// appendix H of arXiv 2205.10343: the fraction of unordered pairs of samples with one answer for which the mean of
+/// the squared entries of E_aE_b − E_cE_d is below `limit`. Embeddings are first divided by the root of their mean
+/// square, without centring; the authors' code has `limit` = ½.
+///
+/// ```
+/// use groktime::effective::{Task, rqi_of_products};
+/// use ndarray::Array2;
+/// // S3 by its permutation matrices.
+/// let rows = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+/// let matrices = Array2::from_shape_fn((6, 9), |(a, k)| f64::from(u8::from(rows[a][k / 3] == k % 3)));
+/// assert_eq!(rqi_of_products(&Task::s3(), matrices.view(), 0.5)?, 1.0);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+///
+/// # Errors
+/// E has not one row a symbol of k² entries, is not finite or zero; a limit that is not positive.
+pub fn rqi_of_products(task: &Task, embeddings: ArrayView2<'_, f64>, limit: f64) -> Result<f64> {
+    check_embeddings(task.symbols(), embeddings)?;
+    check("limit", limit, |l| l > 0.0, "a positive number")?;
+    let entries = embeddings.ncols();
+    let k = entries.isqrt();
+    if k * k != entries {
+        return Err(Error::Shape {
+            name: "embeddings",
+            found: embeddings.shape().to_vec(),
+            expected: vec![task.symbols(), k * k],
+            why: "one square matrix a row",
+        });
+    }
+    let square = embeddings.iter().map(|e| e * e).sum::<f64>() / embeddings.len() as f64;
+    check("mean square of the embeddings", square, |s| s > 0.0, "above 0")?;
+    let entry = |a: u32, i: usize, j: usize| embeddings[(a as usize, i * k + j)];
+    let product = |[a, b]: Pair| -> Vec<f64> {
+        let at = |e: usize| (0..k).map(|l| entry(a, e / k, l) * entry(b, l, e % k)).sum::<f64>() / square;
+        (0..entries).map(at).collect()
+    };
+    let full = Problem::full(task.clone());
+    let (mut hits, mut all) = (0_u64, 0_u64);
+    for class in full.classes() {
+        let products: Vec<Vec<f64>> = class.iter().map(|&pair| product(pair)).collect();
+        for (n, x) in products.iter().enumerate() {
+            let near = |y: &&Vec<f64>| {
+                let distance: f64 = x.iter().zip(*y).map(|(x, y)| (x - y) * (x - y)).sum();
+                distance / (entries as f64) < limit
+            };
+            hits += products[..n].iter().filter(near).count() as u64;
+            all += n as u64;
+        }
+    }
+    Ok(hits as f64 / all as f64)
+}
+
 /// RQI of embeddings that are normalised already; `full` holds all samples.
 pub(crate) fn shape_rqi(full: &Problem, shape: ArrayView2<'_, f64>, rule: Match) -> f64 {
     let hits: u64 = full.classes().map(|class| hits_in(class, shape, rule)).sum();

@@ -115,11 +115,11 @@ impl<'a> Run<'a> {
     /// An eigenvalue problem of the feature ranks is not solved.
     pub fn go(mut self, mut watch: impl FnMut(&Record) -> ControlFlow<()>) -> Result<Curves> {
         let start = self.training.steps();
-        let steps: Vec<u64> = self.plan.steps().into_iter().filter(|&s| s >= start).collect();
+        let steps = self.plan.steps().into_iter().enumerate().filter(|&(_, s)| s >= start);
         let mut records = Vec::new();
         let mut saved = self.training.checkpoint();
         let mut end = End::Budget;
-        'run: for (count, &target) in steps.iter().enumerate() {
+        'run: for (count, target) in steps {
             while self.training.steps() < target {
                 let step = self.training.steps();
                 let candidate = (step >= saved.step + SAVED).then(|| self.training.checkpoint());

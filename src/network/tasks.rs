@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 
 use super::sample::{Inputs, Sample, Targets};
 use crate::data::features::{gaussian_matrix, generator};
+use crate::effective::Task;
 use crate::error::{Error, Result, check};
 
 /// What is trained on, and what is kept back.
@@ -78,6 +79,26 @@ pub enum Answer {
     Classes,
 }
 
+/// All samples of a table i ∘ j, for a net with embeddings, in the order of [`Task::all_pairs`]: [`split`] it, or
+/// [`Sample::select`] the pairs to train on.
+///
+/// ```
+/// use groktime::effective::Task;
+/// use groktime::network::tasks::{Answer, composition, split};
+/// // a + b mod 11 from 50 of the 66 unordered pairs.
+/// let all = composition(&Task::modular(11)?, Answer::Templates { outputs: 30 }, 0)?;
+/// assert_eq!(split(&all, 50, 0)?.test.len(), 16);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+///
+/// # Errors
+/// Templates of no outputs.
+pub fn composition(task: &Task, answer: Answer, seed: u64) -> Result<Sample> {
+    let pairs = task.all_pairs();
+    let classes = pairs.iter().map(|&[i, j]| task.class(i as usize, j as usize) as u32).collect();
+    Ok(Sample { targets: targets(answer, classes, task.classes(), seed)?, inputs: Inputs::Pairs(pairs) })
+}
+
 /// a + b of p numbers without wrap, for a net with embeddings: the p(p + 1)/2 unordered pairs, `size` of them
 /// to train on. Source: arXiv 2205.10343 (p = 10, 45 of 55 pairs, 30 outputs).
 ///
@@ -89,17 +110,10 @@ pub enum Answer {
 /// ```
 ///
 /// # Errors
-/// p < 2; a size of zero, or one that leaves nothing to test on.
+/// p < 2 or p > 1000; a size of zero, or one that leaves nothing to test on.
 pub fn addition(p: usize, size: usize, answer: Answer, seed: u64) -> Result<Split> {
     check("number of symbols", p as f64, |p| (2.0..=1000.0).contains(&p), "between 2 and 1000")?;
-    let symbols = p as u32;
-    let pairs: Vec<[u32; 2]> = (0..symbols).flat_map(|a| (a..symbols).map(move |b| [a, b])).collect();
-    let classes = pairs.iter().map(|[a, b]| a + b).collect();
-    split(
-        &Sample { inputs: Inputs::Pairs(pairs), targets: targets(answer, classes, 2 * p - 1, seed)? },
-        size,
-        seed,
-    )
+    split(&composition(&Task::addition(p)?, answer, seed)?, size, seed)
 }
 
 /// a·b in the symmetric group S3 (a is applied first), for a net that multiplies 3 × 3 embeddings: 36
@@ -108,18 +122,8 @@ pub fn addition(p: usize, size: usize, answer: Answer, seed: u64) -> Result<Spli
 /// # Errors
 /// A size of zero, or one that leaves nothing to test on.
 pub fn s3(size: usize, answer: Answer, seed: u64) -> Result<Split> {
-    let pairs: Vec<[u32; 2]> = (0..6).flat_map(|a| (0..6).map(move |b| [a, b])).collect();
-    let product = |[a, b]: [u32; 2]| {
-        let (a, b) = (PERMUTATIONS[a as usize], PERMUTATIONS[b as usize]);
-        let c = [b[a[0]], b[a[1]], b[a[2]]];
-        PERMUTATIONS.iter().position(|p| *p == c).unwrap_or(0) as u32
-    };
-    let classes = pairs.iter().map(|&pair| product(pair)).collect();
-    split(&Sample { inputs: Inputs::Pairs(pairs), targets: targets(answer, classes, 6, seed)? }, size, seed)
+    split(&composition(&Task::s3(), answer, seed)?, size, seed)
 }
-
-/// Lexicographic.
-const PERMUTATIONS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
 fn targets(answer: Answer, classes: Vec<u32>, labels: usize, seed: u64) -> Result<Targets> {
     match answer {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use groktime::completion::{Init, Problem};
 use groktime::data::Observations;
-use groktime::data::files::{into_matrix, read_array, read_matrix, read_npy_bytes};
+use groktime::data::files::{read_array, read_matrix};
 use groktime::data::matrices::{LowRank, cosine_similarity, multiplication_table, random_subset};
 use ndarray::{Array2, Axis, Ix3, s};
 
+use crate::images;
 use crate::output::Failure;
 
 #[derive(Args, Debug)]
@@ -191,10 +192,9 @@ impl SourceArguments {
 
 /// Cosines between the first d images of UCI digits, relative to their mean image.
 fn digits(d: usize) -> Result<Array2<f64>, Failure> {
-    const DIGITS: &[u8] = include_bytes!("../../data/digits/digits.npy");
-    let all = into_matrix(read_npy_bytes(DIGITS, "digits")?, Path::new("digits"))?;
+    let all = images::small()?.pixels;
     if d < 2 || d > all.nrows() {
         return Err(Failure::Input(format!("--dimension {d}: digits have 2 to {} images", all.nrows())));
     }
-    Ok(cosine_similarity(all.slice(s![..d, ..64]))?)
+    Ok(cosine_similarity(all.slice(s![..d, ..]))?)
 }

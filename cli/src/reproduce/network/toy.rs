@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use groktime::effective::{
-    Convention, Duplicates, Gradient, Match, Pair, Problem, Settings as FlowSettings, Task, rqi,
+    Convention, Duplicates, Gradient, Match, Normalisation, Pair, Problem, Settings as FlowSettings, Task,
+    rqi,
 };
 use groktime::linalg::Engine;
 use groktime::network::{Group, Inputs, Part, Plan, Run, Sample, Settings, Training, replay};
@@ -18,13 +19,13 @@ use crate::output::{Failure, exact};
 use crate::plot::{Color, Curve, Figure, Panel, Scale, Style};
 use crate::reproduce::{Check, Produced};
 
-const SYMBOLS: usize = 10;
+pub(super) const SYMBOLS: usize = 10;
 const BUDGET: u64 = 10_000;
 /// RQI that counts as the structure.
 const THERE: f64 = 0.95;
 
 /// Decoder at 10⁻⁴, embeddings at 10⁻³, no decay: the authors' `train_add.py`.
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         step_size: 1e-4,
         groups: vec![Group { part: Part::Embedding, step_size: 1e-3, weight_decay: 0.0 }],
@@ -32,7 +33,7 @@ fn settings() -> Settings {
     }
 }
 
-fn pairs(sample: &Sample) -> Vec<Pair> {
+pub(super) fn pairs(sample: &Sample) -> Vec<Pair> {
     match &sample.inputs {
         Inputs::Pairs(pairs) => pairs.clone(),
         Inputs::Vectors(_) => Vec::new(),
@@ -51,12 +52,21 @@ const PUBLISHED: [(usize, u32, u64); 8] = [
     (45, 2, 887),
 ];
 
-struct Case {
-    samples: usize,
-    seed: u32,
-    measured: Option<u64>,
+pub(super) struct Case {
+    pub samples: usize,
+    pub seed: u32,
+    pub measured: Option<u64>,
     /// Steps of the closed form with the same samples and start (sums, η = 10⁻³, Z₀ = 9).
-    predicted: Option<f64>,
+    pub predicted: Option<f64>,
+    /// 1/(λ₃η) of the same, infinite where the samples do not determine a line.
+    pub relaxation: f64,
+}
+
+/// Steps until the net has the structure, and what the effective theory says, for all sizes and seeds 0 to 2.
+pub(super) fn cases() -> groktime::Result<Vec<Case>> {
+    let grid: Vec<(usize, u32)> =
+        [25, 30, 35, 40, 45].into_iter().flat_map(|n| (0..3).map(move |seed| (n, seed))).collect();
+    grid.into_par_iter().map(|(n, seed)| case(n, seed)).collect()
 }
 
 fn case(samples: usize, seed: u32) -> groktime::Result<Case> {
@@ -79,7 +89,8 @@ fn case(samples: usize, seed: u32) -> groktime::Result<Case> {
         FlowSettings { convention: Convention::Sum, gradient: Gradient::Full, matching: Match::CODE };
     let crossing = spectrum.flow(start.view(), settings)?.first_rqi(THERE)?;
     let predicted = if problem.nullity().value == 2 { crossing.time().map(|t| t / 1e-3) } else { None };
-    Ok(Case { samples, seed, measured, predicted })
+    let relaxation = spectrum.steps(Convention::Sum, Normalisation::SymbolsLessOne, 1e-3);
+    Ok(Case { samples, seed, measured, predicted, relaxation })
 }
 
 /// Mean 0 and sample standard deviation 1, so that Z₀ = p − 1.
@@ -92,9 +103,7 @@ fn standardised(embeddings: &[f64]) -> Array2<f64> {
 }
 
 pub fn figure_4b() -> Result<Produced, Failure> {
-    let grid: Vec<(usize, u32)> =
-        [25, 30, 35, 40, 45].into_iter().flat_map(|n| (0..3).map(move |seed| (n, seed))).collect();
-    let cases = grid.into_par_iter().map(|(n, seed)| case(n, seed)).collect::<groktime::Result<Vec<_>>>()?;
+    let cases = cases()?;
     let fraction = |c: &Case| c.samples as f64 / 55.0;
     let number = |x: Option<f64>| x.map_or(String::new(), exact);
     let rows = cases
