@@ -14,7 +14,7 @@ use crate::reproduce::{Check, Options, Produced};
 
 pub fn figure(options: &Options) -> Result<Produced, Failure> {
     let (samples, width, scale) = if options.images.is_some() { (1000, 200, 8.0) } else { (200, 400, 12.0) };
-    let (weight_decay, budget) = if options.full { (0.01, 100_000) } else { (0.1, 12_000) };
+    let (weight_decay, budget) = if options.full { (0.01, 100_000) } else { (0.1, 20_000) };
     let setup = Setup { samples, depth: 3, width, scale, weight_decay, budget, ranks: 0 };
     let runs = digits::runs(options, &digits::sets(options)?, &[setup])?;
     let run = &runs[0];
