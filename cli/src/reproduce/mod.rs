@@ -206,7 +206,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let folder = Folder(&arguments.out);
     let total: f64 = entries.iter().map(|(_, entry)| entry.seconds).sum();
     let progress = Progress::new("figures", !arguments.quiet);
-    let mut failures = Vec::new();
+    let (mut failures, mut refused) = (Vec::new(), false);
     let mut spent = 0.0;
     for (i, (paper, entry)) in entries.iter().enumerate() {
         progress.doing(format!("{} ({} of {})", entry.name, i + 1, entries.len()));
@@ -222,6 +222,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
                 Ok(text) => text,
                 // The others first: what they cost is not lost.
                 Err(failure) => {
+                    refused |= matches!(failure, Failure::Input(_));
                     failures.push(format!("{}: {failure}", entry.name));
                     continue;
                 }
@@ -233,9 +234,10 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
         spent += entry.seconds;
         progress.at(spent / total);
     }
-    match failures.is_empty() {
-        true => Ok(Status::Done),
-        false => Err(Failure::Computation(failures.join("\n"))),
+    match (failures.is_empty(), refused) {
+        (true, _) => Ok(Status::Done),
+        (false, true) => Err(Failure::Input(failures.join("\n"))),
+        (false, false) => Err(Failure::Computation(failures.join("\n"))),
     }
 }
 

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use groktime::data::files::write_whole;
+use groktime::network::tasks::Split;
 use groktime::network::{
-    Activation, Bias, Checkpoint, Init, Law, Net, Plan, Record, Run, Settings, Training,
+    Activation, Bias, Checkpoint, Init, Inputs, Law, Net, Plan, Record, Run, Settings, Training,
 };
 use groktime::sweep::fingerprint;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub struct Setup {
 }
 
 /// What is recorded at one step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub step: u64,
     pub train_accuracy: f64,
@@ -49,7 +50,7 @@ pub struct Row {
 }
 
 /// The curves of one run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Curve(pub Vec<Row>);
 
 impl Curve {
@@ -101,57 +102,57 @@ pub fn sets(options: &Options) -> Result<Sets, Failure> {
     }
 }
 
+/// A long run is kept so often.
+const KEPT_EVERY: Duration = Duration::from_secs(60);
+
 /// All runs, in parallel; each is kept when it ends, and a long one every minute.
 pub fn runs(options: &Options, sets: &Sets, setups: &[Setup]) -> Result<Vec<Curve>, Failure> {
     let splits = setups.iter().map(|s| sets.split(s.samples)).collect::<Result<Vec<_>, _>>()?;
     options.points(&(options.images.as_ref(), setups), setups.len(), |k| {
-        let setup = setups[k];
-        let split = &splits[k];
-        let mut widths = vec![setup.width; setup.depth + 1];
-        (widths[0], widths[setup.depth]) = (sets.train.pixels.ncols(), 10);
-        let net = Net::new(&widths, Activation::Relu, Bias::All)?;
-        let theta = net.init(&Init { law: Law::Torch, scale: setup.scale, ..Init::default() }, 0)?;
-        let settings = Settings {
-            step_size: STEP_SIZE,
-            weight_decay: setup.weight_decay,
-            batch: Some(setup.samples.min(200)),
-            ..Settings::default()
-        };
-        // 150 records evenly, as published, and the beginning.
-        let even = (0..=150).map(|i| i * setup.budget / 150);
-        let record = (0..10).map(|i| 1 << i).filter(|&s| s < setup.budget / 150).chain(even).collect();
-        let plan = Plan {
-            budget: setup.budget,
-            record: Some(record),
-            check: 0,
-            ranks: setup.ranks,
-            ..Plan::default()
-        };
-        let kept = Kept::new(options, &setup);
-        let (rows, run) = match kept.read() {
-            Some((rows, checkpoint)) => {
-                (rows, Run::resume(&net, &split.train, Some(&split.test), &settings, &plan, &checkpoint)?)
-            }
-            None => {
-                let training = Training::new(&net, &split.train, &settings, &theta)?;
-                (Vec::new(), Run::new(training, Some(&split.test), &plan)?)
-            }
-        };
-        let rows = RefCell::new(rows);
-        let saved = Cell::new(Instant::now());
-        let run = run.inspected(|training| {
-            if saved.get().elapsed() > Duration::from_secs(60) {
-                kept.write(&rows.borrow(), &training.checkpoint());
-                saved.set(Instant::now());
-            }
-            ControlFlow::Continue(())
-        });
-        run.go(|record| {
-            rows.borrow_mut().push(row(record));
-            ControlFlow::Continue(())
-        })?;
-        Ok(Curve(rows.into_inner()))
+        one(setups[k], &splits[k], &Kept::new(options, &setups[k]), KEPT_EVERY)
     })
+}
+
+fn one(setup: Setup, split: &Split, kept: &Kept, every: Duration) -> groktime::Result<Curve> {
+    let Inputs::Vectors(pixels) = &split.train.inputs else { return Ok(Curve(vec![])) };
+    let mut widths = vec![setup.width; setup.depth + 1];
+    (widths[0], widths[setup.depth]) = (pixels.ncols(), 10);
+    let net = Net::new(&widths, Activation::Relu, Bias::All)?;
+    let theta = net.init(&Init { law: Law::Torch, scale: setup.scale, ..Init::default() }, 0)?;
+    let settings = Settings {
+        step_size: STEP_SIZE,
+        weight_decay: setup.weight_decay,
+        batch: Some(setup.samples.min(200)),
+        ..Settings::default()
+    };
+    // 150 records evenly, as published, and the beginning.
+    let even = (0..=150).map(|i| i * setup.budget / 150);
+    let record = (0..10).map(|i| 1 << i).filter(|&s| s < setup.budget / 150).chain(even).collect();
+    let plan =
+        Plan { budget: setup.budget, record: Some(record), check: 0, ranks: setup.ranks, ..Plan::default() };
+    let (rows, run) = match kept.read() {
+        Some((rows, checkpoint)) => {
+            (rows, Run::resume(&net, &split.train, Some(&split.test), &settings, &plan, &checkpoint)?)
+        }
+        None => {
+            let training = Training::new(&net, &split.train, &settings, &theta)?;
+            (Vec::new(), Run::new(training, Some(&split.test), &plan)?)
+        }
+    };
+    let rows = RefCell::new(rows);
+    let saved = Cell::new(Instant::now());
+    let run = run.inspected(|training| {
+        if saved.get().elapsed() >= every {
+            kept.write(&rows.borrow(), &training.checkpoint());
+            saved.set(Instant::now());
+        }
+        ControlFlow::Continue(())
+    });
+    run.go(|record| {
+        rows.borrow_mut().push(row(record));
+        ControlFlow::Continue(())
+    })?;
+    Ok(Curve(rows.into_inner()))
 }
 
 fn row(record: &Record) -> Row {
@@ -194,5 +195,32 @@ impl Kept {
         if written.is_ok() {
             let _ = checkpoint.write(&self.checkpoint);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that goes on from what was kept after 30 of 60 steps has the curves of one that was not stopped.
+    #[test]
+    fn a_stopped_run_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let parts = |name: &str| folder.path().join(name);
+        let kept = |name: &str| Kept {
+            rows: parts(name).with_extension("json"),
+            checkpoint: parts(name).with_extension("npz"),
+        };
+        let whole =
+            Setup { samples: 50, depth: 3, width: 12, scale: 2.0, weight_decay: 0.1, budget: 60, ranks: 7 };
+        let split = images::small_sets().and_then(|sets| sets.split(50)).expect("digits");
+        let half = Setup { budget: 30, ..whole };
+        one(half, &split, &kept("stopped"), Duration::ZERO).expect("a run");
+        let (rows, checkpoint) = kept("stopped").read().expect("what was kept");
+        assert_eq!((checkpoint.step, rows.len()), (30, 30));
+        let never = Duration::MAX;
+        let resumed = one(whole, &split, &kept("stopped"), never).expect("a run");
+        assert_eq!(resumed, one(whole, &split, &kept("none"), never).expect("a run"));
+        assert_eq!(resumed.0.len(), 61);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{axis, line};
 use crate::output::{Failure, exact};
-use crate::plot::{Color, Curve, Figure, Panel, Scale, Style};
+use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
 use crate::reproduce::{Check, Produced};
 
 const OUTPUTS: usize = 30;
@@ -409,7 +409,7 @@ pub fn figure_17() -> Result<Produced, Failure> {
             panels: vec![
                 Panel {
                     title: "steps until RQI > 0.95, five seeds".into(),
-                    x: axis("training fraction", Scale::Linear),
+                    x: Axis { range: Some((0.0, 1.0)), ..axis("training fraction", Scale::Linear) },
                     y: axis("step", Scale::Log),
                     curves: vec![Curve { style: Style::Points, ..line("", points, Color::Blue) }],
                     markers: vec![],

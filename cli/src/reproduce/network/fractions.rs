@@ -17,7 +17,8 @@ const STEPS: u64 = 5000;
 const SEEDS: u32 = 3;
 
 /// What the authors' notebook shows, to two digits: samples, then predicted and true accuracy from seeds 0 to 2.
-const PUBLISHED: [(usize, [f64; 3], [f64; 3]); 6] = [
+type Published = (usize, [f64; 3], [f64; 3]);
+const PUBLISHED: [Published; 6] = [
     (10, [0.20, 0.25, 0.22], [0.22, 0.27, 0.25]),
     (20, [0.45, 0.36, 0.45], [0.45, 0.36, 0.58]),
     (25, [0.47, 0.55, 0.91], [0.49, 0.53, 0.91]),
@@ -60,7 +61,7 @@ pub fn figure_3() -> Result<Produced, Failure> {
         grid.into_par_iter().map(|(n, seed)| trained(n, seed)).collect::<groktime::Result<Vec<_>>>()?;
     let find = |n: usize, seed: usize| runs.iter().find(|r| (r.samples, r.seed as usize) == (n, seed));
     let agree = |published: f64, measured: f64| (published - measured).abs() < 0.0051;
-    let same = |which: fn(&Trained) -> f64, column: fn(&(usize, [f64; 3], [f64; 3])) -> [f64; 3]| {
+    let same = |which: fn(&Trained) -> f64, column: fn(&Published) -> [f64; 3]| {
         let hits = PUBLISHED.iter().flat_map(|row| {
             column(row)
                 .into_iter()
