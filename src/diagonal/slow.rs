@@ -20,6 +20,9 @@ use crate::loss::Loss;
 /// Spacing of the warm starts in τ.
 const SPACING: f64 = 0.25;
 
+/// Longest horizon: e^{−τ} has underflowed long before, and w has been at its limit.
+const LONGEST: f64 = 1e4;
+
 /// As in the dual flow: depth L ≥ 3 is counted anew once brackets have shrunk by e^{−this}.
 const EPOCH: f64 = 0.5;
 
@@ -60,7 +63,8 @@ impl<'p> SlowFlow<'p> {
             return Err(Error::Missing { wanted: "the slow flow", needs: "the squared loss" });
         }
         check("depth", f64::from(depth), |l| l >= 2.0, "an integer of at least 2")?;
-        check("horizon τ", horizon, |x| x > 0.0, "a positive number")?;
+        let expected = format!("a positive number of at most {LONGEST}");
+        check("horizon τ", horizon, |x| x > 0.0 && x <= LONGEST, &expected)?;
         init.validate(problem.design.dimension(), depth)?;
         let nets = vec![Net::new(init, depth, 1.0)];
         let mut slow = SlowFlow { problem, threads: Threads::All, horizon, nets, nodes: Vec::new() };
