@@ -9,6 +9,8 @@ mod embeddings;
 mod fractions;
 mod modular;
 mod omnigrok;
+mod parallelograms;
+mod permutations;
 mod phases;
 mod toy;
 mod two_layers;
@@ -96,7 +98,7 @@ pub const EFFECTIVE: &[Entry] = &[
         number: Some("11"),
         shows: "which parallelograms four embeddings find, fast and slow decoder (60 seeds)",
         seconds: 30.0,
-        make: Make::Once(embeddings::figure_11),
+        make: Make::Once(parallelograms::figure_11),
     },
     Entry {
         name: "effective-13",
@@ -110,7 +112,7 @@ pub const EFFECTIVE: &[Entry] = &[
         number: Some("17"),
         shows: "structure of S3 by training fraction (5 seeds)",
         seconds: 60.0,
-        make: Make::Once(embeddings::figure_17),
+        make: Make::Once(permutations::figure_17),
     },
 ];
 
