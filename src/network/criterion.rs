@@ -197,16 +197,28 @@ impl<T: Real> Goal<T> {
             Criterion::CrossEntropy | Criterion::CrossEntropyPerOutput => {
                 each.for_each(|(r, (out, f))| {
                     let class = self.class(rows.at(r));
-                    let ln_total = ln_total(f);
-                    let mut others = 0.0;
+                    let top = largest_other(f, class);
+                    let mut sum = 0.0;
                     for (o, (out, &f)) in out.iter_mut().zip(f).enumerate() {
                         if o != class {
-                            let p = factor * libm::exp(f.into() - ln_total + ln_factor);
-                            others += p;
-                            *out = T::from_f64(p);
+                            let e = libm::exp(f.into() - top);
+                            sum += e;
+                            *out = T::from_f64(e);
                         }
                     }
+                    if sum == 0.0 {
+                        // One class: always right.
+                        out.fill(T::ZERO);
+                        return;
+                    }
+                    // The total is e^top (sum + e^(f_class − top)); its logarithm less top, without overflow:
+                    let ln_sum = libm::log(sum);
+                    let ln_total = ln_sum + softplus(f[class].into() - top - ln_sum);
+                    let scale = factor * libm::exp(ln_factor - ln_total);
                     // 1 − p of the class is what the others have: no cancellation when it is small.
+                    let others = sum * scale;
+                    let scale = T::from_f64(scale);
+                    out.iter_mut().for_each(|out| *out = *out * scale);
                     out[class] = T::from_f64(-others);
                 });
             }
@@ -215,7 +227,7 @@ impl<T: Real> Goal<T> {
                 // ln |ℓ'|: −q, or ln σ(−q) = −q − ln(1 + e^{−q}).
                 let q = y * f[0].into();
                 let ln_slope = match loss {
-                    Loss::Logistic => -(q.max(0.0) + libm::log1p(libm::exp(-q.abs()))),
+                    Loss::Logistic => -softplus(q),
                     Loss::Exponential | Loss::Squared => -q,
                 };
                 out[0] = T::from_f64(-y * factor * libm::exp(ln_slope + ln_factor));
@@ -302,30 +314,34 @@ fn largest<T: Real>(f: &[T]) -> Option<usize> {
     Some(best)
 }
 
-/// ln Σ e^f.
-fn ln_total<T: Real>(f: &[T]) -> f64 {
-    let top = f.iter().fold(f64::NEG_INFINITY, |m, &x| m.max(x.into()));
-    top + libm::log(f.iter().map(|&x| libm::exp(x.into() - top)).sum())
+/// The largest output but that of the class.
+fn largest_other<T: Real>(f: &[T], class: usize) -> f64 {
+    let others = f.iter().enumerate().filter(|(o, _)| *o != class);
+    others.map(|(_, &x)| x.into()).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// ln(1 + e^x).
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
+}
+
+/// ln Σ_{o≠y} e^{f_o − f_y}.
+fn ln_others<T: Real>(f: &[T], class: usize) -> f64 {
+    let top = largest_other(f, class);
+    let others = f.iter().enumerate().filter(|(o, _)| *o != class);
+    let sum: f64 = others.map(|(_, &x)| libm::exp(x.into() - top)).sum();
+    top - f[class].into() + libm::log(sum)
 }
 
 /// ln(1 + Σ_{o≠y} e^{f_o − f_y}).
 fn cross_entropy<T: Real>(f: &[T], class: usize) -> f64 {
-    let own: f64 = f[class].into();
-    let others = f.iter().enumerate().filter(|(o, _)| *o != class);
-    let top = others.clone().map(|(_, &x)| x.into()).fold(f64::NEG_INFINITY, f64::max) - own;
-    let shift = top.max(0.0);
-    let sum: f64 = others.map(|(_, &x)| libm::exp(x.into() - own - shift)).sum();
-    // With the largest exponential first: log1p keeps what is below rounding of one.
-    if shift == 0.0 { libm::log1p(sum) } else { shift + libm::log(sum + libm::exp(-shift)) }
+    softplus(ln_others(f, class))
 }
 
 fn ln_cross_entropy<T: Real>(f: &[T], class: usize) -> f64 {
-    let own: f64 = f[class].into();
-    let others = f.iter().enumerate().filter(|(o, _)| *o != class).map(|(_, &x)| x.into() - own);
-    let logs: Vec<f64> = others.collect();
-    let ln_others = ln_sum_exp(&logs);
+    let x = ln_others(f, class);
     // ln ln(1 + e^x) = x − e^x/2 + …
-    if ln_others < -36.0 { ln_others } else { libm::log(cross_entropy(f, class)) }
+    if x < -36.0 { x } else { libm::log(softplus(x)) }
 }
 
 pub(super) fn ln_sum_exp(logs: &[f64]) -> f64 {

@@ -11,21 +11,31 @@ use pulp::Arch;
 use super::criterion::Rows;
 use super::net::{Activation, Combine, Layer, Net};
 use super::sample::Inputs;
-use crate::linalg::Threads;
+use super::sparse::SparseRows;
 use crate::linalg::product::{Factor, Real, multiply};
+use crate::linalg::{Threads, vectorised};
 
 /// Inputs in the numbers that the net computes in.
 pub(super) enum Prepared<T> {
-    Vectors(Vec<T>),
+    /// And once more without their zeros, if most are.
+    Vectors(Vec<T>, Option<SparseRows<T>>),
     Pairs(Vec<[u32; 2]>),
 }
 
 impl<T: Real> Prepared<T> {
     pub fn new(inputs: &Inputs) -> Prepared<T> {
         match inputs {
-            Inputs::Vectors(x) => Prepared::Vectors(x.iter().map(|&x| T::from_f64(x)).collect()),
+            Inputs::Vectors(x) => {
+                let values: Vec<T> = x.iter().map(|&x| T::from_f64(x)).collect();
+                let sparse = SparseRows::of(&values, x.ncols());
+                Prepared::Vectors(values, sparse)
+            }
             Inputs::Pairs(pairs) => Prepared::Pairs(pairs.clone()),
         }
+    }
+
+    fn sparse(&self) -> Option<&SparseRows<T>> {
+        if let Prepared::Vectors(_, sparse) = self { sparse.as_ref() } else { None }
     }
 }
 
@@ -43,6 +53,8 @@ pub(super) struct Workspace<T> {
     post: Vec<Vec<T>>,
     /// Δ_l and Δ_{l−1}, in turn.
     delta: [Vec<T>; 2],
+    /// A transpose of the first layer's weights, for sparse inputs.
+    transposed: Vec<T>,
     arch: Arch,
 }
 
@@ -61,6 +73,7 @@ impl<T: Real> Workspace<T> {
             pre: if squares { hidden.map(|l| zeros(widths[l])).collect() } else { Vec::new() },
             post: widths[1..].iter().map(|&w| zeros(w)).collect(),
             delta: [zeros(largest), zeros(largest)],
+            transposed: Vec::new(),
             arch: Arch::new(),
         }
     }
@@ -88,7 +101,7 @@ impl<T: Real> Workspace<T> {
     /// A_0 of the last pass.
     fn input<'a>(&'a self, x: &'a Prepared<T>, rows: Rows<'_>, width: usize) -> &'a [T] {
         match (x, rows) {
-            (Prepared::Vectors(x), Rows::From(first)) => &x[first * width..][..self.rows * width],
+            (Prepared::Vectors(x, _), Rows::From(first)) => &x[first * width..][..self.rows * width],
             _ => &self.first[..self.rows * width],
         }
     }
@@ -101,12 +114,22 @@ impl<T: Real> Workspace<T> {
         let last = net.depth() - 1;
         for (l, layer) in net.layers().iter().enumerate() {
             let (before, here) = post.split_at_mut(l);
-            let input = match before.last() {
-                Some(a) => &a[..count * layer.inputs],
-                None => self.input(x, rows, layer.inputs),
-            };
             let out = &mut here[0][..count * layer.outputs];
-            affine(layer, theta, input, out, count, self.threads);
+            match (before.last(), x.sparse()) {
+                (None, Some(sparse)) => {
+                    let weights = &theta[layer.weights.clone()];
+                    vectorised(
+                        #[inline(always)]
+                        || sparse.times(rows, weights, &mut self.transposed, out),
+                    );
+                }
+                (None, None) => {
+                    affine(layer, theta, self.input(x, rows, layer.inputs), out, count, self.threads);
+                }
+                (Some(a), _) => {
+                    affine(layer, theta, &a[..count * layer.inputs], out, count, self.threads);
+                }
+            }
             let bias = &theta[layer.bias.clone()];
             let pre = self.pre.get_mut(l).map(|z| &mut z[..out.len()]);
             let activation = if l == last { Activation::Identity } else { net.activation() };
@@ -121,7 +144,7 @@ impl<T: Real> Workspace<T> {
     /// A_0 where it has to be put together.
     fn gather(&mut self, net: &Net, theta: &[T], x: &Prepared<T>, rows: Rows<'_>) {
         let d = net.inputs();
-        if matches!((x, rows), (Prepared::Vectors(_), Rows::From(_))) {
+        if matches!((x, rows), (Prepared::Vectors(..), Rows::From(_))) {
             return;
         }
         self.first.resize(self.capacity * d, T::ZERO);
@@ -132,6 +155,7 @@ impl<T: Real> Workspace<T> {
     pub fn backward(&mut self, net: &Net, theta: &[T], x: &Prepared<T>, rows: Rows<'_>, gradient: &mut [T]) {
         let count = self.rows;
         let mut delta = std::mem::take(&mut self.delta);
+        let mut transposed = std::mem::take(&mut self.transposed);
         for (l, layer) in net.layers().iter().enumerate().rev() {
             let [here, below] = &mut delta;
             let here = &mut here[..count * layer.outputs];
@@ -139,13 +163,20 @@ impl<T: Real> Workspace<T> {
                 0 => self.input(x, rows, layer.inputs),
                 _ => &self.post[l - 1][..count * layer.inputs],
             };
-            multiply(
-                &mut gradient[layer.weights.clone()],
-                false,
-                Factor::transposed(here, layer.outputs, count),
-                Factor::plain(input, count, layer.inputs),
-                self.threads,
-            );
+            let weights = &mut gradient[layer.weights.clone()];
+            match x.sparse().filter(|_| l == 0) {
+                Some(sparse) => vectorised(
+                    #[inline(always)]
+                    || sparse.gradient(rows, here, &mut transposed, weights),
+                ),
+                None => multiply(
+                    weights,
+                    false,
+                    Factor::transposed(here, layer.outputs, count),
+                    Factor::plain(input, count, layer.inputs),
+                    self.threads,
+                ),
+            }
             if !layer.bias.is_empty() {
                 let bias = &mut gradient[layer.bias.clone()];
                 self.arch.dispatch(
@@ -187,7 +218,7 @@ impl<T: Real> Workspace<T> {
                 }
             }
         }
-        self.delta = delta;
+        (self.delta, self.transposed) = (delta, transposed);
     }
 
     /// The derivative of the outputs along `direction` at the point of the last pass, into `out` (n × m).
@@ -277,7 +308,7 @@ pub(super) fn gather<T: Real>(net: &Net, theta: &[T], x: &Prepared<T>, rows: Row
     let d = net.inputs();
     let out = out.chunks_exact_mut(d).enumerate();
     match x {
-        Prepared::Vectors(x) => out.for_each(|(r, out)| out.copy_from_slice(&x[rows.at(r) * d..][..d])),
+        Prepared::Vectors(x, _) => out.for_each(|(r, out)| out.copy_from_slice(&x[rows.at(r) * d..][..d])),
         Prepared::Pairs(pairs) => {
             let product = net.embedding().is_some_and(|e| e.combine == Combine::Product);
             out.for_each(|(r, out)| {

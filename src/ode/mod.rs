@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`bdf`] | variable-order differentiation formulas, orders 1 to 5 | stiff flows |
 //! | [`dop853`] | explicit Runge-Kutta of order 8 (Dormand and Prince) | non-stiff flows, oracles |
+//! | [`rkc`] | stabilised explicit Runge-Kutta of order 2 (Chebyshev) | large stiff gradient flows, kinks |
 //!
 //! Both give a [`Solution`]: where it ended and why, what it cost, and the [`Path`], which answers y(t) at
 //! any time with an error of the order of the tolerance. The variants `_observed` call back after every
@@ -42,6 +43,7 @@ mod dense;
 mod event;
 mod explicit;
 mod path;
+mod stabilised;
 
 pub use bdf::{bdf, bdf_observed};
 pub use common::{Ended, Options, Solution, Statistics};
@@ -49,6 +51,7 @@ pub use dense::DenseFlow;
 pub use event::{Direction, Event, Root};
 pub use explicit::{dop853, dop853_observed};
 pub use path::{Path, Point, Step};
+pub use stabilised::{rkc, rkc_observed};
 
 /// A right-hand side or a solve that has no value there (overflow, a singular matrix, a state outside the
 /// model's domain): the step is tried again, shorter.

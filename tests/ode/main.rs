@@ -6,13 +6,14 @@ mod events;
 mod explicit;
 mod failures;
 mod rebasing;
+mod stabilised;
 
 use std::ops::ControlFlow;
 
 use groktime::error::Error;
 use groktime::ode::{
     Action, DenseFlow, Direction, Ended, Event, Flow, Options, Reject, Solution, StiffFlow, bdf,
-    bdf_observed, dop853, dop853_observed,
+    bdf_observed, dop853, dop853_observed, rkc,
 };
 use groktime::trajectory::log_times;
 use ndarray::{Array2, ArrayViewMut2, array};

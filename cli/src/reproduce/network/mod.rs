@@ -7,6 +7,7 @@ mod deep;
 mod digits;
 mod embeddings;
 mod fractions;
+mod late;
 mod modular;
 mod omnigrok;
 mod parallelograms;
@@ -138,6 +139,13 @@ pub const DICHOTOMY: &[Entry] = &[
         shows: "the same under other weight decays: later for larger ones, and too large (p = 23)",
         seconds: 60.0,
         make: Make::Once(modular::figure_2c),
+    },
+    Entry {
+        name: "dichotomy-4",
+        number: Some("4"),
+        shows: "modular addition without weight decay, flow to log₁₀ t = 2000 (p = 23, 2 seeds)",
+        seconds: 60.0,
+        make: Make::Sized { make: late::figure_4, minutes: 90.0 },
     },
 ];
 

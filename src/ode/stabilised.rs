@@ -1,0 +1,443 @@
+//! A stabilised explicit Runge-Kutta method of order 2 (RKC): Chebyshev polynomials stretch the interval of
+//! stability on the negative real axis to ⅔ s² with s stages.
+//!
+//! B. P. Sommeijer, L. F. Shampine, J. G. Verwer, *RKC: an explicit solver for parabolic PDEs*, J. Comput. Appl.
+//! Math. 88 (1998). The equations are in `theory/integrators.md`, (17) to (21).
+
+use std::ops::{ControlFlow, Range};
+
+use super::common::{Place, Recorder, evaluate, norm, weigh};
+use super::path::{Interpolant, Path, Step};
+use super::{Action, Ended, Flow, Options, Reject, Solution, Statistics};
+use crate::error::Result;
+use crate::linalg::vectorised;
+
+const ORDER: usize = 2;
+/// ε of (17): how much the polynomial is damped inside its interval of stability.
+const DAMPING: f64 = 2.0 / 13.0;
+/// Steps after which the spectral radius is estimated anew.
+const FRESH: usize = 25;
+/// The estimate comes from below.
+const SAFETY: f64 = 1.2;
+/// Iterations of the power method.
+const ITERATIONS: usize = 50;
+
+/// Integrates a flow whose Jacobian has (nearly) negative real eigenvalues, such as every gradient flow, without
+/// solving a system: for stiff flows too large for a Newton matrix, or with kinks, at tolerances of 10⁻² to 10⁻⁵.
+///
+/// A step of length h takes about √(1.5 h ρ) right-hand sides, ρ the spectral radius, which is found by a
+/// nonlinear power method. Between steps the answers are those of cubic Hermite interpolation.
+///
+/// ```
+/// use groktime::ode::{DenseFlow, Options, rkc};
+/// // Heat flows out of a rod of 200 nodes: an explicit method without stages would take 80,000 steps or more.
+/// let n = 200;
+/// let mut rod = DenseFlow::new(
+///     n,
+///     move |_, y, dy| {
+///         let at = |k: usize| if k == 0 || k > n { 0.0 } else { y[k - 1] };
+///         (1..=n).for_each(|k| dy[k - 1] = (at(k - 1) - 2.0 * at(k) + at(k + 1)) * ((n + 1) * (n + 1)) as f64);
+///     },
+///     |_, _, _| (),
+/// );
+/// let mode = |k: usize| (std::f64::consts::PI * k as f64 / (n + 1) as f64).sin();
+/// let start: Vec<f64> = (1..=n).map(mode).collect();
+/// let solution = rkc(&mut rod, 0.0..0.2, &start, &Options { rtol: 1e-4, ..Options::default() })?;
+/// let rate = 4.0 * ((n + 1) as f64 * (0.5 * std::f64::consts::PI / (n + 1) as f64).sin()).powi(2);
+/// assert!((solution.y[99] / mode(100) - (-0.2 * rate).exp()).abs() < 1e-3);
+/// assert!(solution.statistics.rhs < 4000);
+/// # Ok::<(), groktime::Error>(())
+/// ```
+///
+/// # Errors
+/// Options out of range; or the integration failed: the message says at which time and step, and why.
+pub fn rkc<F: Flow + ?Sized>(
+    flow: &mut F,
+    span: Range<f64>,
+    y0: &[f64],
+    options: &Options,
+) -> Result<Solution> {
+    rkc_observed(flow, span, y0, options, |_| ControlFlow::Continue(()))
+}
+
+/// [`rkc`] that calls `observer` after every accepted step, before the flow's [`accepted`](Flow::accepted);
+/// `Break` ends the integration there.
+///
+/// # Errors
+/// As [`rkc`].
+pub fn rkc_observed<F: Flow + ?Sized>(
+    flow: &mut F,
+    span: Range<f64>,
+    y0: &[f64],
+    options: &Options,
+    mut observer: impl FnMut(&Step<'_>) -> ControlFlow<()>,
+) -> Result<Solution> {
+    let n = flow.dimension();
+    options.check(&span, y0, n)?;
+    let recorder = Recorder { path: Path::new(n), record: options.record, observer: &mut observer };
+    let mut stabilised = Stabilised::new(flow, &span, y0, options);
+    stabilised.start(span.end)?;
+    stabilised.run(span.end, recorder)
+}
+
+struct Stabilised<'a, F: ?Sized> {
+    flow: &'a mut F,
+    options: &'a Options,
+    n: usize,
+    t: f64,
+    h: f64,
+    y: Vec<f64>,
+    /// f(t, y).
+    slope: Vec<f64>,
+    /// y and f at the end of the step.
+    next: Vec<f64>,
+    next_slope: Vec<f64>,
+    /// The last two stages, and f at the last.
+    stages: [Vec<f64>; 2],
+    stage_slope: Vec<f64>,
+    /// About the eigenvector of the spectral radius.
+    direction: Vec<f64>,
+    radius: f64,
+    /// Steps since it was estimated.
+    age: usize,
+    /// The error and the step of the last accepted step.
+    last: Option<(f64, f64)>,
+    columns: Vec<f64>,
+    weights: Vec<f64>,
+    sizes: Vec<f64>,
+    statistics: Statistics,
+}
+
+impl<'a, F: Flow + ?Sized> Stabilised<'a, F> {
+    fn new(flow: &'a mut F, span: &Range<f64>, y0: &[f64], options: &'a Options) -> Self {
+        let n = y0.len();
+        let zeros = || vec![0.0; n];
+        Stabilised {
+            flow,
+            options,
+            n,
+            t: span.start,
+            h: 0.0,
+            y: y0.to_vec(),
+            slope: zeros(),
+            next: zeros(),
+            next_slope: zeros(),
+            stages: [zeros(), zeros()],
+            stage_slope: zeros(),
+            direction: zeros(),
+            radius: 0.0,
+            age: 0,
+            last: None,
+            columns: vec![0.0; 4 * n],
+            weights: zeros(),
+            sizes: zeros(),
+            statistics: Statistics::default(),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place { method: "RKC", t: self.t, h: self.h, order: ORDER }
+    }
+
+    /// f at the start, the spectral radius, and a first step that Euler's method makes as exactly as asked.
+    fn start(&mut self, end: f64) -> Result<()> {
+        let place = self.place();
+        let failed = |Reject(reason): Reject| place.failed(format_args!("{reason} at the start"));
+        evaluate(self.flow, self.t, &self.y, &mut self.slope, &mut self.statistics).map_err(failed)?;
+        self.flow.sizes(self.t, &self.y, &mut self.sizes);
+        self.direction.copy_from_slice(&self.slope);
+        self.estimate_radius().map_err(failed)?;
+        let longest = (end - self.t).min(self.options.max_step);
+        self.h = match self.options.first_step {
+            Some(h) => h.min(longest),
+            None => self.first_step(longest).map_err(failed)?,
+        };
+        Ok(())
+    }
+
+    /// (21): Euler's step of length 1/ρ tells y''.
+    fn first_step(&mut self, longest: f64) -> std::result::Result<f64, Reject> {
+        if self.radius == 0.0 {
+            return Ok(1e-3 * longest);
+        }
+        let h = self.radius.recip().min(longest);
+        let trial = &mut self.next;
+        trial.iter_mut().zip(&self.y).zip(&self.slope).for_each(|((to, y), f)| *to = y + h * f);
+        evaluate(self.flow, self.t + h, trial, &mut self.stage_slope, &mut self.statistics)?;
+        self.flow.sizes(self.t + h, trial, &mut self.weights);
+        weigh(&mut self.weights, &self.sizes, self.options);
+        self.stage_slope.iter_mut().zip(&self.slope).for_each(|(g, f)| *g = h * (*g - f));
+        let error = norm(&self.stage_slope, &self.weights);
+        Ok(if 0.1 * h < longest * error.sqrt() { 0.1 * h / error.sqrt() } else { longest })
+    }
+
+    fn run(mut self, end: f64, mut recorder: Recorder<'_>) -> Result<Solution> {
+        let mut epoch = 0;
+        let ended = loop {
+            let t_old = self.t;
+            let h = self.step(end)?;
+            self.interpolant(h);
+            let step = Step {
+                t_old,
+                t: self.t,
+                epoch,
+                order: ORDER,
+                interpolant: Interpolant::Nested,
+                dimension: self.n,
+                columns: &self.columns,
+            };
+            let broken = recorder.step(&step).is_break();
+            std::mem::swap(&mut self.y, &mut self.next);
+            std::mem::swap(&mut self.slope, &mut self.next_slope);
+            if broken {
+                break Ended::Interrupted;
+            }
+            let action = self.flow.accepted(self.t, &mut self.y);
+            if let Action::Rebase { scale, shift } = &action {
+                self.rebase(*scale, shift)?;
+                epoch += 1;
+            }
+            if action == Action::Stop {
+                break Ended::Stopped;
+            }
+            if self.t >= end {
+                break Ended::Horizon;
+            }
+            if action == Action::Modified {
+                self.last = None;
+                self.start(end)?;
+                self.h = self.h.min(h);
+            } else {
+                self.flow.sizes(self.t, &self.y, &mut self.sizes);
+            }
+        };
+        let Stabilised { t, y, statistics, .. } = self;
+        Ok(Solution { path: recorder.path, t, y, epoch, ended, statistics })
+    }
+
+    /// One accepted step; gives its length, and leaves in h the next.
+    fn step(&mut self, end: f64) -> Result<f64> {
+        let mut rejections = 0;
+        let mut last = "";
+        if self.age >= FRESH {
+            // At a point that was reached, f has values around: if not, the old estimate stays.
+            let _ = self.estimate_radius();
+        }
+        loop {
+            let left = end - self.t;
+            self.h = self.h.min(self.options.max_step);
+            let landing = self.h >= 0.999 * left;
+            if landing {
+                self.h = left;
+            }
+            self.place().guard(self.options, landing, self.statistics.steps, rejections, last)?;
+            let t_new = if landing { end } else { self.t + self.h };
+            let h = self.h;
+            self.h *= match self.attempt(t_new) {
+                Ok(error) if error <= 1.0 => {
+                    self.t = t_new;
+                    self.h *= self.growth(error, h).min(if rejections > 0 { 1.0 } else { 10.0 });
+                    self.last = Some((error, h));
+                    self.statistics.steps += 1;
+                    self.age += 1;
+                    return Ok(h);
+                }
+                Ok(error) => {
+                    self.statistics.rejected += 1;
+                    last = "the error of the step was too large";
+                    let factor = 0.8 * error.powf(-1.0 / 3.0);
+                    if factor.is_finite() { factor.clamp(0.1, 0.9) } else { 0.1 }
+                }
+                Err(Reject(reason)) => {
+                    self.statistics.newton_failures += 1;
+                    last = reason;
+                    if rejections < 4 { 0.5 } else { 0.1 }
+                }
+            };
+            rejections += 1;
+            if self.age > 0 {
+                let _ = self.estimate_radius();
+            }
+        }
+    }
+
+    /// (20): the change of the error from step to step foretells the next.
+    fn growth(&self, error: f64, h: f64) -> f64 {
+        let error = error.max(1e-30);
+        let plain = 0.8 * error.powf(-1.0 / 3.0);
+        let factor = match self.last {
+            Some((before, length)) => {
+                plain.min(0.8 * h / length * (before.max(1e-30) / (error * error)).powf(1.0 / 3.0))
+            }
+            None => plain,
+        };
+        factor.clamp(0.1, 10.0)
+    }
+
+    /// The stages (18) of a step, and its error (19) relative to the tolerance.
+    fn attempt(&mut self, t_new: f64) -> std::result::Result<f64, Reject> {
+        let Stabilised { flow, options, t, y, slope, next, next_slope, stage_slope, statistics, .. } = self;
+        let h = self.h;
+        let mut terms = Terms::new(stages_for(h * self.radius));
+        let [older, old] = &mut self.stages;
+        older.copy_from_slice(y);
+        let first = terms.first() * h;
+        old.iter_mut().zip(&*y).zip(&*slope).for_each(|((to, y), f)| *to = y + first * f);
+        while let Some((time, term)) = terms.next() {
+            evaluate(*flow, *t + time * h, old, stage_slope, statistics)?;
+            let Term { old: a, older: b, slope: c, first: d } = term;
+            let (rest, c, d) = (1.0 - a - b, c * h, d * h);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let values = older.iter_mut().zip(&*old).zip(&*y).zip(&*stage_slope).zip(&*slope);
+                    for ((((older, old), y), g), f) in values {
+                        *older = rest * y + a * old + b * *older + c * g + d * f;
+                    }
+                },
+            );
+            std::mem::swap(older, old);
+        }
+        next.copy_from_slice(old);
+        evaluate(*flow, t_new, next, next_slope, statistics)?;
+        flow.sizes(t_new, next, &mut self.weights);
+        weigh(&mut self.weights, &self.sizes, options);
+        let values = older.iter_mut().zip(&*y).zip(&*next).zip(&*slope).zip(&*next_slope);
+        for ((((error, y), next), f), g) in values {
+            *error = 0.8 * (y - next) + 0.4 * h * (f + g);
+        }
+        Ok(norm(older, &self.weights))
+    }
+
+    /// The spectral radius at (t, y) by a power method on differences of f, from the last direction. They are
+    /// taken over a tenth of the tolerance: kinks of f that an error of a step crosses count as it meets them.
+    fn estimate_radius(&mut self) -> std::result::Result<(), Reject> {
+        let Stabilised { flow, t, y, slope, stage_slope: f, statistics, direction, .. } = self;
+        let [z, _] = &mut self.stages;
+        let size = y.iter().map(|y| y * y).sum::<f64>().sqrt();
+        let length = size.max(f64::MIN_POSITIVE.sqrt()) * (1e-3 * self.options.rtol).max(f64::EPSILON.sqrt());
+        let mut radius = 0.0;
+        for iteration in 0..ITERATIONS {
+            let scale = length / direction.iter().map(|v| v * v).sum::<f64>().sqrt();
+            if !scale.is_finite() {
+                // f does not change here, or is zero.
+                break;
+            }
+            z.iter_mut().zip(&*y).zip(&*direction).for_each(|((z, y), v)| *z = y + scale * v);
+            evaluate(*flow, *t, z, f, statistics)?;
+            direction.iter_mut().zip(&*f).zip(&*slope).for_each(|((v, g), f)| *v = g - f);
+            let estimate = direction.iter().map(|v| v * v).sum::<f64>().sqrt() / length;
+            let settled = (estimate - radius).abs() <= 0.01 * estimate;
+            radius = estimate;
+            if iteration > 0 && settled {
+                break;
+            }
+        }
+        (self.radius, self.age) = (SAFETY * radius, 0);
+        Ok(())
+    }
+
+    /// The columns of cubic Hermite interpolation.
+    fn interpolant(&mut self, h: f64) {
+        let n = self.n;
+        let (ends, bends) = self.columns.split_at_mut(2 * n);
+        for i in 0..n {
+            let change = self.next[i] - self.y[i];
+            let bend = h * self.slope[i] - change;
+            ends[i] = self.next[i];
+            ends[n + i] = -change;
+            bends[i] = bend;
+            bends[n + i] = change - h * self.next_slope[i] - bend;
+        }
+    }
+
+    /// The same flow in the variables scale·(y − shift).
+    fn rebase(&mut self, scale: f64, shift: &[f64]) -> Result<()> {
+        self.place().check_rebase(self.n, scale, shift)?;
+        for (y, shift) in self.y.iter_mut().zip(shift) {
+            *y = scale * (*y - shift);
+        }
+        self.slope.iter_mut().for_each(|f| *f *= scale);
+        Ok(())
+    }
+}
+
+/// The smallest number of stages whose interval of stability reaches hρ.
+fn stages_for(reach: f64) -> usize {
+    let stages = 1.0 + (1.0 + 1.54 * reach).sqrt().floor();
+    stages.clamp(2.0, 1e9) as usize
+}
+
+/// How a stage is made of the two before, and of f at the stage before and at the start.
+struct Term {
+    old: f64,
+    older: f64,
+    slope: f64,
+    first: f64,
+}
+
+/// The coefficients (18) of the stages, one after the other.
+struct Terms {
+    stages: usize,
+    w0: f64,
+    w1: f64,
+    j: usize,
+    /// T_j, T_j', T_j'' at w0, of the stages j − 1 and j − 2.
+    old: [f64; 3],
+    older: [f64; 3],
+    /// b of the same.
+    b: [f64; 2],
+    /// The time of the stage before.
+    c: f64,
+}
+
+impl Terms {
+    fn new(stages: usize) -> Terms {
+        let w0 = 1.0 + DAMPING / (stages * stages) as f64;
+        let (mut older, mut old) = ([1.0, 0.0, 0.0], [w0, 1.0, 0.0]);
+        for _ in 2..=stages {
+            (older, old) = (old, chebyshev(w0, old, older));
+        }
+        let w1 = old[1] / old[2];
+        // b₂ = T₂''/T₂'², which serves for b₀ and b₁ too.
+        let b = 0.25 / (w0 * w0);
+        Terms { stages, w0, w1, j: 2, old: [w0, 1.0, 0.0], older: [1.0, 0.0, 0.0], b: [b, b], c: b * w1 }
+    }
+
+    /// Of f, in the first stage.
+    fn first(&self) -> f64 {
+        self.b[0] * self.w1
+    }
+
+    /// The time of the stage before, and the terms of this one.
+    fn next(&mut self) -> Option<(f64, Term)> {
+        if self.j > self.stages {
+            return None;
+        }
+        let [b_old, b_older] = self.b;
+        let values = chebyshev(self.w0, self.old, self.older);
+        let b = values[2] / (values[1] * values[1]);
+        let slope = 2.0 * b * self.w1 / b_old;
+        let term = Term {
+            old: 2.0 * b * self.w0 / b_old,
+            older: -b / b_older,
+            slope,
+            first: -(1.0 - b_old * self.old[0]) * slope,
+        };
+        let time = self.c;
+        self.c = self.w1 * values[2] / values[1];
+        (self.older, self.old) = (self.old, values);
+        self.b = [b, b_old];
+        self.j += 1;
+        Some((time, term))
+    }
+}
+
+/// T, T' and T'' of the next degree at w.
+fn chebyshev(w: f64, old: [f64; 3], older: [f64; 3]) -> [f64; 3] {
+    [
+        2.0 * w * old[0] - older[0],
+        2.0 * old[0] + 2.0 * w * old[1] - older[1],
+        4.0 * old[1] + 2.0 * w * old[2] - older[2],
+    ]
+}
