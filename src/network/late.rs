@@ -20,6 +20,9 @@ use crate::error::{Error, Result, check};
 use crate::linalg::Threads;
 use crate::ode::{Flow, Options, Reject, Statistics, Step, rkc_observed};
 
+/// Largest ln(1 + t): each factor of ten costs about as many steps as the one before.
+const LATEST: f64 = 1e9;
+
 /// What is followed, how far, and which states are kept.
 ///
 /// | name | default | meaning |
@@ -167,8 +170,8 @@ impl LateSettings {
             check("a kept ln(1 + t)", u, |u| u >= last, &format!("at least {last}, the one before"))?;
             last = u;
         }
-        let expected = format!("more than {}, the start", self.start);
-        check("the last kept ln(1 + t)", last, |u| u > self.start, &expected)?;
+        let expected = format!("more than {}, the start, and at most {LATEST:e}", self.start);
+        check("the last kept ln(1 + t)", last, |u| u > self.start && u <= LATEST, &expected)?;
         Ok(last)
     }
 }
@@ -281,11 +284,11 @@ impl Piece {
     }
 
     /// ln(1 + t) at the end of the step from the one at its start: t grows by ∫ e^q dσ. The step is cut into panels
-    /// in which q changes by little, with three points of Gauss each; `panel` gets the clock at the two ends of each,
+    /// in which q changes by little (next to the clock), with three points of Gauss each; `panel` gets the clock at the two ends of each,
     /// and which parts of the step they are.
     fn clock(&self, start: f64, mut panel: impl FnMut((f64, f64), (f64, f64))) -> f64 {
         let rise = (self.after.q - self.before.q).abs();
-        let panels = (4.0 * rise).ceil().clamp(4.0, 1e5);
+        let panels = (4.0 * rise).ceil().clamp(4.0, 1e4);
         let offset = 0.5 * 0.6_f64.sqrt();
         let mut clock = start;
         for k in 0..panels as usize {

@@ -42,6 +42,11 @@ impl Sample {
         Sample { inputs: Inputs::Vectors(x.to_owned()), targets: Targets::Classes(classes) }
     }
 
+    /// Vectors x (n × d) with labels of ±1.
+    pub fn signs(x: ArrayView2<'_, f64>, signs: Vec<f64>) -> Sample {
+        Sample { inputs: Inputs::Vectors(x.to_owned()), targets: Targets::Signs(signs) }
+    }
+
     /// Vectors with real outputs (n × m).
     pub fn values(x: ArrayView2<'_, f64>, y: ArrayView2<'_, f64>) -> Sample {
         Sample { inputs: Inputs::Vectors(x.to_owned()), targets: Targets::Values(y.to_owned()) }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use groktime::error::Error;
 use groktime::ode::{
     Action, DenseFlow, Direction, Ended, Event, Flow, Options, Reject, Solution, StiffFlow, bdf,
-    bdf_observed, dop853, dop853_observed, rkc,
+    bdf_observed, dop853, dop853_observed, rkc, rkc_observed,
 };
 use groktime::trajectory::log_times;
 use ndarray::{Array2, ArrayViewMut2, array};
