@@ -143,13 +143,8 @@ impl Net {
             before = after;
             if clock >= last { ControlFlow::Break(()) } else { watch(clock) }
         };
-        let options = Options {
-            rtol: settings.rtol,
-            first_step: Some(first),
-            record: false,
-            max_steps: 10_000_000,
-            ..Options::default()
-        };
+        let options =
+            Options { rtol: settings.rtol, first_step: Some(first), record: false, ..Options::default() };
         let solution = rkc_observed(&mut flow, 0.0..f64::MAX, theta, &options, observer)?;
         let (criterion, statistics) = (settings.criterion, solution.statistics);
         Ok(LateFlow { net: self, sample, criterion, states, statistics })
@@ -288,7 +283,7 @@ impl Piece {
     /// and which parts of the step they are.
     fn clock(&self, start: f64, mut panel: impl FnMut((f64, f64), (f64, f64))) -> f64 {
         let rise = (self.after.q - self.before.q).abs();
-        let panels = (4.0 * rise).ceil().clamp(4.0, 1e4);
+        let panels = (4.0 * rise).ceil().clamp(4.0, 4e3);
         let offset = 0.5 * 0.6_f64.sqrt();
         let mut clock = start;
         for k in 0..panels as usize {

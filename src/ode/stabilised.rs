@@ -21,6 +21,10 @@ const FRESH: usize = 25;
 const SAFETY: f64 = 1.2;
 /// Iterations of the power method.
 const ITERATIONS: usize = 50;
+/// Most stages of a step: it is shorter where more would be needed.
+const MAX_STAGES: f64 = 2000.0;
+/// Most right-hand sides, in those of [`Options::max_steps`] steps: a step may have many.
+const RHS_A_STEP: usize = 20;
 
 /// Integrates a flow whose Jacobian has (nearly) negative real eigenvalues, such as every gradient flow, without
 /// solving a system: for stiff flows too large for a Newton matrix, or with kinks, at tolerances of 10⁻² to 10⁻⁵.
@@ -225,12 +229,17 @@ impl<'a, F: Flow + ?Sized> Stabilised<'a, F> {
         }
         loop {
             let left = end - self.t;
-            self.h = self.h.min(self.options.max_step);
+            let reach = if self.radius > 0.0 { MAX_STAGES * MAX_STAGES / 1.54 / self.radius } else { left };
+            self.h = self.h.min(self.options.max_step).min(reach);
             let landing = self.h >= 0.999 * left;
             if landing {
                 self.h = left;
             }
             self.place().guard(self.options, landing, self.statistics.steps, rejections, last)?;
+            let most = self.options.max_steps.saturating_mul(RHS_A_STEP);
+            if self.statistics.rhs > most {
+                return Err(self.place().failed(format_args!("more than {most} right-hand sides")));
+            }
             let t_new = if landing { end } else { self.t + self.h };
             let h = self.h;
             self.h *= match self.attempt(t_new) {
@@ -365,7 +374,7 @@ impl<'a, F: Flow + ?Sized> Stabilised<'a, F> {
 /// The smallest number of stages whose interval of stability reaches hρ.
 fn stages_for(reach: f64) -> usize {
     let stages = 1.0 + (1.0 + 1.54 * reach).sqrt().floor();
-    stages.clamp(2.0, 1e9) as usize
+    stages.clamp(2.0, MAX_STAGES + 2.0) as usize
 }
 
 /// How a stage is made of the two before, and of f at the stage before and at the start.

@@ -239,8 +239,19 @@ pub fn network_flow(draw: &mut Draw) {
         weight_decay: draw.positive(1e-3, 1.0),
         horizon: draw.positive(1e-3, 2.0),
         rtol: draw.positive(1e-6, 1e-3),
+        method: if draw.chance(0.3) { network::Method::Stabilised } else { network::Method::Automatic },
         ..network::FlowSettings::default()
     };
+    let late = network::LateSettings {
+        criterion,
+        start: draw.positive(1e-3, 1.0),
+        keep: vec![draw.positive(1.0, 10.0), draw.positive(1.0, 100.0)],
+        rtol: draw.positive(1e-4, 1e-2),
+        ..network::LateSettings::default()
+    };
+    if let Some(run) = draw.note(net.late_flow(&sample, &late, &theta)) {
+        draw.note(run.evaluate(0));
+    }
     if let Some(run) = draw.note(net.flow(&sample, &settings, &theta)) {
         let t = draw.positive(1e-3, 2.0);
         draw.note(run.parameters(t));

@@ -145,7 +145,7 @@ pub const DICHOTOMY: &[Entry] = &[
         number: Some("4"),
         shows: "modular addition without weight decay, flow to log₁₀ t = 2000 (p = 23, 2 seeds)",
         seconds: 60.0,
-        make: Make::Sized { make: late::figure_4, minutes: 90.0 },
+        make: Make::Sized { make: late::figure_4, minutes: 120.0 },
     },
 ];
 
