@@ -218,7 +218,7 @@ impl<T: Real> Goal<T> {
                     // 1 − p of the class is what the others have: no cancellation when it is small.
                     let others = sum * scale;
                     let scale = T::from_f64(scale);
-                    out.iter_mut().for_each(|out| *out = *out * scale);
+                    out.iter_mut().for_each(|out| *out *= scale);
                     out[class] = T::from_f64(-others);
                 });
             }

@@ -4,7 +4,7 @@
 //! The published run takes descent steps of η/𝓛; stable ones are so short that thousands of them fit into one of the
 //! flow's. By default p = 23 instead of 97 and 256 hidden units instead of 1024.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use groktime::data::files::write_whole;
 use groktime::linalg::Threads;
@@ -46,6 +46,9 @@ struct Row {
     norm: f64,
 }
 
+/// What is seen of a record.
+type Quantity = fn(&Row) -> f64;
+
 /// A run up to a time.
 #[derive(Serialize, Deserialize)]
 struct Reached {
@@ -62,7 +65,7 @@ fn setups(full: bool) -> Vec<Setup> {
     seeds.map(setup).collect()
 }
 
-fn run(setup: &Setup, kept: &PathBuf, threads: Threads) -> groktime::Result<Vec<Row>> {
+fn run(setup: &Setup, kept: &Path, threads: Threads) -> groktime::Result<Vec<Row>> {
     let (training, test) = modular_addition(setup.symbols, setup.fraction, setup.seed)?.into_pair();
     let net = Net::new(&[2 * setup.symbols, setup.hidden, setup.symbols], Activation::Relu, Bias::First)?;
     let times: Vec<f64> = (0..=KEPT)
@@ -103,7 +106,7 @@ fn run(setup: &Setup, kept: &PathBuf, threads: Threads) -> groktime::Result<Vec<
 }
 
 /// log₁₀(1 + t) at which an accuracy passes `part`, between two records by a straight line.
-fn passes(rows: &[Row], accuracy: fn(&Row) -> f64, part: f64, after: f64) -> f64 {
+fn passes(rows: &[Row], accuracy: Quantity, part: f64, after: f64) -> f64 {
     let found = rows.windows(2).find(|w| w[0].time >= after && accuracy(&w[1]) >= part);
     found.map_or(f64::NAN, |w| {
         let (a, b) = (accuracy(&w[0]), accuracy(&w[1]));
@@ -128,7 +131,7 @@ pub fn figure_4(options: &Options) -> Result<Produced, Failure> {
         let name = fingerprint(format!("{:?} {:?}", *PROGRAM, setups[k]).as_bytes());
         run(&setups[k], &options.parts.join(name).with_extension("state.json"), threads)
     })?;
-    let panel = |title: &str, label: &str, scale: Scale, what: &[(&str, fn(&Row) -> f64, Color)]| Panel {
+    let panel = |title: &str, label: &str, scale: Scale, what: &[(&str, Quantity, Color)]| Panel {
         title: title.into(),
         x: axis("1 + log₁₀(1 + t)", Scale::Log),
         y: axis(label, scale),
@@ -143,8 +146,8 @@ pub fn figure_4(options: &Options) -> Result<Produced, Failure> {
             .collect(),
         markers: vec![],
     };
-    let accuracies = [("training", train as fn(&Row) -> f64, Color::Blue), ("test", test, Color::Vermillion)];
-    let norm: fn(&Row) -> f64 = |r| r.norm;
+    let accuracies = [("training", train as Quantity, Color::Blue), ("test", test, Color::Vermillion)];
+    let norm: Quantity = |r| r.norm;
     let rows = &runs[0];
     let fits = passes(rows, train, 0.99, 0.0);
     let [tenth, half, most] = [0.1, 0.5, 0.9].map(|part| passes(rows, test, part, fits));
