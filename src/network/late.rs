@@ -70,7 +70,7 @@ impl Net {
     /// use groktime::network::{Activation, Bias, Criterion, Init, LateSettings, Net, Sample};
     /// let net = Net::new(&[2, 20, 1], Activation::Tanh, Bias::None)?;
     /// let x = ndarray::array![[1.0, 0.2], [-0.3, 1.0], [-1.0, -0.5]];
-    /// let sample = Sample::signs(x.view(), ndarray::array![1.0, -1.0, -1.0].view())?;
+    /// let sample = Sample::signs(x.view(), vec![1.0, -1.0, -1.0]);
     /// let settings = LateSettings {
     ///     criterion: Criterion::Margin(Loss::Logistic),
     ///     keep: vec![10.0, 30.0, 1000.0],
