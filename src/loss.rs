@@ -112,7 +112,7 @@ impl Loss {
 }
 
 /// ln(1 + e^x) without overflow or cancellation.
-fn softplus(x: f64) -> f64 {
+pub(crate) fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 

@@ -4,7 +4,7 @@ use super::sample::Targets;
 use super::{Net, Sample};
 use crate::error::{Error, Result};
 use crate::linalg::product::Real;
-use crate::loss::Loss;
+use crate::loss::{Loss, softplus};
 
 /// What is minimised: a mean over n samples, with f ∈ R^m the outputs.
 ///
@@ -289,9 +289,7 @@ impl<T: Real> Goal<T> {
             Kind::Signs(signs) => signs[rows.at(r)] * f[0].into(),
             Kind::Classes(classes) => {
                 let class = classes[rows.at(r)] as usize;
-                let others = f.iter().enumerate().filter(|(o, _)| *o != class);
-                let best = others.map(|(_, &f)| f.into()).fold(f64::NEG_INFINITY, f64::max);
-                f[class].into() - best
+                f[class].into() - largest_other(f, class)
             }
             Kind::Values(_) | Kind::Templates(..) => f64::NAN,
         });
@@ -318,11 +316,6 @@ fn largest<T: Real>(f: &[T]) -> Option<usize> {
 fn largest_other<T: Real>(f: &[T], class: usize) -> f64 {
     let others = f.iter().enumerate().filter(|(o, _)| *o != class);
     others.map(|(_, &x)| x.into()).fold(f64::NEG_INFINITY, f64::max)
-}
-
-/// ln(1 + e^x).
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 
 /// ln Σ_{o≠y} e^{f_o − f_y}.

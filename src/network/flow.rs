@@ -47,7 +47,7 @@ pub enum Method {
 /// | `criterion` | squared | the loss |
 /// | `weight_decay` | 10⁻³ | λ ≥ 0 |
 /// | `horizon` | 10⁴ | last flow time |
-/// | `rtol` | 10⁻⁸ | relative local error of θ, norm-wise, 10⁻¹² … 10⁻²; with ReLU take 10⁻⁵, or 10⁻³ stabilised |
+/// | `rtol` | 10⁻⁸ | relative local error of θ, norm-wise, 10⁻¹² … 10⁻³ (stabilised: 10⁻²); with ReLU take 10⁻⁵, or 10⁻³ stabilised |
 /// | `method` | automatic | see [`Method`] |
 /// | `keep` | all | times whose θ is kept; by default the whole path, about 50 bytes a parameter and step |
 ///
@@ -169,7 +169,9 @@ impl FlowSettings {
     fn validate(&self) -> Result<()> {
         check("weight decay", self.weight_decay, |x| x >= 0.0, "a number of at least 0")?;
         check("horizon", self.horizon, |x| x > 0.0, "a positive flow time")?;
-        check("rtol", self.rtol, |x| (1e-12..=1e-2).contains(&x), "between 1e-12 and 1e-2")?;
+        let coarsest = if self.method == Method::Stabilised { 1e-2 } else { 1e-3 };
+        let expected = format!("between 1e-12 and {coarsest:e}");
+        check("rtol", self.rtol, |x| (1e-12..=coarsest).contains(&x), &expected)?;
         for &t in self.keep.iter().flatten() {
             let expected = format!("between 0 and the horizon {}", self.horizon);
             check("a kept time", t, |t| (0.0..=self.horizon).contains(&t), &expected)?;

@@ -130,7 +130,7 @@ impl Net {
         }
         let observer = |step: &Step<'_>| {
             let after = loss.get();
-            let piece = Piece::new(before, after, step.t - step.t_old);
+            let piece = Piece { before, after, length: step.t - step.t_old };
             let start = clock;
             clock = piece.clock(start, |end, part| {
                 while let Some(u) = due.next_if(|&u| u <= end.1) {
@@ -267,10 +267,6 @@ struct Piece {
 }
 
 impl Piece {
-    fn new(before: LogLoss, after: LogLoss, length: f64) -> Piece {
-        Piece { before, after, length }
-    }
-
     /// q at the part x of the step.
     fn at(&self, x: f64) -> f64 {
         let (rise, h) = (self.after.q - self.before.q, self.length);

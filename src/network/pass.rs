@@ -144,7 +144,7 @@ impl<T: Real> Workspace<T> {
     /// A_0 where it has to be put together.
     fn gather(&mut self, net: &Net, theta: &[T], x: &Prepared<T>, rows: Rows<'_>) {
         let d = net.inputs();
-        if matches!((x, rows), (Prepared::Vectors(..), Rows::From(_))) {
+        if x.sparse().is_some() || matches!((x, rows), (Prepared::Vectors(..), Rows::From(_))) {
             return;
         }
         self.first.resize(self.capacity * d, T::ZERO);
@@ -159,12 +159,14 @@ impl<T: Real> Workspace<T> {
         for (l, layer) in net.layers().iter().enumerate().rev() {
             let [here, below] = &mut delta;
             let here = &mut here[..count * layer.outputs];
+            let sparse = x.sparse().filter(|_| l == 0);
             let input = match l {
+                0 if sparse.is_some() => &[],
                 0 => self.input(x, rows, layer.inputs),
                 _ => &self.post[l - 1][..count * layer.inputs],
             };
             let weights = &mut gradient[layer.weights.clone()];
-            match x.sparse().filter(|_| l == 0) {
+            match sparse {
                 Some(sparse) => vectorised(
                     #[inline(always)]
                     || sparse.gradient(rows, here, &mut transposed, weights),

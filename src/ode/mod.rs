@@ -42,6 +42,7 @@ mod common;
 mod dense;
 mod event;
 mod explicit;
+mod one_step;
 mod path;
 mod stabilised;
 

@@ -6,13 +6,13 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::common::{Place, Recorder, evaluate, norm, weigh};
-use super::path::{Interpolant, Path, Step};
-use super::{Action, Ended, Flow, Options, Reject, Solution, Statistics};
+use super::common::{Place, evaluate, norm, weigh};
+use super::one_step::{March, OneStep, integrate};
+use super::path::Step;
+use super::{Flow, Options, Reject, Solution};
 use crate::error::Result;
 use crate::linalg::vectorised;
 
-const ORDER: usize = 2;
 /// ε of (17): how much the polynomial is damped inside its interval of stability.
 const DAMPING: f64 = 2.0 / 13.0;
 /// Steps after which the spectral radius is estimated anew.
@@ -61,7 +61,8 @@ pub fn rkc<F: Flow + ?Sized>(
     y0: &[f64],
     options: &Options,
 ) -> Result<Solution> {
-    rkc_observed(flow, span, y0, options, |_| ControlFlow::Continue(()))
+    let method = Rkc::new(y0.len());
+    integrate(method, flow, &span, y0, options, options.record, &mut |_| ControlFlow::Continue(()))
 }
 
 /// [`rkc`] that calls `observer` after every accepted step, before the flow's [`accepted`](Flow::accepted);
@@ -76,25 +77,12 @@ pub fn rkc_observed<F: Flow + ?Sized>(
     options: &Options,
     mut observer: impl FnMut(&Step<'_>) -> ControlFlow<()>,
 ) -> Result<Solution> {
-    let n = flow.dimension();
-    options.check(&span, y0, n)?;
-    let recorder = Recorder { path: Path::new(n), record: options.record, observer: &mut observer };
-    let mut stabilised = Stabilised::new(flow, &span, y0, options);
-    stabilised.start(span.end)?;
-    stabilised.run(span.end, recorder)
+    integrate(Rkc::new(y0.len()), flow, &span, y0, options, true, &mut observer)
 }
 
-struct Stabilised<'a, F: ?Sized> {
-    flow: &'a mut F,
-    options: &'a Options,
-    n: usize,
-    t: f64,
-    h: f64,
-    y: Vec<f64>,
-    /// f(t, y).
+struct Rkc {
+    /// f(t, y), and f at the end of the step.
     slope: Vec<f64>,
-    /// y and f at the end of the step.
-    next: Vec<f64>,
     next_slope: Vec<f64>,
     /// The last two stages, and f at the last.
     stages: [Vec<f64>; 2],
@@ -104,27 +92,15 @@ struct Stabilised<'a, F: ?Sized> {
     radius: f64,
     /// Steps since it was estimated.
     age: usize,
-    /// The error and the step of the last accepted step.
+    /// The error and the length of the last accepted step.
     last: Option<(f64, f64)>,
-    columns: Vec<f64>,
-    weights: Vec<f64>,
-    sizes: Vec<f64>,
-    statistics: Statistics,
 }
 
-impl<'a, F: Flow + ?Sized> Stabilised<'a, F> {
-    fn new(flow: &'a mut F, span: &Range<f64>, y0: &[f64], options: &'a Options) -> Self {
-        let n = y0.len();
+impl Rkc {
+    fn new(n: usize) -> Rkc {
         let zeros = || vec![0.0; n];
-        Stabilised {
-            flow,
-            options,
-            n,
-            t: span.start,
-            h: 0.0,
-            y: y0.to_vec(),
+        Rkc {
             slope: zeros(),
-            next: zeros(),
             next_slope: zeros(),
             stages: [zeros(), zeros()],
             stage_slope: zeros(),
@@ -132,163 +108,104 @@ impl<'a, F: Flow + ?Sized> Stabilised<'a, F> {
             radius: 0.0,
             age: 0,
             last: None,
-            columns: vec![0.0; 4 * n],
-            weights: zeros(),
-            sizes: zeros(),
-            statistics: Statistics::default(),
         }
     }
 
-    fn place(&self) -> Place {
-        Place { method: "RKC", t: self.t, h: self.h, order: ORDER }
-    }
-
-    /// f at the start, the spectral radius, and a first step that Euler's method makes as exactly as asked.
-    fn start(&mut self, end: f64) -> Result<()> {
-        let place = self.place();
-        let failed = |Reject(reason): Reject| place.failed(format_args!("{reason} at the start"));
-        evaluate(self.flow, self.t, &self.y, &mut self.slope, &mut self.statistics).map_err(failed)?;
-        self.flow.sizes(self.t, &self.y, &mut self.sizes);
-        self.direction.copy_from_slice(&self.slope);
-        self.estimate_radius().map_err(failed)?;
-        let longest = (end - self.t).min(self.options.max_step);
-        self.h = match self.options.first_step {
-            Some(h) => h.min(longest),
-            None => self.first_step(longest).map_err(failed)?,
-        };
-        Ok(())
-    }
-
     /// (21): Euler's step of length 1/ρ tells y''.
-    fn first_step(&mut self, longest: f64) -> std::result::Result<f64, Reject> {
+    fn first_step<F: Flow + ?Sized>(
+        &mut self,
+        march: &mut March<'_, F>,
+        longest: f64,
+    ) -> std::result::Result<f64, Reject> {
         if self.radius == 0.0 {
             return Ok(1e-3 * longest);
         }
         let h = self.radius.recip().min(longest);
-        let trial = &mut self.next;
-        trial.iter_mut().zip(&self.y).zip(&self.slope).for_each(|((to, y), f)| *to = y + h * f);
-        evaluate(self.flow, self.t + h, trial, &mut self.stage_slope, &mut self.statistics)?;
-        self.flow.sizes(self.t + h, trial, &mut self.weights);
-        weigh(&mut self.weights, &self.sizes, self.options);
-        self.stage_slope.iter_mut().zip(&self.slope).for_each(|(g, f)| *g = h * (*g - f));
-        let error = norm(&self.stage_slope, &self.weights);
+        let March { flow, options, t, y, next: trial, weights, sizes, statistics, .. } = march;
+        let Rkc { slope, stage_slope, .. } = self;
+        trial.iter_mut().zip(&*y).zip(&*slope).for_each(|((to, y), f)| *to = y + h * f);
+        evaluate(*flow, *t + h, trial, stage_slope, statistics)?;
+        flow.sizes(*t + h, trial, weights);
+        weigh(weights, sizes, options);
+        stage_slope.iter_mut().zip(&*slope).for_each(|(g, f)| *g = h * (*g - f));
+        let error = norm(stage_slope, weights);
         Ok(if 0.1 * h < longest * error.sqrt() { 0.1 * h / error.sqrt() } else { longest })
     }
 
-    fn run(mut self, end: f64, mut recorder: Recorder<'_>) -> Result<Solution> {
-        let mut epoch = 0;
-        let ended = loop {
-            let t_old = self.t;
-            let h = self.step(end)?;
-            self.interpolant(h);
-            let step = Step {
-                t_old,
-                t: self.t,
-                epoch,
-                order: ORDER,
-                interpolant: Interpolant::Nested,
-                dimension: self.n,
-                columns: &self.columns,
-            };
-            let broken = recorder.step(&step).is_break();
-            std::mem::swap(&mut self.y, &mut self.next);
-            std::mem::swap(&mut self.slope, &mut self.next_slope);
-            if broken {
-                break Ended::Interrupted;
+    /// The spectral radius at (t, y) by a power method on differences of f, from the last direction. They are
+    /// taken over a thousandth of the tolerance: short next to the distance over which the curvature of a loss
+    /// changes, which where margins are large is shorter than the error of a step.
+    fn estimate_radius<F: Flow + ?Sized>(
+        &mut self,
+        march: &mut March<'_, F>,
+    ) -> std::result::Result<(), Reject> {
+        let March { flow, options, t, y, statistics, .. } = march;
+        let Rkc { slope, stage_slope: f, direction, stages: [z, _], .. } = self;
+        let length = size(y).max(f64::MIN_POSITIVE.sqrt()) * (1e-3 * options.rtol).max(f64::EPSILON.sqrt());
+        let mut radius = 0.0;
+        for iteration in 0..ITERATIONS {
+            let scale = length / size(direction);
+            if !scale.is_finite() {
+                // f does not change here, or is zero.
+                break;
             }
-            let action = self.flow.accepted(self.t, &mut self.y);
-            if let Action::Rebase { scale, shift } = &action {
-                self.rebase(*scale, shift)?;
-                epoch += 1;
+            z.iter_mut().zip(&*y).zip(&*direction).for_each(|((z, y), v)| *z = y + scale * v);
+            evaluate(*flow, *t, z, f, statistics)?;
+            direction.iter_mut().zip(&*f).zip(&*slope).for_each(|((v, g), f)| *v = g - f);
+            let estimate = size(direction) / length;
+            let settled = (estimate - radius).abs() <= 0.01 * estimate;
+            radius = estimate;
+            if iteration > 0 && settled {
+                break;
             }
-            if action == Action::Stop {
-                break Ended::Stopped;
-            }
-            if self.t >= end {
-                break Ended::Horizon;
-            }
-            if action == Action::Modified {
-                self.last = None;
-                self.start(end)?;
-                self.h = self.h.min(h);
-            } else {
-                self.flow.sizes(self.t, &self.y, &mut self.sizes);
-            }
+        }
+        (self.radius, self.age) = (SAFETY * radius, 0);
+        Ok(())
+    }
+}
+
+impl<F: Flow + ?Sized> OneStep<F> for Rkc {
+    const NAME: &'static str = "RKC";
+    const ORDER: usize = 2;
+    const COLUMNS: usize = 4;
+
+    /// f at the start, the spectral radius, and a first step that Euler's method makes as exactly as asked.
+    fn start(&mut self, march: &mut March<'_, F>, place: Place, end: f64) -> Result<()> {
+        let failed = |Reject(reason): Reject| place.failed(format_args!("{reason} at the start"));
+        evaluate(march.flow, march.t, &march.y, &mut self.slope, &mut march.statistics).map_err(failed)?;
+        self.direction.copy_from_slice(&self.slope);
+        self.estimate_radius(march).map_err(failed)?;
+        self.last = None;
+        let longest = (end - march.t).min(march.options.max_step);
+        march.h = match march.options.first_step {
+            Some(h) => h.min(longest),
+            None => self.first_step(march, longest).map_err(failed)?,
         };
-        let Stabilised { t, y, statistics, .. } = self;
-        Ok(Solution { path: recorder.path, t, y, epoch, ended, statistics })
+        Ok(())
     }
 
-    /// One accepted step; gives its length, and leaves in h the next.
-    fn step(&mut self, end: f64) -> Result<f64> {
-        let mut rejections = 0;
-        let mut last = "";
+    fn prepare(&mut self, march: &mut March<'_, F>) {
         if self.age >= FRESH {
             // At a point that was reached, f has values around: if not, the old estimate stays.
-            let _ = self.estimate_radius();
-        }
-        loop {
-            let left = end - self.t;
-            let reach = if self.radius > 0.0 { MAX_STAGES * MAX_STAGES / 1.54 / self.radius } else { left };
-            self.h = self.h.min(self.options.max_step).min(reach);
-            let landing = self.h >= 0.999 * left;
-            if landing {
-                self.h = left;
-            }
-            self.place().guard(self.options, landing, self.statistics.steps, rejections, last)?;
-            let most = self.options.max_steps.saturating_mul(RHS_A_STEP);
-            if self.statistics.rhs > most {
-                return Err(self.place().failed(format_args!("more than {most} right-hand sides")));
-            }
-            let t_new = if landing { end } else { self.t + self.h };
-            let h = self.h;
-            self.h *= match self.attempt(t_new) {
-                Ok(error) if error <= 1.0 => {
-                    self.t = t_new;
-                    self.h *= self.growth(error, h).min(if rejections > 0 { 1.0 } else { 10.0 });
-                    self.last = Some((error, h));
-                    self.statistics.steps += 1;
-                    self.age += 1;
-                    return Ok(h);
-                }
-                Ok(error) => {
-                    self.statistics.rejected += 1;
-                    last = "the error of the step was too large";
-                    let factor = 0.8 * error.powf(-1.0 / 3.0);
-                    if factor.is_finite() { factor.clamp(0.1, 0.9) } else { 0.1 }
-                }
-                Err(Reject(reason)) => {
-                    self.statistics.newton_failures += 1;
-                    last = reason;
-                    if rejections < 4 { 0.5 } else { 0.1 }
-                }
-            };
-            rejections += 1;
-            if self.age > 0 {
-                let _ = self.estimate_radius();
-            }
+            let _ = self.estimate_radius(march);
         }
     }
 
-    /// (20): the change of the error from step to step foretells the next.
-    fn growth(&self, error: f64, h: f64) -> f64 {
-        let error = error.max(1e-30);
-        let plain = 0.8 * error.powf(-1.0 / 3.0);
-        let factor = match self.last {
-            Some((before, length)) => {
-                plain.min(0.8 * h / length * (before.max(1e-30) / (error * error)).powf(1.0 / 3.0))
-            }
-            None => plain,
-        };
-        factor.clamp(0.1, 10.0)
+    fn longest(&self, march: &March<'_, F>, place: Place) -> Result<f64> {
+        let most = march.options.max_steps.saturating_mul(RHS_A_STEP);
+        if march.statistics.rhs > most {
+            return Err(place.failed(format_args!("more than {most} right-hand sides")));
+        }
+        // Infinite where ρ = 0.
+        Ok(MAX_STAGES * MAX_STAGES / 1.54 / self.radius)
     }
 
-    /// The stages (18) of a step, and its error (19) relative to the tolerance.
-    fn attempt(&mut self, t_new: f64) -> std::result::Result<f64, Reject> {
-        let Stabilised { flow, options, t, y, slope, next, next_slope, stage_slope, statistics, .. } = self;
-        let h = self.h;
+    /// The stages (18) of a step, and its error (19).
+    fn attempt(&mut self, march: &mut March<'_, F>, t_new: f64) -> std::result::Result<f64, Reject> {
+        let March { flow, options, t, h, y, next, weights, sizes, statistics, .. } = march;
+        let Rkc { slope, next_slope, stages: [older, old], stage_slope, .. } = self;
+        let h = *h;
         let mut terms = Terms::new(stages_for(h * self.radius));
-        let [older, old] = &mut self.stages;
         older.copy_from_slice(y);
         let first = terms.first() * h;
         old.iter_mut().zip(&*y).zip(&*slope).for_each(|((to, y), f)| *to = y + first * f);
@@ -309,72 +226,60 @@ impl<'a, F: Flow + ?Sized> Stabilised<'a, F> {
         }
         next.copy_from_slice(old);
         evaluate(*flow, t_new, next, next_slope, statistics)?;
-        flow.sizes(t_new, next, &mut self.weights);
-        weigh(&mut self.weights, &self.sizes, options);
+        flow.sizes(t_new, next, weights);
+        weigh(weights, sizes, options);
         let values = older.iter_mut().zip(&*y).zip(&*next).zip(&*slope).zip(&*next_slope);
         for ((((error, y), next), f), g) in values {
             *error = 0.8 * (y - next) + 0.4 * h * (f + g);
         }
-        Ok(norm(older, &self.weights))
+        Ok(norm(older, weights))
     }
 
-    /// The spectral radius at (t, y) by a power method on differences of f, from the last direction. They are
-    /// taken over a tenth of the tolerance: kinks of f that an error of a step crosses count as it meets them.
-    fn estimate_radius(&mut self) -> std::result::Result<(), Reject> {
-        let Stabilised { flow, t, y, slope, stage_slope: f, statistics, direction, .. } = self;
-        let [z, _] = &mut self.stages;
-        let size = y.iter().map(|y| y * y).sum::<f64>().sqrt();
-        let length = size.max(f64::MIN_POSITIVE.sqrt()) * (1e-3 * self.options.rtol).max(f64::EPSILON.sqrt());
-        let mut radius = 0.0;
-        for iteration in 0..ITERATIONS {
-            let scale = length / direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-            if !scale.is_finite() {
-                // f does not change here, or is zero.
-                break;
-            }
-            z.iter_mut().zip(&*y).zip(&*direction).for_each(|((z, y), v)| *z = y + scale * v);
-            evaluate(*flow, *t, z, f, statistics)?;
-            direction.iter_mut().zip(&*f).zip(&*slope).for_each(|((v, g), f)| *v = g - f);
-            let estimate = direction.iter().map(|v| v * v).sum::<f64>().sqrt() / length;
-            let settled = (estimate - radius).abs() <= 0.01 * estimate;
-            radius = estimate;
-            if iteration > 0 && settled {
-                break;
-            }
-        }
-        (self.radius, self.age) = (SAFETY * radius, 0);
+    fn interpolate(&mut self, march: &mut March<'_, F>) -> std::result::Result<(), Reject> {
+        march.hermite(&self.slope, &self.next_slope);
         Ok(())
     }
 
-    /// The columns of cubic Hermite interpolation.
-    fn interpolant(&mut self, h: f64) {
-        let n = self.n;
-        let (ends, bends) = self.columns.split_at_mut(2 * n);
-        for i in 0..n {
-            let change = self.next[i] - self.y[i];
-            let bend = h * self.slope[i] - change;
-            ends[i] = self.next[i];
-            ends[n + i] = -change;
-            bends[i] = bend;
-            bends[n + i] = change - h * self.next_slope[i] - bend;
+    /// (20): the change of the error from step to step foretells the next.
+    fn growth(&mut self, error: f64, h: f64, after_rejection: bool) -> f64 {
+        let floored = error.max(1e-30);
+        let mut factor = 0.8 * floored.powf(-1.0 / 3.0);
+        if let Some((before, length)) = self.last {
+            let foretold = (before.max(1e-30) / (floored * floored)).powf(1.0 / 3.0);
+            factor = factor.min(0.8 * h / length * foretold);
+        }
+        self.last = Some((error, h));
+        self.age += 1;
+        factor.clamp(0.1, if after_rejection { 1.0 } else { 10.0 })
+    }
+
+    fn shrinkage(error: f64) -> f64 {
+        let factor = 0.8 * error.powf(-1.0 / 3.0);
+        if factor.is_finite() { factor.clamp(0.1, 0.9) } else { 0.1 }
+    }
+
+    fn rejected(&mut self, march: &mut March<'_, F>) {
+        if self.age > 0 {
+            let _ = self.estimate_radius(march);
         }
     }
 
-    /// The same flow in the variables scale·(y − shift).
-    fn rebase(&mut self, scale: f64, shift: &[f64]) -> Result<()> {
-        self.place().check_rebase(self.n, scale, shift)?;
-        for (y, shift) in self.y.iter_mut().zip(shift) {
-            *y = scale * (*y - shift);
-        }
-        self.slope.iter_mut().for_each(|f| *f *= scale);
-        Ok(())
+    fn advance(&mut self) {
+        std::mem::swap(&mut self.slope, &mut self.next_slope);
     }
+
+    fn slope(&mut self) -> &mut [f64] {
+        &mut self.slope
+    }
+}
+
+fn size(v: &[f64]) -> f64 {
+    v.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 
 /// The smallest number of stages whose interval of stability reaches hρ.
 fn stages_for(reach: f64) -> usize {
-    let stages = 1.0 + (1.0 + 1.54 * reach).sqrt().floor();
-    stages.clamp(2.0, MAX_STAGES + 2.0) as usize
+    1 + (1.0 + 1.54 * reach).sqrt() as usize
 }
 
 /// How a stage is made of the two before, and of f at the stage before and at the start.

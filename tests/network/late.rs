@@ -10,11 +10,7 @@ use groktime::network::{
 };
 use ndarray::array;
 
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let square = |v: f64| v * v;
-    let difference: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
-    (difference / b.iter().map(|&b| square(b)).sum::<f64>()).sqrt()
-}
+use super::distance;
 
 /// For f = w₂ w₁ with w₁ = w₂ = √u, one sample and the exponential loss, u' = 2u e^{−u}: t = ∫ e^u/(2u) du.
 fn exact_clock(from: f64, to: f64) -> f64 {

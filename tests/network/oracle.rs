@@ -13,6 +13,8 @@ use groktime::network::{
 use groktime::trajectory::{Observable, Trajectory};
 use ndarray::{Array2, array};
 
+use super::distance;
+
 const ACTIVATIONS: [Activation; 4] =
     [Activation::Relu, Activation::Tanh, Activation::Quadratic, Activation::Identity];
 const BIASES: [Bias; 3] = [Bias::None, Bias::First, Bias::All];
@@ -375,12 +377,6 @@ fn flows_agree_with_each_other_and_with_descent() {
         let (coarse, fine) = (descended(2e-3), descended(1e-3));
         assert!((coarse / fine - 2.0).abs() < 0.05 && fine < 1e-3, "{activation:?}: {coarse:e} {fine:e}");
     }
-}
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let square = |v: f64| v * v;
-    let difference: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
-    (difference / b.iter().map(|&b| square(b)).sum::<f64>()).sqrt()
 }
 
 /// The slow flow is the limit λ → 0: its distance from the flow is O(λ), for the 3-homogeneous net Σ a_j (w_j·x)².

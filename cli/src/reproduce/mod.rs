@@ -7,6 +7,7 @@ pub mod effective;
 pub mod network;
 pub mod ridge;
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -83,6 +84,13 @@ struct Options {
 }
 
 impl Options {
+    /// Where the state of a run that has not ended is kept. What another build or other settings made has another
+    /// name.
+    fn state(&self, settings: &impl fmt::Debug, extension: &str) -> PathBuf {
+        let text = format!("{:?} {settings:?}", *PROGRAM);
+        self.parts.join(fingerprint(text.as_bytes())).with_extension(extension)
+    }
+
     /// Solves points 0 to `count − 1`, each kept as soon as it is known: a figure that was stopped goes on.
     fn points<S: Serialize, T: Serialize + DeserializeOwned>(
         &self,

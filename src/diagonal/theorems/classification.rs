@@ -4,10 +4,11 @@
 use std::f64::consts::LN_2;
 
 use super::dual::Dual;
-use super::facts::{Facts, envelope, ln_exp_minus_one, ln_inverse_f, ln_one_plus_exp, statement};
+use super::facts::{Facts, envelope, ln_exp_minus_one, ln_inverse_f, statement};
 use super::linearised::LinearFlow;
 use crate::Loss;
 use crate::error::Result;
+use crate::loss::softplus;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side};
 
 impl Facts<'_, '_> {
@@ -67,7 +68,7 @@ impl Facts<'_, '_> {
         let (rate, ln_b, ln_f0) = (2.0 * (self.depth - 1.0) * self.lambda, self.ln_b(), self.ln_f0());
         let bound = move |t: f64| {
             let x = rate * t;
-            let early = -ln_one_plus_exp(ln_b + libm::log(-libm::expm1(-x)));
+            let early = -softplus(ln_b + libm::log(-libm::expm1(-x)));
             early.max(x - ln_f0)
         };
         let claim = envelope(bound, self.kernel_end);
@@ -84,8 +85,8 @@ impl Facts<'_, '_> {
         let front = libm::log(self.reach()) + (l - 2.0) * self.ln_alpha;
         let bound = move |t: f64| {
             // ln((1 + B)e^x − B) = ln(1 + (1 + B)(e^x − 1)).
-            let ln_b1 = ln_one_plus_exp(ln_b);
-            let grown = ln_one_plus_exp(ln_b1 + ln_exp_minus_one(rate * t));
+            let ln_b1 = softplus(ln_b);
+            let grown = softplus(ln_b1 + ln_exp_minus_one(rate * t));
             let early = libm::log(grown) - libm::log(rate) - ln_b1;
             let late = ln_exp_minus_one(l * lambda * t) - libm::log(l * lambda) - ln_f0;
             front + early.max(late) + libm::log1p(libm::exp(-(early - late).abs()))

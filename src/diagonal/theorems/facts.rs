@@ -254,11 +254,6 @@ pub(super) fn ln_norm(x: impl Iterator<Item = f64> + Clone) -> f64 {
     libm::log(largest) + 0.5 * libm::log(x.map(|x| (x / largest).powi(2)).sum())
 }
 
-/// ln(1 + e^x).
-pub(super) fn ln_one_plus_exp(x: f64) -> f64 {
-    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
-}
-
 /// ln(e^x − 1), x ≥ 0.
 pub(super) fn ln_exp_minus_one(x: f64) -> f64 {
     if x < 30.0 { libm::log(libm::expm1(x)) } else { x + libm::log1p(-libm::exp(-x)) }

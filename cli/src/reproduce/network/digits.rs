@@ -14,12 +14,11 @@ use groktime::network::tasks::Split;
 use groktime::network::{
     Activation, Bias, Checkpoint, Init, Inputs, Law, Net, Plan, Record, Run, Settings, Training,
 };
-use groktime::sweep::fingerprint;
 use serde::{Deserialize, Serialize};
 
 use crate::images::{self, Sets};
 use crate::output::{Failure, exact};
-use crate::reproduce::{Options, PROGRAM};
+use crate::reproduce::Options;
 
 pub const STEP_SIZE: f64 = 1e-3;
 
@@ -173,8 +172,7 @@ struct Kept {
 
 impl Kept {
     fn new(options: &Options, setup: &Setup) -> Kept {
-        let text = format!("{:?} {setup:?} {:?}", *PROGRAM, options.images);
-        let path = |extension| options.parts.join(fingerprint(text.as_bytes())).with_extension(extension);
+        let path = |extension| options.state(&(setup, &options.images), extension);
         Kept { rows: path("rows.json"), checkpoint: path("npz") }
     }
 

@@ -10,14 +10,13 @@ use groktime::data::files::write_whole;
 use groktime::linalg::Threads;
 use groktime::network::tasks::modular_addition;
 use groktime::network::{Activation, Bias, Criterion, Init, LateSettings, Law, Net};
-use groktime::sweep::fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{axis, line};
 use crate::output::{Failure, exact};
 use crate::plot::{Color, Figure, Panel, Scale};
-use crate::reproduce::{Check, Options, PROGRAM, Produced};
+use crate::reproduce::{Check, Options, Produced};
 
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Setup {
@@ -128,8 +127,7 @@ pub fn figure_4(options: &Options) -> Result<Produced, Failure> {
     // One large run has all threads, small ones one each.
     let threads = if setups.len() == 1 { Threads::All } else { Threads::One };
     let runs: Vec<Vec<Row>> = options.points(&setups, setups.len(), |k| {
-        let name = fingerprint(format!("{:?} {:?}", *PROGRAM, setups[k]).as_bytes());
-        run(&setups[k], &options.parts.join(name).with_extension("state.json"), threads)
+        run(&setups[k], &options.state(&setups[k], "state.json"), threads)
     })?;
     let panel = |title: &str, label: &str, scale: Scale, what: &[(&str, Quantity, Color)]| Panel {
         title: title.into(),
