@@ -34,10 +34,14 @@ fn runs(c: &mut Criterion) {
     group.sample_size(10);
     let mut run = |name: &str, problem: &Problem, norm: f64, decay: f64, rtol: f64| {
         let settings = settings(problem, norm, decay, rtol);
-        let statistics = problem.integrate(&settings).expect("integrated").statistics();
-        println!("{name}: {statistics:?}");
+        let integrate = || problem.integrate(&settings).expect("integrated").statistics();
+        let mut told = false;
+        // Not called for rows that a filter leaves out.
         group.bench_function(name, |b| {
-            b.iter(|| black_box(problem.integrate(&settings).expect("integrated").statistics().rhs))
+            if !std::mem::replace(&mut told, true) {
+                println!("{name}: {:?}", integrate());
+            }
+            b.iter(|| black_box(integrate().rhs))
         });
     };
     let small = signs(64, 1000, Loss::Logistic);
@@ -52,14 +56,16 @@ fn runs(c: &mut Criterion) {
     let dense = Design::new(x.view()).expect("finite");
     drop(x);
     let dense = Problem::new(dense, labels.to_vec(), Loss::Logistic).expect("valid");
-    run("Gaussian f64 256 × 100000, logistic, ‖θ₀‖ = 128, λ = 1e-3", &dense, 128.0, 1e-3, RTOL);
+    run("Gaussian f64 256 × 100000, logistic, ‖θ₀‖ = 128, λ = 1e-3", &dense, 128.0, 1e-3, GAUSSIAN_RTOL);
     group.finish();
 }
 
 /// The weights along the path are then within 10⁻⁶ of those at rtol 10⁻¹¹, relative to their norm
 /// (docs/src/benchmarks.md): margins multiply errors of the dual variable by its size.
 const RTOL: f64 = 5e-8;
-/// The same for squared loss, where it stays small.
+/// The same for Gaussian data.
+const GAUSSIAN_RTOL: f64 = 1e-7;
+/// The same for squared loss, where the dual variable stays small.
 const SQUARED_RTOL: f64 = 1e-6;
 
 fn one_time(c: &mut Criterion) {

@@ -33,6 +33,14 @@ impl Spread {
         }
     }
 
+    /// The least of `count` coordinates.
+    fn least(&self, first: usize, count: usize) -> f64 {
+        match self {
+            Spread::Uniform(x) => *x,
+            Spread::Each(x) => x[first..first + count].iter().fold(f64::INFINITY, |least, x| least.min(*x)),
+        }
+    }
+
     fn map2(a: &Spread, b: &Spread, f: impl Fn(f64, f64) -> f64) -> Spread {
         match (a, b) {
             (Spread::Uniform(a), Spread::Uniform(b)) => Spread::Uniform(f(*a, *b)),
@@ -242,12 +250,9 @@ impl Net {
         let Kind::Two { u, v, product, tilt } = &self.kind else { return };
         let decay = -2.0 * self.weight_decay * t;
         let shrink = 2.0 * libm::exp(decay);
-        let mut ordinary = true;
-        for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
-            *w = z + tilt.at(first + j);
-            ordinary &= w.abs() <= LARGEST && product.at(first + j) * shrink > 1e-300;
-        }
-        if ordinary {
+        add(tilt, first, z, w);
+        let moderate = w.iter().fold(true, |so_far, w| so_far & (w.abs() <= LARGEST));
+        if moderate && product.least(first, w.len()) * shrink > 1e-300 {
             match sums {
                 None => sinh_cosh(w, None),
                 Some(sums) => {
@@ -276,6 +281,16 @@ impl Net {
             if let Some(sums) = &mut sums {
                 sums[j] = plus + minus;
             }
+        }
+    }
+}
+
+/// w = z + tilt.
+fn add(tilt: &Spread, first: usize, z: &[f64], w: &mut [f64]) {
+    match tilt {
+        Spread::Uniform(tilt) => w.iter_mut().zip(z).for_each(|(w, z)| *w = z + tilt),
+        Spread::Each(tilt) => {
+            w.iter_mut().zip(z).zip(&tilt[first..]).for_each(|((w, z), tilt)| *w = z + tilt);
         }
     }
 }

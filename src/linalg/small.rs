@@ -10,7 +10,7 @@ pub(crate) const SMALL: usize = 128;
 const PANEL: usize = 4;
 
 /// Entries of a vector.
-const WIDTH: usize = 4;
+const WIDTH: usize = 8;
 
 /// Partial sums of [`dot`].
 const LANES: usize = 8;
@@ -74,20 +74,24 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
     )
 }
 
-/// column −= Σ_p heads_p·l_p.
+/// column −= Σ_p heads_p·l_p. All that is read is read before anything is written: the compiler cannot know that
+/// the columns do not overlap, and would go entry by entry.
 #[inline(always)]
 fn subtract(column: &mut [f64], l: [&[f64]; PANEL], heads: [f64; PANEL]) {
+    let difference = |column: f64, l: [f64; PANEL]| {
+        column - ((heads[0] * l[0] + heads[1] * l[1]) + (heads[2] * l[2] + heads[3] * l[3]))
+    };
     let (vectors, rest) = column.as_chunks_mut::<WIDTH>();
     let (l, l_rest) = (l.map(|l| l.as_chunks::<WIDTH>().0), l.map(|l| l.as_chunks::<WIDTH>().1));
     for (i, column) in vectors.iter_mut().enumerate() {
-        let l = l.map(|l| &l[i]);
-        for j in 0..WIDTH {
-            let pairs = (heads[0] * l[0][j] + heads[1] * l[1][j], heads[2] * l[2][j] + heads[3] * l[3][j]);
-            column[j] -= pairs.0 + pairs.1;
-        }
+        let (old, l): ([f64; WIDTH], [[f64; WIDTH]; PANEL]) = (*column, l.map(|l| l[i]));
+        *column = std::array::from_fn(
+            #[inline(always)]
+            |j| difference(old[j], [l[0][j], l[1][j], l[2][j], l[3][j]]),
+        );
     }
     for (j, column) in rest.iter_mut().enumerate() {
-        *column -= (0..PANEL).map(|p| heads[p] * l_rest[p][j]).sum::<f64>();
+        *column = difference(*column, l_rest.map(|l| l[j]));
     }
 }
 

@@ -135,7 +135,14 @@ impl<T: Real> Core<T> {
             self.add_sparsity(net, settings.sparsity);
         }
         self.step += 1;
-        self.memory.update(settings.optimiser, &self.rates, self.step, &mut self.theta, &self.gradient);
+        self.memory.update(
+            settings.optimiser,
+            &self.rates,
+            self.step,
+            &mut self.theta,
+            &self.gradient,
+            settings.threads,
+        );
         Stepped { loss, accuracy }
     }
 

@@ -4,6 +4,7 @@ use super::sample::Targets;
 use super::{Net, Sample};
 use crate::error::{Error, Result};
 use crate::linalg::product::Real;
+use crate::linalg::vectorised;
 use crate::loss::{Loss, softplus};
 
 /// What is minimised: a mean over n samples, with f ∈ R^m the outputs.
@@ -270,14 +271,17 @@ impl<T: Real> Goal<T> {
                 each.filter(|(r, f)| largest(f) == Some(classes[rows.at(*r)] as usize)).count() as f64
             }
             Kind::Templates(classes, templates) => {
-                let nearest = |f: &[T]| {
-                    let distances = templates
-                        .chunks_exact(self.outputs)
-                        .map(|t| t.iter().zip(f).map(|(&t, &f)| ((t - f) * (t - f)).into()).sum::<f64>());
-                    let least = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-                    least.map(|(class, _)| class)
-                };
-                each.filter(|(r, f)| nearest(f) == Some(classes[rows.at(*r)] as usize)).count() as f64
+                let mut count = 0;
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (r, f) in f.chunks_exact(self.outputs).enumerate() {
+                            let class = classes[rows.at(r)] as usize;
+                            count += u32::from(is_nearest(templates, self.outputs, f, class));
+                        }
+                    },
+                );
+                f64::from(count)
             }
         }
     }
@@ -310,6 +314,41 @@ fn largest<T: Real>(f: &[T]) -> Option<usize> {
         }
     }
     Some(best)
+}
+
+/// Whether a class is the first of those whose templates are nearest to f. It is in no doubt as soon as another
+/// is nearer.
+#[inline(always)]
+fn is_nearest<T: Real>(templates: &[T], outputs: usize, f: &[T], class: usize) -> bool {
+    let own = square_distance(&templates[class * outputs..][..outputs], f);
+    for (k, template) in templates.chunks_exact(outputs).enumerate() {
+        let other = square_distance(template, f);
+        // The others are further, or as far and come later; a NaN is near nothing.
+        if k != class && !(other > own || other == own && k > class) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Σ (a − b)² in lanes, so that it is the same on all machines.
+#[inline(always)]
+fn square_distance<T: Real>(a: &[T], b: &[T]) -> f64 {
+    const LANES: usize = 8;
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for j in 0..LANES {
+            let difference: f64 = (a[j] - b[j]).into();
+            sums[j] += difference * difference;
+        }
+    }
+    for ((&a, &b), sum) in a_rest.iter().zip(b_rest).zip(&mut sums) {
+        let difference: f64 = (a - b).into();
+        *sum += difference * difference;
+    }
+    sums.iter().sum()
 }
 
 /// The largest output but that of the class.

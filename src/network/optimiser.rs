@@ -1,11 +1,14 @@
 //! Optimisers: gradient descent with coupled decay, Adam, AdamW; rates by groups of parameters.
 
+use std::ops::Range;
+
 use pulp::Arch;
+use rayon::prelude::*;
 
 use super::Net;
 use crate::error::{Error, Result, check};
+use crate::linalg::Threads;
 use crate::linalg::product::Real;
-use std::ops::Range;
 
 /// How a gradient g moves the parameters θ, with step size η and weight decay λ of their group.
 ///
@@ -136,6 +139,12 @@ pub(super) fn rates(net: &Net, step_size: f64, weight_decay: f64, groups: &[Grou
     Ok(merged)
 }
 
+/// Entries that one task updates.
+const TASK: usize = 1 << 16;
+
+/// Some entries of θ, their gradient and their averages.
+type Entries<'a, T> = ((&'a mut [T], &'a [T]), (&'a mut [T], &'a mut [T]));
+
 /// Averages of the gradient, one entry a parameter; empty for descent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Memory<T> {
@@ -157,15 +166,24 @@ impl<T: Real> Memory<T> {
         count: u64,
         theta: &mut [T],
         gradient: &[T],
+        threads: Threads,
     ) {
         let arch = Arch::new();
+        // Entries do not know of each other; waking a second thread takes longer than a few of them.
+        let together = |length: usize| threads == Threads::All && length > TASK;
         for Rates { range, step_size, weight_decay } in rates {
             let (theta, gradient) = (&mut theta[range.clone()], &gradient[range.clone()]);
             let Some(Moments { beta1, beta2, epsilon }) = optimiser.moments() else {
-                arch.dispatch(
-                    #[inline(always)]
-                    || descend(theta, gradient, *step_size, *weight_decay),
-                );
+                let descend = |(theta, gradient): (&mut [T], &[T])| {
+                    arch.dispatch(
+                        #[inline(always)]
+                        || descend(theta, gradient, *step_size, *weight_decay),
+                    );
+                };
+                match together(theta.len()) {
+                    true => theta.par_chunks_mut(TASK).zip(gradient.par_chunks(TASK)).for_each(descend),
+                    false => descend((theta, gradient)),
+                }
                 continue;
             };
             let coupled = matches!(optimiser, Optimiser::Adam(_));
@@ -180,11 +198,20 @@ impl<T: Real> Memory<T> {
                 coupled: T::from_f64(if coupled { *weight_decay } else { 0.0 }),
                 shrink: T::from_f64(if coupled { 1.0 } else { 1.0 - step_size * weight_decay }),
             };
-            let memory = (&mut self.first[range.clone()], &mut self.second[range.clone()]);
-            arch.dispatch(
-                #[inline(always)]
-                || step.take(theta, gradient, memory),
-            );
+            let (first, second) = (&mut self.first[range.clone()], &mut self.second[range.clone()]);
+            let take = |((theta, gradient), memory): Entries<'_, T>| {
+                arch.dispatch(
+                    #[inline(always)]
+                    || step.take(theta, gradient, memory),
+                );
+            };
+            match together(theta.len()) {
+                true => {
+                    let moments = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
+                    theta.par_chunks_mut(TASK).zip(gradient.par_chunks(TASK)).zip(moments).for_each(take);
+                }
+                false => take(((theta, gradient), (first, second))),
+            }
         }
     }
 }

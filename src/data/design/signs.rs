@@ -126,6 +126,7 @@ fn transpose(square: &mut [u64; 64]) {
 }
 
 /// Adds `plus` to `minus`; gives Σ(plus − minus) as it was before.
+#[inline(always)]
 fn fold(minus: &mut [f64], plus: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     for (minus, plus) in minus.chunks_mut(8).zip(plus.chunks(8)) {
@@ -144,15 +145,20 @@ impl Columns for Signs {
     /// A table for each byte: Σ ±r over its eight samples, with the signs of the index.
     fn prepare(&self, r: &[f64]) -> Vec<Table> {
         let mut tables = vec![[0.0; 256]; 8 * self.stride()];
-        for (table, r) in tables.iter_mut().zip(r.chunks(8)) {
-            for (j, r) in r.iter().enumerate() {
-                let (minus, plus) = table.split_at_mut(1 << j);
-                for (minus, plus) in minus.iter_mut().zip(plus) {
-                    *plus = *minus + r;
-                    *minus -= r;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (table, r) in tables.iter_mut().zip(r.chunks(8)) {
+                    for (j, r) in r.iter().enumerate() {
+                        let (minus, plus) = table.split_at_mut(1 << j);
+                        for (minus, plus) in minus.iter_mut().zip(plus) {
+                            *plus = *minus + r;
+                            *minus -= r;
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
         tables
     }
 
@@ -188,15 +194,20 @@ impl Columns for Signs {
     /// Sample j of a byte gets the weights whose bit j is set, less the others. The highest bit first:
     /// then the two halves of the table are added, and the next bit is the highest.
     fn finish(&self, mut sums: Vec<Table>, out: &mut [f64]) {
-        for (table, out) in sums.iter_mut().zip(out.chunks_mut(8)) {
-            for j in (0..8).rev() {
-                let (minus, plus) = table[..2 << j].split_at_mut(1 << j);
-                let difference = fold(minus, plus);
-                if let Some(out) = out.get_mut(j) {
-                    *out += difference;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (table, out) in sums.iter_mut().zip(out.chunks_mut(8)) {
+                    for j in (0..8).rev() {
+                        let (minus, plus) = table[..2 << j].split_at_mut(1 << j);
+                        let difference = fold(minus, plus);
+                        if let Some(out) = out.get_mut(j) {
+                            *out += difference;
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
     }
 
     fn block(&self) -> usize {

@@ -3,7 +3,8 @@
 use groktime::grokking::{DoubleDescent, StageRule, TwoStages};
 use serde_json::json;
 
-use super::digits::{self, Curve as Run, HEADING, STEP_SIZE, Setup, test_accuracy, train_accuracy};
+use super::digits::{self, STEP_SIZE, Setup};
+use super::kept::{Curve as Run, HEADING, Row, test_accuracy, train_accuracy};
 use super::{axis, line};
 use crate::output::Failure;
 use crate::plot::{Color, Curve, Figure, Panel, Scale, Style};
@@ -53,10 +54,6 @@ impl Sizes {
     }
 }
 
-fn over_steps(run: &Run, value: impl Fn(&digits::Row) -> f64) -> Vec<(f64, f64)> {
-    run.0.iter().map(|r| (r.step as f64, value(r))).collect()
-}
-
 /// Both accuracies of one run.
 fn accuracies(title: String, run: &Run) -> Panel {
     Panel {
@@ -64,8 +61,8 @@ fn accuracies(title: String, run: &Run) -> Panel {
         x: axis("step", Scale::Linear),
         y: axis("accuracy", Scale::Linear),
         curves: vec![
-            line("training", over_steps(run, train_accuracy), Color::Blue),
-            line("test", over_steps(run, test_accuracy), Color::Vermillion),
+            line("training", run.over_steps(train_accuracy), Color::Blue),
+            line("test", run.over_steps(test_accuracy), Color::Vermillion),
         ],
         markers: vec![],
     }
@@ -88,7 +85,7 @@ fn ranks(title: String, run: &Run, layers: &[usize]) -> Panel {
 }
 
 /// The step at which test accuracy is half way to its end, and the same of training.
-fn half(run: &Run, accuracy: fn(&digits::Row) -> f64) -> f64 {
+fn half(run: &Run, accuracy: fn(&Row) -> f64) -> f64 {
     let chance = 0.1;
     run.reaches(accuracy, chance + 0.5 * (accuracy(run.last()) - chance))
 }
@@ -203,7 +200,7 @@ pub fn figure_2(options: &Options) -> Result<Produced, Failure> {
     let sizes = sizes(options);
     let setups = [4, 8, 12].map(|depth| sizes.setup(sizes.samples[1], depth));
     let runs = digits::runs(options, &digits::sets(options)?, &setups)?;
-    let panel = |title: &str, value: fn(&digits::Row) -> f64| Panel {
+    let panel = |title: &str, value: fn(&Row) -> f64| Panel {
         title: title.into(),
         x: axis("step", Scale::Log),
         y: axis("accuracy", Scale::Linear),
@@ -212,7 +209,7 @@ pub fn figure_2(options: &Options) -> Result<Produced, Failure> {
             .zip(&runs)
             .enumerate()
             .map(|(k, (setup, run))| {
-                let points = over_steps(run, value).into_iter().filter(|p| p.0 > 0.0).collect();
+                let points = run.over_steps(value).into_iter().filter(|p| p.0 > 0.0).collect();
                 line(format!("{} layers", setup.depth), points, Color::nth(k))
             })
             .collect(),
@@ -266,11 +263,11 @@ pub fn figure_5(options: &Options) -> Result<Produced, Failure> {
     let runs = digits::runs(options, &digits::sets(options)?, &setups)?;
     let scaled = |k: usize| {
         let start = runs[k].0[0].norm;
-        over_steps(&runs[k], |r| r.norm).into_iter().map(move |(step, norm)| (step, norm / start)).collect()
+        runs[k].over_steps(|r| r.norm).into_iter().map(move |(step, norm)| (step, norm / start)).collect()
     };
     // What decay alone leaves, without a word of data.
     let pure = |step: f64| (1.0 - STEP_SIZE * sizes.weight_decay).powf(step);
-    let law = over_steps(&runs[0], |r| pure(r.step as f64));
+    let law = runs[0].over_steps(|r| pure(r.step as f64));
     let panels = (0..3).map(|d| Panel {
         title: format!("{} layers", setups[2 * d].depth),
         x: axis("step", Scale::Linear),

@@ -7,6 +7,7 @@ mod deep;
 mod digits;
 mod embeddings;
 mod fractions;
+mod kept;
 mod late;
 mod modular;
 mod omnigrok;
@@ -16,7 +17,7 @@ mod phases;
 mod toy;
 mod two_layers;
 
-use groktime::network::{Curves, Record};
+use groktime::network::Curves;
 use groktime::trajectory::Observable;
 
 use super::{Entry, Make};
@@ -124,21 +125,21 @@ pub const DICHOTOMY: &[Entry] = &[
         number: Some("2a"),
         shows: "modular addition by a two-layer net under descent with weight decay (p = 23)",
         seconds: 15.0,
-        make: Make::Once(modular::figure_2a),
+        make: Make::Sized { make: modular::figure_2a, minutes: 60.0 },
     },
     Entry {
         name: "dichotomy-2b",
         number: Some("2b"),
         shows: "the same from larger initialisations: the transition moves with ln α (p = 23)",
         seconds: 45.0,
-        make: Make::Once(modular::figure_2b),
+        make: Make::Sized { make: modular::figure_2b, minutes: 170.0 },
     },
     Entry {
         name: "dichotomy-2c",
         number: Some("2c"),
         shows: "the same under other weight decays: later for larger ones, and too large (p = 23)",
         seconds: 60.0,
-        make: Make::Once(modular::figure_2c),
+        make: Make::Sized { make: modular::figure_2c, minutes: 80.0 },
     },
     Entry {
         name: "dichotomy-4",
@@ -218,9 +219,4 @@ fn line(name: impl Into<String>, points: Vec<(f64, f64)>, color: Color) -> Curve
 fn over_steps(curves: &Curves, what: Observable) -> Vec<(f64, f64)> {
     let steps = curves.records.iter().map(|r| r.step as f64);
     steps.zip(curves.column(what)).filter_map(|(step, value)| Some((step, value?))).collect()
-}
-
-/// The first record at which something holds.
-fn first(curves: &Curves, holds: impl Fn(&Record) -> bool) -> Option<u64> {
-    curves.records.iter().find(|r| holds(r)).map(|r| r.step)
 }

@@ -5,7 +5,8 @@ use groktime::grokking::{Phase, PhaseRule};
 use groktime::network::{Activation, Bias, Group, Init, Law, Net, Part, Plan, Settings};
 use serde_json::json;
 
-use super::digits::{self, HEADING, STEP_SIZE, Setup, test_accuracy, train_accuracy};
+use super::digits::{self, STEP_SIZE, Setup};
+use super::kept::{HEADING, Row, test_accuracy, train_accuracy};
 use super::phases::{Size, diagram, panel, range, rows, spread, trained};
 use super::{axis, line};
 use crate::output::Failure;
@@ -18,7 +19,7 @@ pub fn figure(options: &Options) -> Result<Produced, Failure> {
     let setup = Setup { samples, depth: 3, width, scale, weight_decay, budget, ranks: 0 };
     let runs = digits::runs(options, &digits::sets(options)?, &[setup])?;
     let run = &runs[0];
-    let over = |value: &dyn Fn(&digits::Row) -> f64| -> Vec<(f64, f64)> {
+    let over = |value: &dyn Fn(&Row) -> f64| -> Vec<(f64, f64)> {
         run.0.iter().filter(|r| r.step > 0).map(|r| (r.step as f64, value(r))).collect()
     };
     let start = run.0[0].norm;
@@ -28,7 +29,7 @@ pub fn figure(options: &Options) -> Result<Produced, Failure> {
     let end = test_accuracy(run.last());
     let late = run.reaches(test_accuracy, 0.1 + 0.9 * (end - 0.1));
     // ηγ·step = 0.1, 10⁴ published steps.
-    let early = |r: &&digits::Row| r.step as f64 * STEP_SIZE * weight_decay <= 0.1;
+    let early = |r: &&Row| r.step as f64 * STEP_SIZE * weight_decay <= 0.1;
     let off = run.0.iter().filter(early).map(|r| (r.norm / pure(r.step) - 1.0).abs()).fold(0.0, f64::max);
     let law = Curve { style: Style::Dashed, ..line("decay alone", over(&|r| pure(r.step)), Color::Black) };
     Ok(Produced {
