@@ -161,8 +161,11 @@ impl Net {
     pub(super) fn slopes(&self, t: f64, first: usize, z: &[f64], slopes: &mut [f64]) {
         match &self.kind {
             Kind::Two { .. } => {
-                let mut w = vec![0.0; z.len()];
-                self.two(t, first, z, &mut w, Some(slopes));
+                // The weights come along, and are not wanted.
+                let mut w = [0.0; 256];
+                for (k, (z, slopes)) in z.chunks(256).zip(slopes.chunks_mut(256)).enumerate() {
+                    self.two(t, first + 256 * k, z, &mut w[..z.len()], Some(slopes));
+                }
             }
             Kind::Deep { depth, low, high, .. } => {
                 let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);

@@ -10,7 +10,7 @@ use crate::linalg::{Number, Threads, add_lower_gram};
 const TASKS: usize = 8;
 
 /// Coordinates of one product of matrices.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 256;
 
 /// In what precision the products of a Gram matrix are made. The sums over blocks of coordinates are
 /// always in double precision.
@@ -45,40 +45,50 @@ impl Design {
         if largest == 0.0 {
             return Array2::zeros((n, n));
         }
-        // Scaled, so that single precision neither overflows nor loses the large weights.
-        let scales: Vec<f64> = weights.iter().map(|w| (w / largest).sqrt()).collect();
         let per_task = self.dimension.div_ceil(TASKS).next_multiple_of(BLOCK);
         let of_task = |task: usize| {
             let last = self.dimension.min((task + 1) * per_task);
             match precision {
-                Precision::Single => self.task::<f32>(task * per_task, last, &scales),
-                Precision::Double => self.task::<f64>(task * per_task, last, &scales),
+                Precision::Single => self.task::<f32>(task * per_task, last, weights, largest),
+                Precision::Double => self.task::<f64>(task * per_task, last, weights, largest),
             }
         };
-        let tasks = 0..self.dimension.div_ceil(per_task);
-        let mut lower = vec![0.0; n * n];
-        let mut collect = |part: Vec<f64>| lower.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-        match threads {
-            Threads::One => tasks.map(of_task).for_each(collect),
-            Threads::All => {
-                let parts: Vec<_> = tasks.into_par_iter().map(of_task).collect();
-                parts.into_iter().for_each(&mut collect);
+        let tasks = self.dimension.div_ceil(per_task);
+        // As many at a time as there are threads: each has two matrices of its own.
+        let together = if threads == Threads::All { rayon::current_num_threads() } else { 1 };
+        let mut gram = Array2::zeros((n, n));
+        for first in (0..tasks).step_by(together) {
+            let now = first..tasks.min(first + together);
+            let parts: Vec<_> = match threads {
+                Threads::One => now.map(of_task).collect(),
+                Threads::All => now.into_par_iter().map(of_task).collect(),
+            };
+            for part in parts {
+                gram.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
             }
         }
-        Array2::from_shape_fn((n, n), |(i, j)| largest * lower[i.max(j) + n * i.min(j)])
+        // The lower triangle by columns is the upper one by rows.
+        for i in 0..n {
+            for j in i..n {
+                gram[(i, j)] *= largest;
+                gram[(j, i)] = gram[(i, j)];
+            }
+        }
+        gram
     }
 
-    /// The lower triangle (column-major) of Σ_k scales_k² x_k x_kᵀ over first ≤ k < last.
-    fn task<T: Number>(&self, first: usize, last: usize, scales: &[f64]) -> Vec<f64> {
+    /// The lower triangle (column-major) of Σ_k (weights_k/largest) x_k x_kᵀ over first ≤ k < last: scaled, so
+    /// that single precision neither overflows nor loses the large weights.
+    fn task<T: Number>(&self, first: usize, last: usize, weights: &[f64], largest: f64) -> Vec<f64> {
         let n = self.samples;
         let mut sum = vec![0.0; n * n];
         let mut product = vec![T::ZERO; n * n];
         let mut columns = vec![T::ZERO; n * BLOCK];
         for start in (first..last).step_by(BLOCK) {
-            let scales = &scales[start..last.min(start + BLOCK)];
-            let columns = &mut columns[..n * scales.len()];
-            for (j, (column, &scale)) in columns.chunks_exact_mut(n).zip(scales).enumerate() {
-                self.scaled_coordinate(start + j, scale, column);
+            let weights = &weights[start..last.min(start + BLOCK)];
+            let columns = &mut columns[..n * weights.len()];
+            for (j, (column, weight)) in columns.chunks_exact_mut(n).zip(weights).enumerate() {
+                self.scaled_coordinate(start + j, (weight / largest).sqrt(), column);
             }
             add_lower_gram(columns, n, &mut product);
             for (sum, product) in sum.iter_mut().zip(&mut product) {

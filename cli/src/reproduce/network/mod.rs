@@ -65,7 +65,7 @@ pub const EFFECTIVE: &[Entry] = &[
         number: Some("6a"),
         shows: "phases of the toy net over both learning rates (7 × 7, 10⁴ steps)",
         seconds: 60.0,
-        make: Make::Sized { make: phases::figure_6a, minutes: 35.0 },
+        make: Make::Sized { make: phases::figure_6a, minutes: 25.0 },
     },
     Entry {
         name: "effective-6b",
