@@ -346,11 +346,11 @@ pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) 
     column_major(out, rows, columns)
 }
 
-/// See [`super::product::multiply`].
 /// Rows of a product that are worth a thread, and products of numbers that are worth waking others.
 const FEWEST_ROWS: usize = 16;
 const SERIAL: usize = 1 << 21;
 
+/// See [`super::product::multiply`].
 pub fn multiply<T: Real>(out: &mut [T], add: bool, a: Factor<'_, T>, b: Factor<'_, T>, threads: Threads) {
     fn view<'a, T>(f: Factor<'a, T>) -> MatRef<'a, T> {
         match f.transposed {

@@ -383,3 +383,20 @@ pub(super) fn ln_sum_exp(logs: &[f64]) -> f64 {
     }
     top + libm::log(logs.iter().map(|l| libm::exp(l - top)).sum::<f64>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_nearest_templates() {
+        let templates = [0.0, 0.0, 2.0, 0.0, 2.0, 0.0, 9.0, 9.0];
+        let right =
+            |f: [f64; 2]| (0..4).map(|class| is_nearest(&templates, 2, &f, class)).collect::<Vec<_>>();
+        assert_eq!(right([0.9, 0.0]), [true, false, false, false]);
+        assert_eq!(right([1.0, 5.0]), [true, false, false, false]);
+        assert_eq!(right([1.1, 0.0]), [false, true, false, false]);
+        assert_eq!(right([8.0, 7.0]), [false, false, false, true]);
+        assert_eq!(right([f64::NAN, 0.0]), [false; 4]);
+    }
+}

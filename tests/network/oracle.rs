@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use groktime::Loss;
 use groktime::data::features::{gaussian_matrix, generator};
+use groktime::linalg::Threads;
 use groktime::network::tasks::{Answer, addition, modular_addition, s3};
 use groktime::network::{
     Activation, Bias, Checkpoint, Combine, Criterion, Drawing, Embedding, End, FlowSettings, Init, Inputs,
@@ -555,4 +556,34 @@ fn published_losses_of_the_toy_model() {
     // Theirs count from 0: 1130 and 1530.
     assert!(curves.train_step.unwrap().abs_diff(1131) <= 1, "{:?}", curves.train_step);
     assert!(curves.test_step.unwrap().abs_diff(1531) <= 2, "{:?}", curves.test_step);
+}
+
+/// Products and updates large enough to be divided over threads are those of one thread. Descent, Adam and AdamW:
+/// each has its own update.
+#[test]
+fn threads_change_nothing_but_roundings() {
+    let net = Net::new(&[300, 300, 10], Activation::Tanh, Bias::All).unwrap();
+    let sample = sample(Criterion::Squared, 100, 300, 10);
+    let theta = net.init(&Init::default(), 0).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    for optimiser in [Optimiser::Descent, Optimiser::ADAM, Optimiser::ADAMW] {
+        let end = |threads: Threads| {
+            let settings = Settings {
+                optimiser,
+                step_size: 1e-2,
+                weight_decay: 0.1,
+                precision: Precision::Double,
+                threads,
+                ..Settings::default()
+            };
+            let mut training = Training::new(&net, &sample, &settings, &theta).unwrap();
+            for _ in 0..20 {
+                training.step();
+            }
+            training.parameters()
+        };
+        let (one, all) = (end(Threads::One), pool.install(|| end(Threads::All)));
+        assert!(distance(&one, &theta) > 1e-3);
+        assert!(distance(&one, &all) < 1e-12, "{}: {}", optimiser.name(), distance(&one, &all));
+    }
 }
