@@ -10,12 +10,12 @@
 //! Implicit steps solve (I + cDH)x = b through the symmetric I + cD^{½}HD^{½}, which stays positive
 //! definite when entries of D underflow (fitted samples of margin losses).
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
 use super::net::Net;
 use super::{Problem, Settings};
 use crate::data::design::Precision;
-use crate::linalg::{Engine, SMALL, Threads, cholesky_in_place, cholesky_solve_columns, symmetric_times};
+use crate::linalg::{Threads, cholesky_in_place, cholesky_solve_columns, symmetric_times};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
 /// Epochs of depth L ≥ 3 end when the brackets have shrunk by e^{−this}.
@@ -225,15 +225,8 @@ impl DualFlow<'_> {
             }
             column[j] += 1.0;
         }
-        let failed = Reject("the Newton matrix is not positive definite");
-        if n <= SMALL {
-            return cholesky_in_place(&mut self.factor, n).map_err(|_| failed);
-        }
-        // The transpose of what is stored by columns is what is stored by rows.
-        let by_rows = ArrayView2::from_shape((n, n), &self.factor).map_err(|_| failed)?;
-        let factor = Engine::SEQUENTIAL.cholesky(by_rows.t()).map_err(|_| failed)?;
-        self.factor = factor.reversed_axes().iter().copied().collect();
-        Ok(())
+        cholesky_in_place(&mut self.factor, n)
+            .map_err(|_| Reject("the Newton matrix is not positive definite"))
     }
 }
 

@@ -29,11 +29,19 @@ use crate::error::{Error, Result, check_finite, check_shape};
 
 pub use davidson::{Extremes, FewEigenpairs, SymmetricOperator, smallest_eigenpairs};
 pub(crate) use pure::{Number, add_lower_gram};
-pub(crate) use small::{
-    SMALL, add_multiple, cholesky_in_place, cholesky_solve_columns, dot, symmetric_times,
-};
+pub(crate) use small::{add_multiple, cholesky_solve_columns, dot, symmetric_times};
 pub(crate) use vector::vectorised;
 pub use workspace::EigenvalueWorkspace;
+
+/// Replaces the lower triangle of a matrix stored by columns by its Cholesky factor, on one thread; the upper one
+/// is workspace. Otherwise the first pivot that is not positive.
+pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<(), usize> {
+    if n <= small::SMALL {
+        small::cholesky_in_place(a, n)
+    } else {
+        pure::cholesky_in_place(a, n, Threads::One)
+    }
+}
 
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
