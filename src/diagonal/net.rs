@@ -61,6 +61,9 @@ impl Spread {
 /// Brackets of coordinates that died long ago stop growing here, far from overflow.
 const DEAD: f64 = 1e250;
 
+/// Coordinates whose weights are computed at a time where only their slopes are wanted.
+const BLOCK: usize = 256;
+
 /// The net from one epoch on.
 #[derive(Clone, Debug)]
 pub(super) struct Net {
@@ -162,9 +165,9 @@ impl Net {
         match &self.kind {
             Kind::Two { .. } => {
                 // The weights come along, and are not wanted.
-                let mut w = [0.0; 256];
-                for (k, (z, slopes)) in z.chunks(256).zip(slopes.chunks_mut(256)).enumerate() {
-                    self.two(t, first + 256 * k, z, &mut w[..z.len()], Some(slopes));
+                let mut w = [0.0; BLOCK];
+                for (k, (z, slopes)) in z.chunks(BLOCK).zip(slopes.chunks_mut(BLOCK)).enumerate() {
+                    self.two(t, first + BLOCK * k, z, &mut w[..z.len()], Some(slopes));
                 }
             }
             Kind::Deep { depth, low, high, .. } => {

@@ -4,7 +4,7 @@
 use super::vectorised;
 
 /// Order up to which [`cholesky_in_place`] is the faster one.
-pub(crate) const SMALL: usize = 128;
+pub(super) const SMALL: usize = 128;
 
 /// Columns that leave the matrix together.
 const PANEL: usize = 4;

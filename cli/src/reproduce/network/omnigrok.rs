@@ -20,7 +20,7 @@ pub fn figure(options: &Options) -> Result<Produced, Failure> {
     let runs = digits::runs(options, &digits::sets(options)?, &[setup])?;
     let run = &runs[0];
     let over = |value: &dyn Fn(&Row) -> f64| -> Vec<(f64, f64)> {
-        run.0.iter().filter(|r| r.step > 0).map(|r| (r.step as f64, value(r))).collect()
+        run.over_steps(value).into_iter().filter(|p| p.0 > 0.0).collect()
     };
     let start = run.0[0].norm;
     let pure = |step: u64| start * (1.0 - STEP_SIZE * weight_decay).powf(step as f64);
