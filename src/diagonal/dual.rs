@@ -250,7 +250,7 @@ impl StiffFlow for DualFlow<'_> {
             self.kernel *= 0.5 * (low + high);
         } else {
             // The Newton matrix alone: single precision is enough.
-            self.kernel = design.weighted_gram_in(Precision::Single, &self.slopes, self.threads);
+            design.weighted_gram_into(&mut self.kernel, Precision::Single, &self.slopes, self.threads);
         }
         Ok(())
     }

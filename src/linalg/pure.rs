@@ -1,5 +1,7 @@
 //! The kernels in faer. Arrays cross without a copy where rows or columns are contiguous.
 
+use std::ops::Range;
+
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::lu::partial_pivoting as lu_kernels;
 use faer::linalg::matmul::triangular::BlockStructure;
@@ -311,21 +313,19 @@ impl Number for f32 {
     }
 }
 
-/// Adds the lower triangle of A Aᵀ to that of `gram`, on one thread; A has n rows, and both are stored by
-/// columns.
-pub fn add_lower_gram<T: Number>(a: &[T], n: usize, gram: &mut [T]) {
+/// The given rows of A Aᵀ up to their last diagonal entry, row by row, on one thread; A has n rows and is
+/// stored by columns.
+pub fn rows_of_gram<T: Number>(a: &[T], n: usize, rows: Range<usize>, product: &mut [T]) {
     let a = MatRef::from_column_major_slice(a, n, a.len() / n);
-    product::triangular::matmul(
-        MatMut::from_column_major_slice_mut(gram, n, n),
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        a,
-        BlockStructure::Rectangular,
-        a.transpose(),
-        BlockStructure::Rectangular,
+    product::matmul(
+        MatMut::from_row_major_slice_mut(product, rows.len(), rows.end),
+        Accum::Replace,
+        a.subrows(rows.start, rows.len()),
+        a.subrows(0, rows.end).transpose(),
         T::from_f64(1.0),
         Par::Seq,
     );
+    clear_vector_registers();
 }
 
 pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {

@@ -89,8 +89,13 @@ impl<'a> Step<'a> {
 pub struct Path {
     dimension: usize,
     pieces: Vec<Piece>,
-    columns: Vec<f64>,
+    /// The columns of the steps, one after another, in stores that never grow past what they were made for:
+    /// nothing is copied, and no larger copy stands beside it.
+    stores: Vec<Vec<f64>>,
 }
+
+/// Numbers of a store, unless one step has more.
+const STORE: usize = 1 << 15;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Piece {
@@ -99,19 +104,30 @@ struct Piece {
     epoch: usize,
     order: usize,
     interpolant: Interpolant,
-    /// Where its columns begin.
+    /// Which store its columns are in, and where.
+    store: usize,
     offset: usize,
+    length: usize,
 }
 
 impl Path {
     pub(super) fn new(dimension: usize) -> Path {
-        Path { dimension, pieces: Vec::new(), columns: Vec::new() }
+        Path { dimension, pieces: Vec::new(), stores: Vec::new() }
     }
 
     pub(super) fn push(&mut self, step: &Step<'_>) {
         let Step { t_old, t, epoch, order, interpolant, .. } = *step;
-        self.pieces.push(Piece { t_old, t, epoch, order, interpolant, offset: self.columns.len() });
-        self.columns.extend_from_slice(step.columns);
+        let length = step.columns.len();
+        let offset = match self.stores.last() {
+            Some(last) if last.len() + length <= STORE => last.len(),
+            _ => {
+                self.stores.push(Vec::with_capacity(length.max(STORE)));
+                0
+            }
+        };
+        let store = self.stores.len() - 1;
+        self.stores[store].extend_from_slice(step.columns);
+        self.pieces.push(Piece { t_old, t, epoch, order, interpolant, store, offset, length });
     }
 
     /// Number of unknowns.
@@ -140,9 +156,8 @@ impl Path {
     }
 
     fn step(&self, i: usize) -> Step<'_> {
-        let Piece { t_old, t, epoch, order, interpolant, offset } = self.pieces[i];
-        let end = self.pieces.get(i + 1).map_or(self.columns.len(), |next| next.offset);
-        let columns = &self.columns[offset..end];
+        let Piece { t_old, t, epoch, order, interpolant, store, offset, length } = self.pieces[i];
+        let columns = &self.stores[store][offset..offset + length];
         Step { t_old, t, epoch, order, interpolant, dimension: self.dimension, columns }
     }
 

@@ -1,16 +1,21 @@
 //! Weighted Gram matrices X diag(weights) Xᵀ, block by block of scaled coordinates; of bits by counting.
 
+use std::collections::VecDeque;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::{Design, Entries};
-use crate::linalg::{Number, Threads, add_lower_gram};
+use crate::linalg::{Number, Threads, rows_of_gram};
 
-/// Tasks of a Gram matrix, each with its own sum: their number fixes the order of summation.
-const TASKS: usize = 8;
+/// Rows of the Gram matrix that one task works on.
+const ROWS: usize = 32;
 
-/// Coordinates of one product of matrices.
+/// Coordinates of one product of matrices: their sum is in the given precision, the rest in double.
 const BLOCK: usize = 256;
+
+/// Bytes of scaled data that are prepared at a time: they stay in a core's cache.
+const PREPARED: usize = 1 << 20;
 
 /// In what precision the products of a Gram matrix are made. The sums over blocks of coordinates are
 /// always in double precision.
@@ -39,63 +44,69 @@ impl Design {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn weighted_gram_in(&self, precision: Precision, weights: &[f64], threads: Threads) -> Array2<f64> {
+        let mut gram = Array2::zeros((self.samples, self.samples));
+        self.weighted_gram_into(&mut gram, precision, weights, threads);
+        gram
+    }
+
+    /// [`Design::weighted_gram_in`] into an n × n row-major matrix: beyond it, memory is needed for
+    /// [`PREPARED`] bytes and for [`ROWS`] rows a thread.
+    pub(crate) fn weighted_gram_into(
+        &self,
+        gram: &mut Array2<f64>,
+        precision: Precision,
+        weights: &[f64],
+        threads: Threads,
+    ) {
         assert_eq!(weights.len(), self.dimension, "one weight a coordinate");
         let n = self.samples;
+        gram.fill(0.0);
         let largest = weights.iter().fold(0.0_f64, |m, w| m.max(*w));
         if largest == 0.0 {
-            return Array2::zeros((n, n));
+            return;
         }
-        let per_task = self.dimension.div_ceil(TASKS).next_multiple_of(BLOCK);
-        let of_task = |task: usize| {
-            let last = self.dimension.min((task + 1) * per_task);
-            match precision {
-                Precision::Single => self.task::<f32>(task * per_task, last, weights, largest),
-                Precision::Double => self.task::<f64>(task * per_task, last, weights, largest),
-            }
-        };
-        let tasks = self.dimension.div_ceil(per_task);
-        // As many at a time as there are threads: each has two matrices of its own.
-        let together = if threads == Threads::All { rayon::current_num_threads() } else { 1 };
-        let mut gram = Array2::zeros((n, n));
-        for first in (0..tasks).step_by(together) {
-            let now = first..tasks.min(first + together);
-            let parts: Vec<_> = match threads {
-                Threads::One => now.map(of_task).collect(),
-                Threads::All => now.into_par_iter().map(of_task).collect(),
-            };
-            for part in parts {
-                gram.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-            }
+        let rows = gram.as_slice_mut().unwrap_or_default();
+        // Scaled, so that single precision neither overflows nor loses the large weights.
+        match precision {
+            Precision::Single => self.add_gram::<f32>(rows, weights, largest, threads),
+            Precision::Double => self.add_gram::<f64>(rows, weights, largest, threads),
         }
-        // The lower triangle by columns is the upper one by rows.
         for i in 0..n {
-            for j in i..n {
+            for j in 0..=i {
                 gram[(i, j)] *= largest;
                 gram[(j, i)] = gram[(i, j)];
             }
         }
-        gram
     }
 
-    /// The lower triangle (column-major) of Σ_k (weights_k/largest) x_k x_kᵀ over first ≤ k < last: scaled, so
-    /// that single precision neither overflows nor loses the large weights.
-    fn task<T: Number>(&self, first: usize, last: usize, weights: &[f64], largest: f64) -> Vec<f64> {
+    /// Adds Σ_k (weights_k/largest) x_k x_kᵀ to the lower triangle of `gram`, block by block of coordinates.
+    fn add_gram<T: Number>(&self, gram: &mut [f64], weights: &[f64], largest: f64, threads: Threads) {
         let n = self.samples;
-        let mut sum = vec![0.0; n * n];
-        let mut product = vec![T::ZERO; n * n];
-        let mut columns = vec![T::ZERO; n * BLOCK];
-        for start in (first..last).step_by(BLOCK) {
-            let weights = &weights[start..last.min(start + BLOCK)];
+        let together = (PREPARED / (n * size_of::<T>()) / BLOCK).max(1) * BLOCK;
+        let mut columns = vec![T::ZERO; n * together.min(self.dimension)];
+        // A short part of the triangle goes with a long one: tasks of one size.
+        let mut parts: VecDeque<_> = (0..).step_by(ROWS).zip(gram.chunks_mut(ROWS * n)).collect();
+        let mut tasks = Vec::with_capacity(parts.len().div_ceil(2));
+        while let Some(short) = parts.pop_front() {
+            let parts = std::iter::once(short).chain(parts.pop_back()).collect();
+            tasks.push(Task { parts, product: vec![T::ZERO; ROWS * n] });
+        }
+        for (first, weights) in (0..).step_by(together).zip(weights.chunks(together)) {
             let columns = &mut columns[..n * weights.len()];
-            for (j, (column, weight)) in columns.chunks_exact_mut(n).zip(weights).enumerate() {
-                self.scaled_coordinate(start + j, (weight / largest).sqrt(), column);
+            let scale = |(j, column): (usize, &mut [T])| {
+                self.scaled_coordinate(first + j, (weights[j] / largest).sqrt(), column);
+            };
+            match threads {
+                Threads::One => columns.chunks_exact_mut(n).enumerate().for_each(scale),
+                Threads::All => columns.par_chunks_exact_mut(n).enumerate().for_each(scale),
             }
-            add_lower_gram(columns, n, &mut product);
-            for (sum, product) in sum.iter_mut().zip(&mut product) {
-                *sum += std::mem::replace(product, T::ZERO).into();
+            let columns = &*columns;
+            let add = |task: &mut Task<'_, T>| task.add(columns, n);
+            match threads {
+                Threads::One => tasks.iter_mut().for_each(add),
+                Threads::All => tasks.par_iter_mut().for_each(add),
             }
         }
-        sum
     }
 
     fn scaled_coordinate<T: Number>(&self, k: usize, scale: f64, out: &mut [T]) {
@@ -132,6 +143,28 @@ impl Design {
         match &self.entries {
             Entries::Signs(x) => x.gram(threads),
             _ => self.weighted_gram(&vec![1.0; self.dimension], threads),
+        }
+    }
+}
+
+/// Some rows of a Gram matrix, each part with its first row.
+struct Task<'a, T> {
+    parts: Vec<(usize, &'a mut [f64])>,
+    product: Vec<T>,
+}
+
+impl<T: Number> Task<'_, T> {
+    /// Adds these rows of A Aᵀ, up to the diagonal and a little beyond. A is stored by columns of length n.
+    fn add(&mut self, columns: &[T], n: usize) {
+        for (first, sums) in &mut self.parts {
+            let end = *first + sums.len() / n;
+            let product = &mut self.product[..(end - *first) * end];
+            for block in columns.chunks(n * BLOCK) {
+                rows_of_gram(block, n, *first..end, product);
+                for (sums, product) in sums.chunks_exact_mut(n).zip(product.chunks_exact(end)) {
+                    sums.iter_mut().zip(product).for_each(|(sum, &product)| *sum += product.into());
+                }
+            }
         }
     }
 }

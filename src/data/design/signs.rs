@@ -15,6 +15,9 @@ pub struct Signs {
     words: Vec<u64>,
 }
 
+/// Words of each sample that are compared at a time.
+const STRIP: usize = 64;
+
 /// One value for each byte.
 type Table = [f64; 256];
 
@@ -56,48 +59,55 @@ impl Signs {
         &self.words[k * self.stride()..][..self.stride()]
     }
 
-    /// X Xᵀ: d less twice the number of coordinates in which two samples differ.
+    /// X Xᵀ: d less twice the number of coordinates in which two samples differ, strip by strip of coordinates.
     pub fn gram(&self, threads: Threads) -> Array2<f64> {
         let (n, d) = (self.samples, self.words.len() / self.stride());
-        let rows = self.by_sample();
-        let stride = d.div_ceil(64);
-        let below = |i: usize| -> Vec<u32> {
-            let mut counts = vec![0; i + 1];
-            vectorised(
-                #[inline(always)]
-                || {
-                    let row = &rows[i * stride..][..stride];
-                    for (count, other) in counts.iter_mut().zip(rows.chunks_exact(stride)) {
-                        *count = differing_bits(row, other);
-                    }
-                },
-            );
-            counts
-        };
-        let lower: Vec<Vec<u32>> = match threads {
-            Threads::One => (0..n).map(below).collect(),
-            Threads::All => (0..n).into_par_iter().map(below).collect(),
-        };
-        Array2::from_shape_fn((n, n), |(i, j)| d as f64 - 2.0 * f64::from(lower[i.max(j)][i.min(j)]))
+        let mut gram = Array2::from_elem((n, n), d as f64);
+        let strip = STRIP.min(d.div_ceil(64));
+        let mut rows = vec![0; 64 * self.stride() * strip];
+        for first in (0..d.div_ceil(64)).step_by(strip) {
+            self.by_sample(first, strip, &mut rows);
+            let subtract = |(i, gram): (usize, &mut [f64])| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let row = &rows[i * strip..][..strip];
+                        for (entry, other) in gram[..=i].iter_mut().zip(rows.chunks_exact(strip)) {
+                            *entry -= 2.0 * f64::from(differing_bits(row, other));
+                        }
+                    },
+                );
+            };
+            let gram = gram.as_slice_mut().unwrap_or_default();
+            match threads {
+                Threads::One => gram.chunks_mut(n).enumerate().for_each(subtract),
+                Threads::All => gram.par_chunks_mut(n).enumerate().for_each(subtract),
+            }
+        }
+        for i in 0..n {
+            for j in 0..i {
+                gram[(j, i)] = gram[(i, j)];
+            }
+        }
+        gram
     }
 
-    /// The transposed bits: ⌈d/64⌉ words for each of 64·⌈n/64⌉ samples.
-    fn by_sample(&self) -> Vec<u64> {
-        let stride = (self.words.len() / self.stride()).div_ceil(64);
-        let mut rows = vec![0; 64 * self.stride() * stride];
-        for group in 0..stride {
+    /// The transposed bits of the coordinates from 64·first on, `strip` words for each of 64·⌈n/64⌉ samples;
+    /// zeros past the last coordinate.
+    fn by_sample(&self, first: usize, strip: usize, rows: &mut [u64]) {
+        for group in 0..strip {
+            let words = self.words.get(64 * (first + group) * self.stride()..).unwrap_or_default();
             for word in 0..self.stride() {
                 let mut square = [0; 64];
-                for (bits, coordinate) in square.iter_mut().zip(self.coordinates(64 * group)) {
+                for (bits, coordinate) in square.iter_mut().zip(words.chunks_exact(self.stride())) {
                     *bits = coordinate[word];
                 }
                 transpose(&mut square);
                 for (i, bits) in square.into_iter().enumerate() {
-                    rows[(64 * word + i) * stride + group] = bits;
+                    rows[(64 * word + i) * strip + group] = bits;
                 }
             }
         }
-        rows
     }
 }
 
