@@ -28,6 +28,9 @@ const UNIFORM: f64 = 0.1;
 /// Entries of the data below which one thread does the products.
 const FEW: usize = 1 << 20;
 
+/// Up to this ratio of the square roots of D one may divide by them.
+const EVEN: f64 = 1e3;
+
 /// Relative change of the rate after which the Newton matrix is factored anew.
 const STALE: f64 = 0.1;
 
@@ -66,6 +69,8 @@ pub(super) struct DualFlow<'a> {
     z: Vec<f64>,
     slopes: Vec<f64>,
     curvature_roots: Vec<f64>,
+    /// Whether they are within [`EVEN`] of each other.
+    even: bool,
     /// H of the last refresh, and whether it is a multiple of XXᵀ.
     kernel: Array2<f64>,
     uniform: bool,
@@ -95,6 +100,7 @@ impl<'a> DualFlow<'a> {
             z: vec![0.0; d],
             slopes: vec![0.0; d],
             curvature_roots: vec![0.0; n],
+            even: false,
             kernel: Array2::zeros((n, n)),
             uniform: true,
             factor: vec![0.0; n * n],
@@ -214,6 +220,9 @@ impl DualFlow<'_> {
         for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(outputs).zip(labels) {
             *root = (loss.curvature(f, y) / samples).sqrt();
         }
+        let (low, high) =
+            self.curvature_roots.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &r| (l.min(r), h.max(r)));
+        self.even = low * EVEN > high;
         self.factored = self.rate();
         let (shift, roots) = (self.shift * self.factored, &self.curvature_roots);
         let n = roots.len();
@@ -265,6 +274,13 @@ impl StiffFlow for DualFlow<'_> {
             self.decompose()?;
         }
         let roots = &self.curvature_roots;
+        if self.even {
+            // D^½(I + cD^½HD^½)⁻¹D^{−½}b subtracts nothing, where the form below loses the digits of c‖DH‖.
+            b.iter_mut().zip(roots).for_each(|(b, root)| *b /= root);
+            cholesky_solve_columns(&self.factor, b);
+            b.iter_mut().zip(roots).for_each(|(b, root)| *b *= root);
+            return Ok(());
+        }
         symmetric_times(self.kernel.as_slice_memory_order().unwrap_or_default(), b, &mut self.image);
         self.image.iter_mut().zip(roots).for_each(|(image, root)| *image *= root);
         cholesky_solve_columns(&self.factor, &mut self.image);

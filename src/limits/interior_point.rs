@@ -154,7 +154,9 @@ impl Program<'_> {
             if error <= TOLERANCE {
                 break;
             }
-            let length = self.step(&mut point, &residual)?;
+            // A matrix that cannot be factored ends it too: data of nearly lower rank, whose normal equations
+            // have no digit left. The report tells how near the best point is.
+            let Ok(length) = self.step(&mut point, &residual) else { break };
             stalled = if length < 1e-3 { stalled + 1 } else { 0 };
             iterations += 1;
         }

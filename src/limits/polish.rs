@@ -142,6 +142,10 @@ pub(super) fn smooth(program: &Program<'_>, ended: &Ended) -> Result<Polished> {
     let (mut f, mut nu, mut gradient) = state(&w);
     let mut rank = 0;
     for _ in 0..20 {
+        // An interior point that rounding left far out may overflow here.
+        if !gradient.iter().all(|g| g.is_finite()) {
+            return Ok(result);
+        }
         let root: Vec<f64> =
             f.iter().zip(y).map(|(&f, &y)| (loss.curvature(f, y) / n as f64).sqrt()).collect();
         let scaled = Array2::from_shape_fn(columns.dim(), |(i, j)| root[i] * columns[(i, j)]);
@@ -244,7 +248,8 @@ pub(super) fn report(program: &Program<'_>, result: &mut Polished) -> Result<Rep
     let gap = (objective - dual_objective) / objective.abs().max(dual_objective.abs()).max(f64::MIN_POSITIVE);
     if !(gap.abs() <= LARGEST_GAP && infeasibility <= LARGEST_GAP) {
         let detail = format!(
-            "relative gap {gap:.1e} and infeasibility {infeasibility:.1e} after {} steps, expected at most {LARGEST_GAP:.0e}",
+            "relative gap {gap:.1e} and infeasibility {infeasibility:.1e} after {} steps, expected at most \
+             {LARGEST_GAP:.0e} (data very near to a lower rank leave the normal equations no digits)",
             result.iterations
         );
         return Err(Error::Numerical { method: "interior point", detail });

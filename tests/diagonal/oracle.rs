@@ -2,6 +2,7 @@
 
 use groktime::data::Design;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
+use groktime::data::tasks::{Law, Task};
 use groktime::diagonal::{Init, Problem, Run, Settings, SlowFlow};
 use groktime::ode::{Flow, Options, Path, Reject, dop853};
 use groktime::trajectory::{Observable, Trajectory, log_times};
@@ -375,6 +376,44 @@ fn slow_flow_is_the_limit_of_small_weight_decay() {
         let slopes: Vec<f64> = distances.windows(2).map(|p| (p[0] / p[1]).log10()).collect();
         println!("L = {depth}: {distances:?}, slopes {slopes:?}");
         assert!((slopes[1] - 1.0).abs() < 0.02, "{distances:?} {slopes:?}");
+    }
+}
+
+/// Large starts and small decay: at α^{2(L−1)}/λ = 1e18 and 1e24 fitted residuals are far below the rounding of
+/// the outputs, and until the transition the run is its own limit, to the tolerance. (Newton's method must not
+/// lose the digits of that ratio.) After it the distance is O(λ).
+#[test]
+fn the_run_is_the_slow_flow_where_residuals_are_below_rounding() {
+    for (depth, alpha, decay, before) in [(2, 1e6, 1e-6, 10.0), (3, 1e5, 1e-4, 5.0)] {
+        let law = Law::SparseSigns { relevant: 3 };
+        let drawn = Task { law, samples: 30, dimension: 200, seed: 5 }.draw().expect("valid");
+        let problem = Problem::new(drawn.design, drawn.labels.to_vec(), Loss::Squared).expect("valid");
+        let init = Init::Symmetric(alpha);
+        let horizon = 20.0;
+        let slow = SlowFlow::new(&problem, &init, depth, horizon).expect("solved");
+        let mut distances = Vec::new();
+        for rtol in [1e-7, 1e-10] {
+            let init = init.clone();
+            let settings = Settings {
+                depth,
+                init,
+                weight_decay: decay,
+                horizon: horizon / decay,
+                rtol,
+                ..Settings::default()
+            };
+            let run = problem.integrate(&settings).expect("integrated");
+            assert!(run.statistics().jacobians < 500, "{:?}", run.statistics());
+            let times: Vec<f64> = (1..=10).map(|i| 0.1 * f64::from(i) * before / decay).collect();
+            distances.push(slow.distance(&run, &times).expect("inside"));
+            let after = slow.distance(&run, &[horizon / decay]).expect("inside");
+            assert!(after < 200.0 * decay && after > 0.1 * decay, "L = {depth}: {after:e}");
+        }
+        println!("L = {depth}: {distances:?}");
+        assert!(
+            distances[0] < 1e-7 && distances[1] < 1e-10 && distances[1] < 0.02 * distances[0],
+            "{distances:?}"
+        );
     }
 }
 
