@@ -18,8 +18,9 @@ use crate::linalg::product::Real;
 /// | `Adam` | g ← g + λθ, then the step of Adam |
 /// | `AdamW` | θ ← (1 − ηλ)θ, then the step of Adam: decay decoupled from the gradient |
 ///
-/// The step of Adam, as PyTorch computes it: m ← m + (1 − β₁)(g − m), v ← β₂v + (1 − β₂)g²,
-/// θ ← θ − η/(1 − β₁^t) · m/(√v/√(1 − β₂^t) + ε).
+/// The step of Adam, as in PyTorch: m ← m + (1 − β₁)(g − m), v ← β₂v + (1 − β₂)g²,
+/// θ ← θ − η/(1 − β₁^t) · m/(√v/√(1 − β₂^t) + ε), with the root of 1 − β₂^t multiplied out: one division less an
+/// entry, and the last bit of a step may differ.
 ///
 /// Sources: Kingma and Ba, arXiv 1412.6980; Loshchilov and Hutter, arXiv 1711.05101.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -192,9 +193,8 @@ impl<T: Real> Memory<T> {
                 first: T::from_f64(1.0 - beta1),
                 keep: T::from_f64(beta2),
                 second: T::from_f64(1.0 - beta2),
-                length: T::from_f64(-(step_size / power(beta1))),
-                root: T::from_f64(power(beta2).sqrt()),
-                epsilon: T::from_f64(epsilon),
+                length: T::from_f64(-(step_size * power(beta2).sqrt() / power(beta1))),
+                epsilon: T::from_f64(epsilon * power(beta2).sqrt()),
                 coupled: T::from_f64(if coupled { *weight_decay } else { 0.0 }),
                 shrink: T::from_f64(if coupled { 1.0 } else { 1.0 - step_size * weight_decay }),
             };
@@ -230,7 +230,6 @@ struct Step<T> {
     keep: T,
     second: T,
     length: T,
-    root: T,
     epsilon: T,
     coupled: T,
     shrink: T,
@@ -244,7 +243,7 @@ impl<T: Real> Step<T> {
             let g = g + self.coupled * *x;
             *m = *m + self.first * (g - *m);
             *v = *v * self.keep + self.second * g * g;
-            *x = *x * self.shrink + self.length * *m / ((*v).root() / self.root + self.epsilon);
+            *x = *x * self.shrink + self.length * *m / ((*v).root() + self.epsilon);
         }
     }
 }
