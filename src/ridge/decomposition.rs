@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::{Problem, Target};
 use crate::error::{Error, Result, check_finite};
-use crate::linalg::{EPS, Engine, Tridiagonal, numerical_rank};
+use crate::linalg::{EPS, Engine, Threads, Tridiagonal, numerical_rank};
 
 /// Above this condition number of ΦᵀΦ the Gram matrix is not decomposed (it would square the condition
 /// number of Φ and cost digits of the small eigenvalues); a singular value decomposition is.
@@ -140,17 +140,16 @@ impl<'a> Reduction<'a> {
         let engine = self.engine;
         let columns = parameters.ncols();
         let image = engine.matmul(self.features, parameters.view())?;
-        let (eigenvalues, mut coordinates) = match samples {
-            Some(y) => gram.coordinates(joined(image.view(), y.view())?.view())?,
-            None => gram.coordinates(image.view())?,
+        let inner = match samples {
+            Some(y) => joined(image.view(), y.view())?,
+            None => image.clone(),
         };
-        let samples = samples.map(|_| (coordinates.column(columns).to_owned(), 0.0));
-        coordinates = coordinates.slice_move(s![.., ..columns]);
-        coordinates /= &eigenvalues.mapv(f64::sqrt).insert_axis(Axis(1));
-        let mut complements = parameters;
-        if self.features.nrows() == self.features.ncols() {
-            complements.fill(0.0);
-        } else {
+        let complements = || -> Result<Array2<f64>> {
+            let mut complements = parameters;
+            if self.features.nrows() == self.features.ncols() {
+                complements.fill(0.0);
+                return Ok(complements);
+            }
             // Twice, so that it is orthogonal to rounding.
             let lift = |image: Array2<f64>| {
                 engine.matmul(self.features.reversed_axes(), gram.solve(image.view())?.view())
@@ -158,7 +157,17 @@ impl<'a> Reduction<'a> {
             complements -= &lift(image)?;
             let again = engine.matmul(self.features, complements.view())?;
             complements -= &lift(again)?;
-        }
+            Ok(complements)
+        };
+        // The rotations wait for each other, the passes over the features for memory: side by side.
+        let (spectrum, complements) = match engine.threads {
+            Threads::One => (gram.coordinates(inner.view()), complements()),
+            Threads::All => rayon::join(|| gram.coordinates(inner.view()), complements),
+        };
+        let ((eigenvalues, mut coordinates), complements) = (spectrum?, complements?);
+        let samples = samples.map(|_| (coordinates.column(columns).to_owned(), 0.0));
+        coordinates = coordinates.slice_move(s![.., ..columns]);
+        coordinates /= &eigenvalues.mapv(f64::sqrt).insert_axis(Axis(1));
         Ok(Projection { eigenvalues, parameters: coordinates, complements, samples })
     }
 
