@@ -94,7 +94,7 @@ pub struct Path {
     stores: Vec<Vec<f64>>,
 }
 
-/// Numbers of a store, unless one step has more.
+/// Numbers of a store at most, unless one step has more; the first ones are smaller.
 const STORE: usize = 1 << 15;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,14 +118,13 @@ impl Path {
     pub(super) fn push(&mut self, step: &Step<'_>) {
         let Step { t_old, t, epoch, order, interpolant, .. } = *step;
         let length = step.columns.len();
-        let offset = match self.stores.last() {
-            Some(last) if last.len() + length <= STORE => last.len(),
-            _ => {
-                self.stores.push(Vec::with_capacity(length.max(STORE)));
-                0
-            }
-        };
+        let fits = |last: &Vec<f64>| last.len() + length <= last.capacity();
+        if !self.stores.last().is_some_and(fits) {
+            let double = self.stores.last().map_or(0, |last| 2 * last.len());
+            self.stores.push(Vec::with_capacity(double.min(STORE).max(length)));
+        }
         let store = self.stores.len() - 1;
+        let offset = self.stores[store].len();
         self.stores[store].extend_from_slice(step.columns);
         self.pieces.push(Piece { t_old, t, epoch, order, interpolant, store, offset, length });
     }
