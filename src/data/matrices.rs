@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardUniform};
 
 use super::features::{generator, unit_vector};
 use crate::error::{Error, Result, check, check_finite};
-use crate::linalg::{Engine, check_symmetric};
+use crate::linalg::{Engine, check_symmetric, mirror_lower};
 
 /// The multiplication table X_ij = ij/d², i, j = 0 … d−1: rank one (arXiv 2311.18817, section 3.3).
 ///
@@ -69,11 +69,7 @@ impl LowRank {
         let scale = d as f64 / values.dot(&values).sqrt();
         let scaled = &basis * &(values * scale);
         let mut x = Engine::SEQUENTIAL.matmul(scaled.view(), basis.t())?;
-        for i in 0..d {
-            for j in 0..i {
-                x[(j, i)] = x[(i, j)];
-            }
-        }
+        mirror_lower(&mut x);
         Ok(x)
     }
 }

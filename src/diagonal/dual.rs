@@ -69,8 +69,6 @@ pub(super) struct DualFlow<'a> {
     z: Vec<f64>,
     slopes: Vec<f64>,
     curvature_roots: Vec<f64>,
-    /// Whether they are within [`EVEN`] of each other.
-    even: bool,
     /// H of the last refresh, and whether it is a multiple of XXᵀ.
     kernel: Array2<f64>,
     uniform: bool,
@@ -100,7 +98,6 @@ impl<'a> DualFlow<'a> {
             z: vec![0.0; d],
             slopes: vec![0.0; d],
             curvature_roots: vec![0.0; n],
-            even: false,
             kernel: Array2::zeros((n, n)),
             uniform: true,
             factor: vec![0.0; n * n],
@@ -143,6 +140,11 @@ impl<'a> DualFlow<'a> {
         self.outputs = outputs;
         if finite { Ok(()) } else { Err(Reject("the weights overflow or leave their domain")) }
     }
+}
+
+/// The least and the largest of positive numbers.
+fn range(x: &[f64]) -> (f64, f64) {
+    x.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)))
 }
 
 impl Flow for DualFlow<'_> {
@@ -220,9 +222,6 @@ impl DualFlow<'_> {
         for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(outputs).zip(labels) {
             *root = (loss.curvature(f, y) / samples).sqrt();
         }
-        let (low, high) =
-            self.curvature_roots.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &r| (l.min(r), h.max(r)));
-        self.even = low * EVEN > high;
         self.factored = self.rate();
         let (shift, roots) = (self.shift * self.factored, &self.curvature_roots);
         let n = roots.len();
@@ -248,8 +247,7 @@ impl StiffFlow for DualFlow<'_> {
         design.apply_transpose(p, &mut self.z, self.threads);
         let net = &self.nets[self.nets.len() - 1];
         net.slopes(t, 0, &self.z, &mut self.slopes);
-        let (low, high) =
-            self.slopes.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &s| (l.min(s), h.max(s)));
+        let (low, high) = range(&self.slopes);
         if !(low.is_finite() && high.is_finite()) {
             return Err(Reject("the slopes of the weights overflow or leave their domain"));
         }
@@ -274,7 +272,8 @@ impl StiffFlow for DualFlow<'_> {
             self.decompose()?;
         }
         let roots = &self.curvature_roots;
-        if self.even {
+        let (low, high) = range(roots);
+        if low * EVEN > high {
             // D^½(I + cD^½HD^½)⁻¹D^{−½}b subtracts nothing, where the form below loses the digits of c‖DH‖.
             b.iter_mut().zip(roots).for_each(|(b, root)| *b /= root);
             cholesky_solve_columns(&self.factor, b);

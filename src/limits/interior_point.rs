@@ -154,9 +154,7 @@ impl Program<'_> {
             if error <= TOLERANCE {
                 break;
             }
-            // A matrix that cannot be factored ends it too: data of nearly lower rank, whose normal equations
-            // have no digit left. The report tells how near the best point is.
-            let Ok(length) = self.step(&mut point, &residual) else { break };
+            let length = self.step(&mut point, &residual)?;
             stalled = if length < 1e-3 { stalled + 1 } else { 0 };
             iterations += 1;
         }

@@ -276,11 +276,7 @@ impl Engine {
     /// Gram matrix A Aᵀ of the rows (pass `a.t()` for the columns). Both triangles are filled.
     pub fn gram(self, a: ArrayView2<'_, f64>) -> Array2<f64> {
         let mut g = self.lower_gram(a);
-        for i in 0..g.nrows() {
-            for j in 0..i {
-                g[(j, i)] = g[(i, j)];
-            }
-        }
+        mirror_lower(&mut g);
         g
     }
 
@@ -313,6 +309,15 @@ impl Engine {
     pub fn matvec(self, a: ArrayView2<'_, f64>, x: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
         check_shape("vector", x.shape(), &[a.ncols()], "as long as the matrix has columns")?;
         Ok(self.matmul(a, x.insert_axis(Axis(1)))?.remove_axis(Axis(1)))
+    }
+}
+
+/// Copies the lower triangle of a square matrix into the upper one.
+pub(crate) fn mirror_lower(a: &mut Array2<f64>) {
+    for i in 0..a.nrows() {
+        for j in 0..i {
+            a[(j, i)] = a[(i, j)];
+        }
     }
 }
 

@@ -132,9 +132,9 @@ fn many_chunks_and_every_remainder_of_the_samples() {
 
 #[test]
 fn a_result_does_not_depend_on_the_pool() {
-    let (_, design) = draw(Kind::Double, 100, 9000, 3);
+    let (_, design) = draw(Kind::Double, 100, 20_000, 3);
     let r = gaussian_vector(100, 1.0, &mut generator(3, 1));
-    let weights: Vec<f64> = (0..9000).map(|k| 1.0 + f64::from(k).sin()).collect();
+    let weights: Vec<f64> = (0..20_000).map(|k| 1.0 + f64::from(k).sin()).collect();
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut out = vec![0.0; 100];

@@ -559,3 +559,15 @@ fn bad_input_is_named() {
         message(regularised(&x, &[1.0, 0.0], Loss::Logistic, 0.1, ONE).unwrap_err()).contains("a label is 0")
     );
 }
+
+/// Data of lower rank up to parts that only a tiny penalty sees: the normal equations have no digits for them,
+/// and the outputs overflow. What was reached is said, and nothing about a matrix nobody gave.
+#[test]
+fn a_failure_says_how_near_it_came() {
+    let mut rng = generator(1, 0);
+    let low = gaussian_matrix(10, 1, 1.0, &mut rng).dot(&gaussian_matrix(1, 30, 1.0, &mut rng));
+    let x = Design::new((low + 1e-6 * gaussian_matrix(10, 30, 1.0, &mut rng)).view()).unwrap();
+    let y = gaussian_vector(10, 1.0, &mut rng).mapv(f64::signum);
+    let error = regularised(&x, y.as_slice().unwrap(), Loss::Exponential, 1e-7, ONE).unwrap_err().to_string();
+    assert!(error.contains("relative gap") && error.contains("lower rank"), "{error}");
+}

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::{Design, Entries};
-use crate::linalg::{Number, Threads, rows_of_gram};
+use crate::linalg::{Number, Threads, mirror_lower, rows_of_gram};
 
 /// Rows of the Gram matrix that one task works on.
 const ROWS: usize = 32;
@@ -59,7 +59,6 @@ impl Design {
         threads: Threads,
     ) {
         assert_eq!(weights.len(), self.dimension, "one weight a coordinate");
-        let n = self.samples;
         gram.fill(0.0);
         let largest = weights.iter().fold(0.0_f64, |m, w| m.max(*w));
         if largest == 0.0 {
@@ -71,12 +70,8 @@ impl Design {
             Precision::Single => self.add_gram::<f32>(rows, weights, largest, threads),
             Precision::Double => self.add_gram::<f64>(rows, weights, largest, threads),
         }
-        for i in 0..n {
-            for j in 0..=i {
-                gram[(i, j)] *= largest;
-                gram[(j, i)] = gram[(i, j)];
-            }
-        }
+        *gram *= largest;
+        mirror_lower(gram);
     }
 
     /// Adds Σ_k (weights_k/largest) x_k x_kᵀ to the lower triangle of `gram`, block by block of coordinates.

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::Columns;
-use crate::linalg::{Threads, vectorised};
+use crate::linalg::{Threads, mirror_lower, vectorised};
 
 /// A set bit is +1, a clear one −1; the bits past the last sample are clear.
 #[derive(Clone, Debug)]
@@ -84,11 +84,7 @@ impl Signs {
                 Threads::All => gram.par_chunks_mut(n).enumerate().for_each(subtract),
             }
         }
-        for i in 0..n {
-            for j in 0..i {
-                gram[(j, i)] = gram[(i, j)];
-            }
-        }
+        mirror_lower(&mut gram);
         gram
     }
 
