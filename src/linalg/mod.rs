@@ -9,6 +9,7 @@
 //! One thread gives bit-identical results in any surroundings; with [`Threads::All`] the last bits of a
 //! decomposition may depend on the number of threads.
 
+mod band;
 mod davidson;
 #[cfg(feature = "lapack")]
 mod ffi;
@@ -17,6 +18,7 @@ mod lapack;
 pub(crate) mod product;
 mod pure;
 mod small;
+mod strips;
 mod tridiagonal;
 mod vector;
 mod workspace;
@@ -45,6 +47,9 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
 
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
+
+/// Rows from which on a tridiagonal form is made in two stages.
+const TWO_STAGES: usize = 256;
 
 /// The library that does the work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,7 +176,14 @@ impl Engine {
         }
         let storage = a.as_slice_memory_order_mut().unwrap_or_default();
         let factors = match self.backend {
-            Backend::Faer => pure::tridiagonal(storage, n, self.threads),
+            Backend::Faer => {
+                if n >= TWO_STAGES && std::env::var("OLDTRI").is_err()
+                    && let Some(factors) = band::reduce(storage, n, self.threads)
+                {
+                    return Ok(Tridiagonal::of_band(a, factors, scale, self.threads));
+                }
+                pure::tridiagonal(storage, n, self.threads)
+            }
             #[cfg(feature = "lapack")]
             Backend::Lapack => lapack::tridiagonal(storage, n, self.threads)?,
         };

@@ -9,15 +9,19 @@
 use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
+use super::band::{self, WIDTH};
 use super::{EPS, Threads};
 use crate::error::{Error, Result, check_shape};
 
 /// A = H T Hᵀ, made by [`Engine::tridiagonal`](super::Engine::tridiagonal).
 #[derive(Clone, Debug)]
 pub struct Tridiagonal {
-    /// H = H₀H₁…, H_j = I − f_j v vᵀ with v zero up to entry j, one at j + 1, and column j of this below.
+    /// H = H₀H₁…, H_j = I − f_j v vᵀ with v zero before entry j + width, one there, and column j of this below.
     reflectors: Array2<f64>,
     factors: Vec<f64>,
+    width: usize,
+    /// Then those of [`band::chase`], where the form was made in two stages.
+    chased: Vec<[f64; WIDTH]>,
     /// T/scale, largest entry near one; the scale is a power of two.
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
@@ -36,15 +40,31 @@ const MANY: usize = 8;
 const CHUNK: usize = 1 << 14;
 
 impl Tridiagonal {
-    /// T is read off the diagonal and subdiagonal of `reflectors` (column-major) and is `scale` times that.
+    /// In one stage: T is read off the diagonal and subdiagonal of `reflectors` (column-major) and is `scale` times
+    /// that.
     pub(super) fn new(reflectors: Array2<f64>, factors: Vec<f64>, scale: f64, threads: Threads) -> Self {
+        let diagonal = reflectors.diag().to_vec();
+        let off_diagonal = (1..diagonal.len()).map(|i| reflectors[(i, i - 1)]).collect();
+        let chased = Vec::new();
+        Tridiagonal { reflectors, factors, width: 1, chased, diagonal, off_diagonal, scale, threads }.scaled()
+    }
+
+    /// In two stages: T is that of the band which `reflectors` (column-major) begins with, times `scale`.
+    pub(super) fn of_band(mut reflectors: Array2<f64>, factors: Vec<f64>, scale: f64, threads: Threads) -> Self {
         let n = reflectors.nrows();
-        let mut diagonal = reflectors.diag().to_vec();
-        let mut off_diagonal: Vec<f64> = (1..n).map(|i| reflectors[(i, i - 1)]).collect();
-        let largest = diagonal.iter().chain(&off_diagonal).fold(0.0_f64, |m, x| m.max(x.abs()));
+        let (chased, diagonal, off_diagonal) =
+            band::chase(reflectors.as_slice_memory_order_mut().unwrap_or_default(), n);
+        Tridiagonal { reflectors, factors, width: WIDTH, chased, diagonal, off_diagonal, scale, threads }.scaled()
+    }
+
+    /// With the largest entry of T near one.
+    fn scaled(mut self) -> Self {
+        let entries = self.diagonal.iter_mut().chain(&mut self.off_diagonal);
+        let largest = entries.fold(0.0_f64, |m, x| m.max(x.abs()));
         let unit = if largest > 0.0 { largest.log2().round().exp2() } else { 1.0 };
-        diagonal.iter_mut().chain(&mut off_diagonal).for_each(|x| *x /= unit);
-        Tridiagonal { reflectors, factors, diagonal, off_diagonal, scale: scale * unit, threads }
+        self.diagonal.iter_mut().chain(&mut self.off_diagonal).for_each(|x| *x /= unit);
+        self.scale *= unit;
+        self
     }
 
     /// Whether A is positive definite with a condition number below `limit` (to a part in a thousand, and
@@ -203,27 +223,38 @@ impl Tridiagonal {
     /// X becomes HᵀX.
     fn reflect_transposed<const L: usize>(&self, panel: &mut Panel<L>) {
         (0..self.factors.len()).for_each(|j| self.reflect_by(j, panel));
+        for (start, reflector) in band::starts(panel.len()).zip(&self.chased) {
+            reflect(&mut panel[start..], reflector[0], &reflector[1..]);
+        }
     }
 
     /// X becomes HX.
     fn reflect<const L: usize>(&self, panel: &mut Panel<L>) {
+        for (start, reflector) in band::starts(panel.len()).rev().zip(self.chased.iter().rev()) {
+            reflect(&mut panel[start..], reflector[0], &reflector[1..]);
+        }
         (0..self.factors.len()).rev().for_each(|j| self.reflect_by(j, panel));
     }
 
     fn reflect_by<const L: usize>(&self, j: usize, panel: &mut Panel<L>) {
-        let n = panel.len();
         let storage = self.reflectors.as_slice_memory_order().unwrap_or_default();
-        let tail = &storage[j * n + j + 2..(j + 1) * n];
-        let Some((head, rest)) = panel[j + 1..].split_first_mut() else { return };
-        let mut inner = *head;
-        for (v, x) in tail.iter().zip(rest.iter()) {
-            (0..L).for_each(|l| inner[l] += v * x[l]);
-        }
-        inner.iter_mut().for_each(|s| *s *= self.factors[j]);
-        (0..L).for_each(|l| head[l] -= inner[l]);
-        for (v, x) in tail.iter().zip(rest) {
-            (0..L).for_each(|l| x[l] -= v * inner[l]);
-        }
+        let (n, start) = (panel.len(), j + self.width);
+        reflect(&mut panel[start..], self.factors[j], &storage[j * n + start + 1..(j + 1) * n]);
+    }
+}
+
+/// X becomes X − f v vᵀX; v is one and then `tail`, or what of it X has rows for.
+#[inline(always)]
+fn reflect<const L: usize>(x: &mut [[f64; L]], factor: f64, tail: &[f64]) {
+    let Some((head, rest)) = x.split_first_mut() else { return };
+    let mut inner = *head;
+    for (v, x) in tail.iter().zip(rest.iter()) {
+        (0..L).for_each(|l| inner[l] += v * x[l]);
+    }
+    inner.iter_mut().for_each(|s| *s *= factor);
+    (0..L).for_each(|l| head[l] -= inner[l]);
+    for (v, x) in tail.iter().zip(rest) {
+        (0..L).for_each(|l| x[l] -= v * inner[l]);
     }
 }
 

@@ -1,0 +1,378 @@
+//! Tridiagonal form of a large symmetric matrix in two stages (Bischof, Lang and Sun, ACM TOMS 26, 2000): to
+//! a band by blocks of reflectors, whose work is in matrix products, and from there by chasing bulges down the
+//! band, which stays in cache. In one stage half of the work are products with a vector, and wait for memory.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::{matmul::matmul, qr::no_pivoting::factor as qr, triangular_solve};
+use faer::prelude::{Reborrow, ReborrowMut, default};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::Threads;
+use super::strips::{self, Aligned, DEPTH, Place, TALL, tile};
+
+/// Subdiagonals of the band.
+pub const WIDTH: usize = 32;
+
+/// Brings the lower triangle of a column-major matrix to `WIDTH` subdiagonals. Reflector j = I − f v vᵀ is zero up
+/// to entry j + WIDTH − 1 of v, one there, and column j of the matrix below. Returns the factors f; nothing where
+/// there is no kernel for the vectors of this machine.
+pub fn reduce(a: &mut [f64], n: usize, threads: Threads) -> Option<Vec<f64>> {
+    match strips::width()? {
+        8 => Some(with::<8>(a, n, threads)),
+        _ => Some(with::<4>(a, n, threads)),
+    }
+}
+
+fn with<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
+    let mut factors = Vec::with_capacity(n.saturating_sub(WIDTH));
+    let req = qr::qr_in_place_scratch::<f64>(n, WIDTH, WIDTH, Par::Seq, default());
+    let mut memory = MemBuffer::new(req);
+    let padded = n.div_ceil(L) * L;
+    let mut strips = [Aligned::new(padded * 2 * WIDTH), Aligned::new(padded * 2 * WIDTH)];
+    for first in (0..n.saturating_sub(WIDTH + 1)).step_by(WIDTH) {
+        let (row, size) = (first + WIDTH, n - first - WIDTH);
+        let width = WIDTH.min(size);
+        let (done, rest) = a.split_at_mut(row * n);
+        let panel = MatMut::from_column_major_slice_mut(&mut done[first * n..], n, WIDTH);
+        let mut panel = panel.subrows_mut(row, size);
+        let mut t = Mat::zeros(width, width);
+        qr::qr_in_place(panel.rb_mut(), t.as_mut(), Par::Seq, MemStack::new(&mut memory), default());
+        factors.extend((0..width).map(|j| t[(j, j)].recip()));
+        let panel = panel.rb();
+        let v = Mat::from_fn(size, width, |i, j| match i.cmp(&j) {
+            std::cmp::Ordering::Less => 0.0,
+            std::cmp::Ordering::Equal => 1.0,
+            std::cmp::Ordering::Greater => panel[(i, j)],
+        });
+        // With the product of the reflectors I − V T⁻¹Vᵀ, the rest R becomes R − V Wᵀ − W Vᵀ, where
+        // W = (R V − V T⁻ᵀVᵀR V/2) T⁻¹.
+        let trailing = Trailing { entries: rest, n, row, size };
+        let mut w = trailing.times::<L>(v.as_ref(), threads);
+        let mut inner = Mat::zeros(width, width);
+        matmul(inner.as_mut(), Accum::Replace, v.transpose(), w.as_ref(), 1.0, Par::Seq);
+        triangular_solve::solve_lower_triangular_in_place(t.transpose(), inner.as_mut(), Par::Seq);
+        matmul(w.as_mut(), Accum::Add, v.as_ref(), inner.as_ref(), -0.5, Par::Seq);
+        triangular_solve::solve_lower_triangular_in_place(t.transpose(), w.as_mut().transpose_mut(), Par::Seq);
+        let length = size.div_ceil(L) * L * 2 * width;
+        let [left, right] = &mut strips;
+        let (left, right) = (&mut left.entries()[..length], &mut right.entries()[..length]);
+        pack_rows::<L>(left, [(v.as_ref(), -1.0), (w.as_ref(), -1.0)]);
+        pack_rows::<L>(right, [(w.as_ref(), 1.0), (v.as_ref(), 1.0)]);
+        strips::add_lower::<L>(rest, Place { size, stride: n, row }, left, right, 2 * width, threads);
+    }
+    factors
+}
+
+/// Strips of the rows of two matrices side by side, each times a number.
+fn pack_rows<const L: usize>(strips: &mut [f64], parts: [(MatRef<'_, f64>, f64); 2]) {
+    let (rows, width) = parts[0].0.shape();
+    for (p, strip) in strips.chunks_mut(L * 2 * width).enumerate() {
+        for (half, (part, factor)) in strip.chunks_mut(L * width).zip(parts) {
+            for (k, entry) in half.as_chunks_mut::<L>().0.iter_mut().enumerate() {
+                let column = part.col(k).try_as_col_major().map_or(&[][..], |c| c.as_slice());
+                let column = &column[p * L..rows.min((p + 1) * L)];
+                *entry = [0.0; L];
+                entry.iter_mut().zip(column).for_each(|(entry, x)| *entry = factor * x);
+            }
+        }
+    }
+}
+
+/// The symmetric matrix of some last rows and columns, by its lower triangle.
+#[derive(Clone, Copy)]
+struct Trailing<'a> {
+    entries: &'a [f64],
+    n: usize,
+    row: usize,
+    size: usize,
+}
+
+impl Trailing<'_> {
+    /// A V.
+    fn times<const L: usize>(self, v: MatRef<'_, f64>, threads: Threads) -> Mat<f64> {
+        let (rows, width) = v.shape();
+        let tall = TALL * L;
+        // Strips of the columns of V, cut into depths.
+        let columns = width.div_ceil(L);
+        let mut right = Aligned::new(rows * columns * L);
+        for (d, part) in right.entries().chunks_mut(DEPTH * columns * L).enumerate() {
+            let depth = part.len() / (columns * L);
+            for (q, strip) in part.chunks_mut(L * depth).enumerate() {
+                for (k, entry) in strip.as_chunks_mut::<L>().0.iter_mut().enumerate() {
+                    for (l, entry) in entry.iter_mut().enumerate() {
+                        *entry = if q * L + l < width { v[(d * DEPTH + k, q * L + l)] } else { 0.0 };
+                    }
+                }
+            }
+        }
+        let right = &*right.entries();
+        let mut products = vec![0.0; rows.div_ceil(tall) * tall * columns * L];
+        let task = |left: &mut Aligned, (g, out): (usize, &mut [f64])| {
+            Arch::new().dispatch(Rows::<L> { matrix: self, first: g * tall, left: left.entries(), right, out })
+        };
+        let buffer = || Aligned::new(tall * DEPTH);
+        let chunk = tall * columns * L;
+        match threads {
+            Threads::One => {
+                let mut left = buffer();
+                products.chunks_mut(chunk).enumerate().for_each(|part| task(&mut left, part));
+            }
+            Threads::All => products.par_chunks_mut(chunk).enumerate().for_each_init(buffer, task),
+        }
+        Mat::from_fn(rows, width, |i, j| products[i / tall * chunk + j * tall + i % tall])
+    }
+
+    /// Rows `first`.. and columns `from`.. as a strip.
+    fn pack<const L: usize>(self, first: usize, from: usize, strip: &mut [[f64; L]]) {
+        let Trailing { entries, n, row, size } = self;
+        let column = |j: usize| &entries[j * n + row..][..size];
+        let rows = L.min(size.saturating_sub(first));
+        if rows == 0 {
+            return strip.fill([0.0; L]);
+        }
+        let to = from + strip.len();
+        let (above, below) = (first.clamp(from, to), (first + L).clamp(from, to));
+        for k in from..above {
+            let source = &column(k)[first..first + rows];
+            let entry = &mut strip[k - from];
+            match <&[f64; L]>::try_from(source) {
+                Ok(whole) => *entry = *whole,
+                Err(_) => {
+                    *entry = [0.0; L];
+                    entry[..rows].copy_from_slice(source);
+                }
+            }
+        }
+        for k in above..below {
+            strip[k - from] = std::array::from_fn(|l| {
+                let (i, j) = (k.max(first + l), k.min(first + l));
+                if l < rows { column(j)[i] } else { 0.0 }
+            });
+        }
+        if below < to {
+            // Beyond the strip's own rows there are others, so that it is whole.
+            let sources: [&[f64]; L] = std::array::from_fn(|l| &column(first + l)[below..to]);
+            for (k, entry) in strip[below - from..].iter_mut().enumerate() {
+                *entry = std::array::from_fn(|l| sources[l][k]);
+            }
+        }
+    }
+}
+
+/// Some rows of A V.
+struct Rows<'a, const L: usize> {
+    matrix: Trailing<'a>,
+    first: usize,
+    left: &'a mut [f64],
+    right: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl<const L: usize> WithSimd for Rows<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Rows { matrix, first, left, right, out } = self;
+        let tall = TALL * L;
+        let place = Place { size: tall, stride: tall, row: 0 };
+        let width = out.len() / tall;
+        for (d, right) in right.chunks(DEPTH * width).enumerate() {
+            let depth = right.len() / width;
+            let left = &mut left[..tall * depth];
+            for (p, strip) in left.chunks_mut(L * depth).enumerate() {
+                matrix.pack::<L>(first + p * L, d * DEPTH, strip.as_chunks_mut().0);
+            }
+            for (right, columns) in right.chunks(L * depth).zip(out.chunks_mut(L * tall)) {
+                tile::<S, L>(s, left, right, columns, place, 0, None);
+            }
+        }
+    }
+}
+
+/// Entry (i, j) of the band, i ≥ j, is number j·STRIDE + i of its storage: a column has twice the band's width,
+/// for the bulges, and blocks look as in any column-major matrix. Above the diagonal they hold other columns'
+/// entries.
+const STRIDE: usize = 2 * WIDTH - 1;
+
+/// Row c is one from entry c on.
+static FROM: [[f64; WIDTH]; WIDTH + 1] = {
+    let mut masks = [[0.0; WIDTH]; WIDTH + 1];
+    let mut c = 0;
+    while c < WIDTH {
+        let mut i = c;
+        while i < WIDTH {
+            masks[c][i] = 1.0;
+            i += 1;
+        }
+        c += 1;
+    }
+    masks
+};
+
+/// Chases the bulges out of the band that the lower triangle of a column-major matrix begins with.
+///
+/// Returns the reflectors in the order of their use, which begin at the rows [`starts`], T's diagonal and its
+/// subdiagonal. A reflector is its factor f, in the place of the first entry of v, which is one, and the rest of v.
+pub fn chase(a: &[f64], n: usize) -> (Vec<[f64; WIDTH]>, Vec<f64>, Vec<f64>) {
+    let mut band = vec![0.0; (n + WIDTH) * STRIDE + n + 2 * WIDTH];
+    for j in 0..n {
+        let rows = j..n.min(j + WIDTH + 1);
+        band[j * STRIDE..][rows.clone()].copy_from_slice(&a[j * n..][rows]);
+    }
+    let mut reflectors = Vec::with_capacity(starts(n).count());
+    Arch::new().dispatch(Chase { band: &mut band, n, reflectors: &mut reflectors });
+    let diagonal = (0..n).map(|j| band[j * STRIDE + j]).collect();
+    let off_diagonal = (1..n).map(|j| band[(j - 1) * STRIDE + j]).collect();
+    (reflectors, diagonal, off_diagonal)
+}
+
+/// Where the reflectors of [`chase`] begin: those of a sweep go down the band.
+pub fn starts(n: usize) -> impl DoubleEndedIterator<Item = usize> {
+    (1..n.saturating_sub(1)).flat_map(move |first| (first..n).step_by(WIDTH))
+}
+
+struct Chase<'a> {
+    band: &'a mut [f64],
+    n: usize,
+    reflectors: &'a mut Vec<[f64; WIDTH]>,
+}
+
+impl WithSimd for Chase<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        match S::F64_LANES {
+            8 => self.run::<S, { WIDTH / 8 }>(s),
+            4 => self.run::<S, { WIDTH / 4 }>(s),
+            lanes => unreachable!("no kernel for vectors of {lanes}"),
+        }
+    }
+}
+
+impl Chase<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, s: S) {
+        let Chase { band, n, reflectors } = self;
+        for sweep in 0..n.saturating_sub(2) {
+            let mut row = sweep + 1;
+            let mut reflector = eliminate::<S, V>(s, &mut band[sweep * STRIDE + row..][..WIDTH]);
+            loop {
+                reflectors.push(reflector);
+                both_sides::<S, V>(s, &mut band[row * STRIDE + row..], &reflector);
+                if row + WIDTH >= n {
+                    break;
+                }
+                reflector = pass_on::<S, V>(s, &mut band[row * STRIDE + row + WIDTH..], &reflector);
+                row += WIDTH;
+            }
+        }
+    }
+}
+
+/// The WIDTH numbers of `x` as vectors.
+#[inline(always)]
+fn vectors<S: Simd, const V: usize>(x: &[f64]) -> [S::f64s; V] {
+    let x = S::as_simd_f64s(&x[..WIDTH]).0;
+    std::array::from_fn(|q| x[q])
+}
+
+#[inline(always)]
+fn put<S: Simd, const V: usize>(x: &mut [f64], values: [S::f64s; V]) {
+    S::as_mut_simd_f64s(&mut x[..WIDTH]).0.copy_from_slice(&values);
+}
+
+#[inline(always)]
+fn inner<S: Simd, const V: usize>(s: S, x: [S::f64s; V], y: [S::f64s; V]) -> f64 {
+    let mut sum = s.splat_f64s(0.0);
+    for q in 0..V {
+        sum = s.mul_add_f64s(x[q], y[q], sum);
+    }
+    s.reduce_sum_f64s(sum)
+}
+
+/// y + c x.
+#[inline(always)]
+fn plus<S: Simd, const V: usize>(s: S, y: [S::f64s; V], c: f64, x: [S::f64s; V]) -> [S::f64s; V] {
+    let c = s.splat_f64s(c);
+    std::array::from_fn(|q| s.mul_add_f64s(c, x[q], y[q]))
+}
+
+/// The reflector whose factor and tail these are, as vectors.
+#[inline(always)]
+fn whole<S: Simd, const V: usize>(reflector: &[f64; WIDTH]) -> (f64, [f64; WIDTH], [S::f64s; V]) {
+    let mut v = *reflector;
+    v[0] = 1.0;
+    (reflector[0], v, vectors::<S, V>(&v))
+}
+
+/// The reflector that takes x to a multiple of the first unit vector; x becomes that.
+#[inline(always)]
+fn eliminate<S: Simd, const V: usize>(s: S, x: &mut [f64]) -> [f64; WIDTH] {
+    let head = x[0];
+    x[0] = 0.0;
+    let tail = vectors::<S, V>(x);
+    let square = inner(s, tail, tail);
+    put::<S, V>(x, [s.splat_f64s(0.0); V]);
+    if square == 0.0 {
+        x[0] = head;
+        return [0.0; WIDTH];
+    }
+    let image = -(head * head + square).sqrt().copysign(head);
+    x[0] = image;
+    let mut reflector = [0.0; WIDTH];
+    put::<S, V>(&mut reflector, plus(s, [s.splat_f64s(0.0); V], (head - image).recip(), tail));
+    reflector[0] = (image - head) / image;
+    reflector
+}
+
+/// A reflector on both sides of a diagonal block.
+#[inline(always)]
+fn both_sides<S: Simd, const V: usize>(s: S, block: &mut [f64], reflector: &[f64; WIDTH]) {
+    let (factor, entries, v) = whole::<S, V>(reflector);
+    let zero = [s.splat_f64s(0.0); V];
+    let (mut w, mut rest) = (zero, [0.0; WIDTH]);
+    for c in 0..WIDTH {
+        let (column, below) = (&block[c * STRIDE..], vectors::<S, V>(&FROM[c + 1]));
+        let all = vectors::<S, V>(column);
+        let column_below: [S::f64s; V] = std::array::from_fn(|q| s.mul_f64s(all[q], below[q]));
+        w = plus(s, w, entries[c], column_below);
+        rest[c] = inner(s, column_below, v) + column[c] * entries[c];
+    }
+    w = plus(s, w, 1.0, vectors::<S, V>(&rest));
+    w = plus(s, zero, factor, w);
+    w = plus(s, w, -0.5 * factor * inner(s, w, v), v);
+    let mut products = [0.0; WIDTH];
+    put::<S, V>(&mut products, w);
+    for c in 0..WIDTH {
+        let column = &mut block[c * STRIDE..];
+        let change = plus(s, plus(s, zero, entries[c], w), products[c], v);
+        let (all, from) = (vectors::<S, V>(column), vectors::<S, V>(&FROM[c]));
+        put::<S, V>(column, std::array::from_fn(|q| s.sub_f64s(all[q], s.mul_f64s(change[q], from[q]))));
+    }
+}
+
+/// A reflector from the right on the block below; the next one, which takes its first column to its first entry,
+/// from the left.
+#[inline(always)]
+fn pass_on<S: Simd, const V: usize>(s: S, block: &mut [f64], reflector: &[f64; WIDTH]) -> [f64; WIDTH] {
+    let (factor, entries, _) = whole::<S, V>(reflector);
+    let zero = [s.splat_f64s(0.0); V];
+    let mut w = zero;
+    for c in 0..WIDTH {
+        w = plus(s, w, factor * entries[c], vectors::<S, V>(&block[c * STRIDE..]));
+    }
+    let first = plus(s, vectors::<S, V>(block), -1.0, w);
+    put::<S, V>(block, first);
+    let next = eliminate::<S, V>(s, &mut block[..WIDTH]);
+    let (factor, _, v) = whole::<S, V>(&next);
+    for c in 1..WIDTH {
+        let column = &mut block[c * STRIDE..];
+        let right = plus(s, vectors::<S, V>(column), -entries[c], w);
+        put::<S, V>(column, plus(s, right, -factor * inner(s, right, v), v));
+    }
+    next
+}
