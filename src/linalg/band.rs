@@ -6,26 +6,53 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::{matmul::matmul, qr::no_pivoting::factor as qr, triangular_solve};
 use faer::prelude::{Reborrow, ReborrowMut, default};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Threads;
+use super::pure::clear_vector_registers;
 use super::strips::{self, Aligned, DEPTH, Place, TALL, tile};
 
 /// Subdiagonals of the band.
 pub const WIDTH: usize = 32;
 
-/// Brings the lower triangle of a column-major matrix to `WIDTH` subdiagonals. Reflector j = I − f v vᵀ is zero up
-/// to entry j + WIDTH − 1 of v, one there, and column j of the matrix below. Returns the factors f; nothing where
-/// there is no kernel for the vectors of this machine.
-pub fn reduce(a: &mut [f64], n: usize, threads: Threads) -> Option<Vec<f64>> {
+/// A = H T Hᵀ, but for the tails of the first stage's reflectors, which stay in A's storage.
+pub struct Form {
+    /// Reflector j of the first stage is I − f v vᵀ with v zero up to entry j + WIDTH − 1, one there, and column j
+    /// of the storage below. These are the f.
+    pub factors: Vec<f64>,
+    /// Those of the second, in the order of their use; they begin at the rows [`starts`]. Each is its f, in the
+    /// place of the first entry of v, which is one, and the rest of v.
+    pub chased: Vec<[f64; WIDTH]>,
+    pub diagonal: Vec<f64>,
+    pub off_diagonal: Vec<f64>,
+}
+
+/// The form of the matrix whose lower triangle is given by columns; nothing where there is no kernel for the
+/// vectors of this machine.
+pub fn tridiagonal(a: &mut [f64], n: usize, threads: Threads) -> Option<Form> {
     match strips::width()? {
-        8 => Some(with::<8>(a, n, threads)),
-        _ => Some(with::<4>(a, n, threads)),
+        8 => Some(form::<8>(a, n, threads)),
+        _ => Some(form::<4>(a, n, threads)),
     }
 }
 
-fn with<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
+fn form<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Form {
+    let factors = reduce::<L>(a, n, threads);
+    let mut band = vec![0.0; (n + WIDTH) * STRIDE + n + 2 * WIDTH];
+    for j in 0..n {
+        let rows = j..n.min(j + WIDTH + 1);
+        band[j * STRIDE..][rows.clone()].copy_from_slice(&a[j * n..][rows]);
+    }
+    let mut chased = Vec::with_capacity(starts(n).count());
+    strips::dispatch::<L, _>(Chase { band: &mut band, n, reflectors: &mut chased });
+    let diagonal = (0..n).map(|j| band[j * STRIDE + j]).collect();
+    let off_diagonal = (1..n).map(|j| band[(j - 1) * STRIDE + j]).collect();
+    Form { factors, chased, diagonal, off_diagonal }
+}
+
+/// The first stage; returns the factors of its reflectors.
+fn reduce<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
     let mut factors = Vec::with_capacity(n.saturating_sub(WIDTH));
     let req = qr::qr_in_place_scratch::<f64>(n, WIDTH, WIDTH, Par::Seq, default());
     let mut memory = MemBuffer::new(req);
@@ -39,6 +66,7 @@ fn with<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
         let mut panel = panel.subrows_mut(row, size);
         let mut t = Mat::zeros(width, width);
         qr::qr_in_place(panel.rb_mut(), t.as_mut(), Par::Seq, MemStack::new(&mut memory), default());
+        clear_vector_registers();
         factors.extend((0..width).map(|j| t[(j, j)].recip()));
         let panel = panel.rb();
         let v = Mat::from_fn(size, width, |i, j| match i.cmp(&j) {
@@ -54,7 +82,12 @@ fn with<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
         matmul(inner.as_mut(), Accum::Replace, v.transpose(), w.as_ref(), 1.0, Par::Seq);
         triangular_solve::solve_lower_triangular_in_place(t.transpose(), inner.as_mut(), Par::Seq);
         matmul(w.as_mut(), Accum::Add, v.as_ref(), inner.as_ref(), -0.5, Par::Seq);
-        triangular_solve::solve_lower_triangular_in_place(t.transpose(), w.as_mut().transpose_mut(), Par::Seq);
+        triangular_solve::solve_lower_triangular_in_place(
+            t.transpose(),
+            w.as_mut().transpose_mut(),
+            Par::Seq,
+        );
+        clear_vector_registers();
         let length = size.div_ceil(L) * L * 2 * width;
         let [left, right] = &mut strips;
         let (left, right) = (&mut left.entries()[..length], &mut right.entries()[..length]);
@@ -110,7 +143,13 @@ impl Trailing<'_> {
         let right = &*right.entries();
         let mut products = vec![0.0; rows.div_ceil(tall) * tall * columns * L];
         let task = |left: &mut Aligned, (g, out): (usize, &mut [f64])| {
-            Arch::new().dispatch(Rows::<L> { matrix: self, first: g * tall, left: left.entries(), right, out })
+            strips::dispatch::<L, _>(Rows::<L> {
+                matrix: self,
+                first: g * tall,
+                left: left.entries(),
+                right,
+                out,
+            })
         };
         let buffer = || Aligned::new(tall * DEPTH);
         let chunk = tall * columns * L;
@@ -125,6 +164,7 @@ impl Trailing<'_> {
     }
 
     /// Rows `first`.. and columns `from`.. as a strip.
+    #[inline(always)]
     fn pack<const L: usize>(self, first: usize, from: usize, strip: &mut [[f64; L]]) {
         let Trailing { entries, n, row, size } = self;
         let column = |j: usize| &entries[j * n + row..][..size];
@@ -212,28 +252,13 @@ static FROM: [[f64; WIDTH]; WIDTH + 1] = {
     masks
 };
 
-/// Chases the bulges out of the band that the lower triangle of a column-major matrix begins with.
-///
-/// Returns the reflectors in the order of their use, which begin at the rows [`starts`], T's diagonal and its
-/// subdiagonal. A reflector is its factor f, in the place of the first entry of v, which is one, and the rest of v.
-pub fn chase(a: &[f64], n: usize) -> (Vec<[f64; WIDTH]>, Vec<f64>, Vec<f64>) {
-    let mut band = vec![0.0; (n + WIDTH) * STRIDE + n + 2 * WIDTH];
-    for j in 0..n {
-        let rows = j..n.min(j + WIDTH + 1);
-        band[j * STRIDE..][rows.clone()].copy_from_slice(&a[j * n..][rows]);
-    }
-    let mut reflectors = Vec::with_capacity(starts(n).count());
-    Arch::new().dispatch(Chase { band: &mut band, n, reflectors: &mut reflectors });
-    let diagonal = (0..n).map(|j| band[j * STRIDE + j]).collect();
-    let off_diagonal = (1..n).map(|j| band[(j - 1) * STRIDE + j]).collect();
-    (reflectors, diagonal, off_diagonal)
-}
-
-/// Where the reflectors of [`chase`] begin: those of a sweep go down the band.
+/// Where the reflectors of the second stage begin: those of a sweep go down the band.
 pub fn starts(n: usize) -> impl DoubleEndedIterator<Item = usize> {
     (1..n.saturating_sub(1)).flat_map(move |first| (first..n).step_by(WIDTH))
 }
 
+/// The second stage: sweep after sweep takes a column to its first two entries, and the bulge that makes beyond the
+/// band down along it; of a bulge only its first column, which the next sweep would enlarge.
 struct Chase<'a> {
     band: &'a mut [f64],
     n: usize,
@@ -375,4 +400,67 @@ fn pass_on<S: Simd, const V: usize>(s: S, block: &mut [f64], reflector: &[f64; W
         put::<S, V>(column, plus(s, right, -factor * inner(s, right, v), v));
     }
     next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Tridiagonal;
+    use super::*;
+    use ndarray::{Array1, Array2, ShapeBuilder};
+
+    /// Symmetric matrices: dense, of low rank, diagonal, in blocks, graded over many orders of magnitude.
+    fn matrices(n: usize) -> [Array2<f64>; 5] {
+        let wave = |i: usize, j: usize| ((i * j + 3 * i + 3 * j) as f64 * 0.7).sin();
+        let thin = Array2::from_shape_fn((n, 2), |(i, j)| wave(i, j + 5));
+        let blocks = |i: usize, j: usize| if i / 3 == j / 3 { wave(i, j) } else { 0.0 };
+        [
+            Array2::from_shape_fn((n, n), |(i, j)| wave(i, j)),
+            thin.dot(&thin.t()),
+            Array2::from_diag(&Array1::from_shape_fn(n, |i| wave(i, 1))),
+            Array2::from_shape_fn((n, n), |(i, j)| blocks(i, j)),
+            Array2::from_shape_fn((n, n), |(i, j)| wave(i, j) * 0.5_f64.powi((i + j) as i32 / 2)),
+        ]
+    }
+
+    fn check<const L: usize>(a: &Array2<f64>, what: &str) {
+        let n = a.nrows();
+        let bits = |threads| {
+            let mut storage = a.as_slice().unwrap().to_vec(); // symmetric
+            let form = form::<L>(&mut storage, n, threads);
+            (Array2::from_shape_vec((n, n).f(), storage).unwrap(), form)
+        };
+        let (storage, one) = bits(Threads::One);
+        let (_, all) = bits(Threads::All);
+        assert_eq!((&one.diagonal, &one.off_diagonal), (&all.diagonal, &all.off_diagonal), "{what}");
+        let form = Tridiagonal::of_band(storage, one, 1.0, Threads::One);
+        let vectors = form.eigenvectors().unwrap();
+        let values = form.coordinates(Array2::zeros((n, 0)).view()).unwrap().0;
+        let size = a.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let error = (a.dot(&vectors) - &vectors * &values).iter().map(|x| x * x).sum::<f64>().sqrt();
+        assert!(error <= 1e-14 * (n as f64) * size, "{what}: {error:e} of {size:e}");
+        let error =
+            (vectors.t().dot(&vectors) - Array2::<f64>::eye(n)).iter().map(|x| x.abs()).fold(0.0, f64::max);
+        assert!(error <= 1e-14 * (n as f64), "{what}: orthogonal to {error:e}");
+        if form.is_conditioned(1e6) {
+            let x = Array2::from_shape_fn((n, 5), |(i, j)| ((i + 7 * j) as f64).cos());
+            let error =
+                (form.solve(a.dot(&x).view()).unwrap() - &x).iter().map(|x| x.abs()).fold(0.0, f64::max);
+            assert!(error <= 1e-8, "{what}: solved to {error:e}");
+        }
+    }
+
+    #[test]
+    fn two_stages_at_all_sizes_and_vectors() {
+        for n in (1..=40).chain([63, 64, 65, 66, 95, 97, 98, 130, 223, 410]) {
+            for (kind, a) in matrices(n).iter().enumerate() {
+                let shifted = a + &(Array2::<f64>::eye(n) * (2.0 * n as f64));
+                for (a, what) in [(a, "plain"), (&shifted, "definite")] {
+                    check::<4>(a, &format!("4 lanes, {n}, {kind}, {what}"));
+                    if strips::width() == Some(8) {
+                        check::<8>(a, &format!("8 lanes, {n}, {kind}, {what}"));
+                    }
+                }
+            }
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
 pub const EPS: f64 = f64::EPSILON;
 
 /// Rows from which on a tridiagonal form is made in two stages.
-const TWO_STAGES: usize = 256;
+const TWO_STAGES: usize = 600;
 
 /// The library that does the work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,10 +177,10 @@ impl Engine {
         let storage = a.as_slice_memory_order_mut().unwrap_or_default();
         let factors = match self.backend {
             Backend::Faer => {
-                if n >= TWO_STAGES && std::env::var("OLDTRI").is_err()
-                    && let Some(factors) = band::reduce(storage, n, self.threads)
+                if n >= TWO_STAGES
+                    && let Some(form) = band::tridiagonal(storage, n, self.threads)
                 {
-                    return Ok(Tridiagonal::of_band(a, factors, scale, self.threads));
+                    return Ok(Tridiagonal::of_band(a, form, scale, self.threads));
                 }
                 pure::tridiagonal(storage, n, self.threads)
             }

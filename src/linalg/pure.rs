@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::product::{Factor, Real};
-use super::{Eigh, Error, Result, ThinSvd, Threads};
+use super::{Eigh, Error, Result, ThinSvd, Threads, strips};
 
 fn par(threads: Threads) -> Par {
     match threads {
@@ -276,12 +276,9 @@ impl Lu {
 /// Lower triangle of A Aᵀ; the upper one is zero.
 pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
     let n = a.nrows();
-    if std::env::var("OLDGRAM").is_err() {
-    match super::strips::width() {
-        Some(8) => return column_major(super::strips::lower_gram::<8>(a, threads), n, n),
-        Some(4) => return column_major(super::strips::lower_gram::<4>(a, threads), n, n),
-        _ => {}
-    }}
+    if let Some(gram) = strips::lower_gram(a, threads) {
+        return column_major(gram, n, n);
+    }
     let mut gram = vec![0.0; n * n];
     with_mat(a, |a| {
         product::triangular::matmul(

@@ -21,7 +21,8 @@ const GROUP: usize = 4 * TALL;
 /// Strips of the right that are one task's.
 const TASK: usize = 16;
 
-/// Rows of a strip: f64 in a vector of this machine, where that is four or eight and the kernel worth its while.
+/// Rows of a strip: f64 in a vector of this machine, where these are four (AVX2) or eight (AVX-512). Wherever a
+/// strip is spoken of, L is this.
 pub fn width() -> Option<usize> {
     struct Lanes;
     impl WithSimd for Lanes {
@@ -34,8 +35,25 @@ pub fn width() -> Option<usize> {
     Some(Arch::new().dispatch(Lanes)).filter(|lanes| matches!(lanes, 4 | 8))
 }
 
-/// The lower triangle of A Aᵀ by columns, zeros above it.
-pub fn lower_gram<const L: usize>(a: ArrayView2<'_, f64>, threads: Threads) -> Vec<f64> {
+/// Runs `work` with vectors of L.
+pub fn dispatch<const L: usize, W: WithSimd>(work: W) -> W::Output {
+    // A machine with longer vectors has these too (the tests ask for them).
+    #[cfg(target_arch = "x86_64")]
+    if let (4, Some(short)) = (L, pulp::x86::V3::try_new()) {
+        return Simd::vectorize(short, work);
+    }
+    Arch::new().dispatch(work)
+}
+
+/// The lower triangle of A Aᵀ by columns, zeros above it; nothing where the machine's vectors have no kernel.
+pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Option<Vec<f64>> {
+    match width()? {
+        8 => Some(lower_gram_of::<8>(a, threads)),
+        _ => Some(lower_gram_of::<4>(a, threads)),
+    }
+}
+
+fn lower_gram_of<const L: usize>(a: ArrayView2<'_, f64>, threads: Threads) -> Vec<f64> {
     let (n, m) = a.dim();
     let mut gram = vec![0.0; n * n];
     if n == 0 || m == 0 {
@@ -113,7 +131,7 @@ pub fn add_lower<const L: usize>(
     threads: Threads,
 ) {
     let task = |(t, out): (usize, &mut [f64])| {
-        Arch::new().dispatch(Lower::<L> { out, place, left, right, depth, first: t * TASK })
+        dispatch::<L, _>(Lower::<L> { out, place, left, right, depth, first: t * TASK })
     };
     let out = &mut out[..place.size * place.stride];
     match threads {
@@ -217,8 +235,7 @@ impl<S: Simd, const L: usize, const V: usize> NullaryFnOnce for Products<'_, S, 
     fn call(self) -> Self::Output {
         let Products { s, left, right } = self;
         let length = L * right.len();
-        let left: [&[S::f64s]; V] =
-            std::array::from_fn(|v| S::as_simd_f64s(&left[v * length..][..length]).0);
+        let left: [&[S::f64s]; V] = std::array::from_fn(|v| S::as_simd_f64s(&left[v * length..][..length]).0);
         let mut sums = [[s.splat_f64s(0.0); V]; L];
         for (k, right) in right.iter().enumerate() {
             let left: [S::f64s; V] = std::array::from_fn(|v| left[v][k]);
@@ -230,5 +247,41 @@ impl<S: Simd, const L: usize, const V: usize> NullaryFnOnce for Products<'_, S, 
             }
         }
         sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    /// Integers: every sum is exact.
+    fn check<const L: usize>(n: usize, m: usize) {
+        let a = Array2::from_shape_fn((n, m), |(i, k)| ((i * 7 + k * k * 3 + i * k) % 19) as f64 - 9.0);
+        let product = a.dot(&a.t());
+        let columns = a.t().as_standard_layout().into_owned();
+        let apart = Array2::from_shape_fn((2 * n, 3 * m), |(i, k)| a[(i / 2, k / 3)]);
+        let apart = apart.slice(ndarray::s![..;2, ..;3]);
+        for threads in [Threads::One, Threads::All] {
+            for (view, layout) in [(a.view(), "rows"), (columns.t(), "columns"), (apart.view(), "apart")] {
+                let gram = lower_gram_of::<L>(view, threads);
+                for (at, x) in gram.iter().enumerate() {
+                    let (j, i) = (at / n, at % n);
+                    let exact = if i >= j { product[(i, j)] } else { 0.0 };
+                    assert_eq!(*x, exact, "{L} lanes, {n} × {m}, {layout}: ({i}, {j})");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gram_matrices_of_all_shapes() {
+        let few = (1..30).flat_map(|n| [1, 2, 7].map(|m| (n, m)));
+        for (n, m) in few.chain([(3, 2 * DEPTH), (65, DEPTH + 1), (130, 3 * DEPTH - 1), (301, 10)]) {
+            check::<4>(n, m);
+            if width() == Some(8) {
+                check::<8>(n, m);
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::band::{self, WIDTH};
-use super::{EPS, Threads};
+use super::{EPS, Threads, vectorised};
 use crate::error::{Error, Result, check_shape};
 
 /// A = H T Hᵀ, made by [`Engine::tridiagonal`](super::Engine::tridiagonal).
@@ -20,7 +20,7 @@ pub struct Tridiagonal {
     reflectors: Array2<f64>,
     factors: Vec<f64>,
     width: usize,
-    /// Then those of [`band::chase`], where the form was made in two stages.
+    /// Then those of the second stage, where there was one ([`band::Form`]).
     chased: Vec<[f64; WIDTH]>,
     /// T/scale, largest entry near one; the scale is a power of two.
     diagonal: Vec<f64>,
@@ -49,12 +49,11 @@ impl Tridiagonal {
         Tridiagonal { reflectors, factors, width: 1, chased, diagonal, off_diagonal, scale, threads }.scaled()
     }
 
-    /// In two stages: T is that of the band which `reflectors` (column-major) begins with, times `scale`.
-    pub(super) fn of_band(mut reflectors: Array2<f64>, factors: Vec<f64>, scale: f64, threads: Threads) -> Self {
-        let n = reflectors.nrows();
-        let (chased, diagonal, off_diagonal) =
-            band::chase(reflectors.as_slice_memory_order_mut().unwrap_or_default(), n);
-        Tridiagonal { reflectors, factors, width: WIDTH, chased, diagonal, off_diagonal, scale, threads }.scaled()
+    /// In two stages; `reflectors` (column-major) are those of the first, T is `scale` times that of the form.
+    pub(super) fn of_band(reflectors: Array2<f64>, form: band::Form, scale: f64, threads: Threads) -> Self {
+        let band::Form { factors, chased, diagonal, off_diagonal } = form;
+        Tridiagonal { reflectors, factors, width: WIDTH, chased, diagonal, off_diagonal, scale, threads }
+            .scaled()
     }
 
     /// With the largest entry of T near one.
@@ -222,20 +221,25 @@ impl Tridiagonal {
 
     /// X becomes HᵀX.
     fn reflect_transposed<const L: usize>(&self, panel: &mut Panel<L>) {
-        (0..self.factors.len()).for_each(|j| self.reflect_by(j, panel));
-        for (start, reflector) in band::starts(panel.len()).zip(&self.chased) {
-            reflect(&mut panel[start..], reflector[0], &reflector[1..]);
-        }
+        vectorised(|| {
+            (0..self.factors.len()).for_each(|j| self.reflect_by(j, panel));
+            for (start, reflector) in band::starts(panel.len()).zip(&self.chased) {
+                reflect(&mut panel[start..], reflector[0], &reflector[1..]);
+            }
+        });
     }
 
     /// X becomes HX.
     fn reflect<const L: usize>(&self, panel: &mut Panel<L>) {
-        for (start, reflector) in band::starts(panel.len()).rev().zip(self.chased.iter().rev()) {
-            reflect(&mut panel[start..], reflector[0], &reflector[1..]);
-        }
-        (0..self.factors.len()).rev().for_each(|j| self.reflect_by(j, panel));
+        vectorised(|| {
+            for (start, reflector) in band::starts(panel.len()).rev().zip(self.chased.iter().rev()) {
+                reflect(&mut panel[start..], reflector[0], &reflector[1..]);
+            }
+            (0..self.factors.len()).rev().for_each(|j| self.reflect_by(j, panel));
+        });
     }
 
+    #[inline(always)]
     fn reflect_by<const L: usize>(&self, j: usize, panel: &mut Panel<L>) {
         let storage = self.reflectors.as_slice_memory_order().unwrap_or_default();
         let (n, start) = (panel.len(), j + self.width);

@@ -142,6 +142,16 @@ fn tridiagonal_form_of_sizes_beyond_one_block() {
     }
 }
 
+/// From 600 rows on it is made in two stages.
+#[test]
+fn tridiagonal_form_in_two_stages() {
+    for (kind, n) in [(0, 600), (2, 601), (5, 641)] {
+        for engine in engines() {
+            check_tridiagonal(engine, &symmetric(kind, n, n as u64), &format!("{n}, {kind}"));
+        }
+    }
+}
+
 /// Off-diagonal alone, blocks that do not touch, all equal: shifts and deflation at their edges.
 #[test]
 fn tridiagonal_form_of_special_matrices() {
