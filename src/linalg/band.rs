@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::Threads;
 use super::pure::clear_vector_registers;
-use super::strips::{self, Aligned, DEPTH, Place, TALL, tile};
+use super::strips::{self, Aligned, DEPTH, Place, tall, tile};
 
 /// Subdiagonals of the band.
 pub const WIDTH: usize = 32;
@@ -126,7 +126,7 @@ impl Trailing<'_> {
     /// A V.
     fn times<const L: usize>(self, v: MatRef<'_, f64>, threads: Threads) -> Mat<f64> {
         let (rows, width) = v.shape();
-        let tall = TALL * L;
+        let tall = tall::<L>() * L;
         // Strips of the columns of V, cut into depths.
         let columns = width.div_ceil(L);
         let mut right = Aligned::new(rows * columns * L);
@@ -216,7 +216,7 @@ impl<const L: usize> WithSimd for Rows<'_, L> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Rows { matrix, first, left, right, out } = self;
-        let tall = TALL * L;
+        let tall = tall::<L>() * L;
         let place = Place { size: tall, stride: tall, row: 0 };
         let width = out.len() / tall;
         for (d, right) in right.chunks(DEPTH * width).enumerate() {

@@ -14,10 +14,8 @@ use super::Threads;
 
 /// Largest depth: a strip (24 KB with AVX-512) stays in the first-level cache.
 pub const DEPTH: usize = 384;
-/// Strips of a tile's left side.
-pub const TALL: usize = 3;
 /// Strips of the left that stay in the second-level cache (0.3 MB) while those of the right pass.
-const GROUP: usize = 4 * TALL;
+const GROUP: usize = 12;
 /// Strips of the right that are one task's.
 const TASK: usize = 16;
 
@@ -33,6 +31,12 @@ pub fn width() -> Option<usize> {
         }
     }
     Some(Arch::new().dispatch(Lanes)).filter(|lanes| matches!(lanes, 4 | 8))
+}
+
+/// Strips of a tile's left side: the sums, three vectors and an entry of the right fill 28 of 32 registers with
+/// AVX-512, two vectors and an entry 11 of 16 with AVX2.
+pub const fn tall<const L: usize>() -> usize {
+    if L == 8 { 3 } else { 2 }
 }
 
 /// Runs `work` with vectors of L.
@@ -166,7 +170,7 @@ impl<const L: usize> WithSimd for Lower<'_, L> {
                 let end = count.min(group + GROUP);
                 let mut l = group.max(r);
                 while l < end {
-                    let tall = TALL.min(end - l);
+                    let tall = tall::<L>().min(end - l);
                     let left = &left[l * length..][..tall * length];
                     tile::<S, L>(s, left, right, columns, place, l * L, Some(r * L));
                     l += tall;
