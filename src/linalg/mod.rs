@@ -2,7 +2,8 @@
 //!
 //! The only place that knows a backend. An [`Engine`] says which one does the work and with how many
 //! threads; it is a plain value, passed where it is needed. The default, pure-Rust backend is
-//! [faer](https://docs.rs/faer); the feature `lapack` adds OpenBLAS through `ndarray-linalg` as a second,
+//! [faer](https://docs.rs/faer), with kernels of our own for A Aᵀ and for the tridiagonal form of large matrices, where
+//! they were measured to be faster; the feature `lapack` adds OpenBLAS through `ndarray-linalg` as a second,
 //! independent one, chosen at run time. Both pass the same tests (`tests/linalg/`), with `nalgebra` as
 //! the third opinion.
 //!

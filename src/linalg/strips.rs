@@ -16,8 +16,9 @@ use super::Threads;
 pub const DEPTH: usize = 384;
 /// Strips of the left that stay in the second-level cache (0.3 MB) while those of the right pass.
 const GROUP: usize = 12;
-/// Strips of the right that are one task's.
+/// Most strips of the right that are one task's, and tasks a thread should have to choose from: they differ in size.
 const TASK: usize = 16;
+const TASKS: usize = 4;
 
 /// Rows of a strip: f64 in a vector of this machine, where these are four (AVX2) or eight (AVX-512). Wherever a
 /// strip is spoken of, L is this.
@@ -134,15 +135,18 @@ pub fn add_lower<const L: usize>(
     depth: usize,
     threads: Threads,
 ) {
-    let task = |(t, out): (usize, &mut [f64])| {
-        dispatch::<L, _>(Lower::<L> { out, place, left, right, depth, first: t * TASK })
-    };
     let out = &mut out[..place.size * place.stride];
+    let strips = match threads {
+        Threads::One => TASK,
+        Threads::All => place.size.div_ceil(L * TASKS * rayon::current_num_threads()).min(TASK),
+    };
+    let task = |(t, out): (usize, &mut [f64])| {
+        dispatch::<L, _>(Lower::<L> { out, place, left, right, depth, first: t * strips })
+    };
+    let chunk = strips * L * place.stride;
     match threads {
-        Threads::One => out.chunks_mut(TASK * L * place.stride).enumerate().for_each(task),
-        Threads::All => {
-            out.par_chunks_mut(TASK * L * place.stride).enumerate().with_max_len(1).for_each(task)
-        }
+        Threads::One => out.chunks_mut(chunk).enumerate().for_each(task),
+        Threads::All => out.par_chunks_mut(chunk).enumerate().with_max_len(1).for_each(task),
     }
 }
 
