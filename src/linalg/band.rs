@@ -2,19 +2,25 @@
 //! a band by blocks of reflectors, whose work is in matrix products, and from there by chasing bulges down the
 //! band, which stays in cache. In one stage half of the work are products with a vector, and wait for memory.
 
+use std::cmp::Ordering;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::{matmul::matmul, qr::no_pivoting::factor as qr, triangular_solve};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::linalg::{matmul::matmul, qr::no_pivoting::factor as qr};
 use faer::prelude::{Reborrow, ReborrowMut, default};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
+use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Threads;
 use super::pure::clear_vector_registers;
-use super::strips::{self, Aligned, DEPTH, Place, tall, tile};
+use super::strips::{self, Aligned, DEPTH, Place, fill, tall, tile};
 
 /// Subdiagonals of the band.
 pub const WIDTH: usize = 32;
+/// Rows from which on two stages are faster than one.
+const FEWEST: usize = 600;
 
 /// A = H T Hᵀ, but for the tails of the first stage's reflectors, which stay in A's storage.
 pub struct Form {
@@ -28,10 +34,10 @@ pub struct Form {
     pub off_diagonal: Vec<f64>,
 }
 
-/// The form of the matrix whose lower triangle is given by columns; nothing where there is no kernel for the
-/// vectors of this machine.
+/// The form of the matrix whose lower triangle is given by columns; nothing where one stage is faster: on small
+/// matrices, and on machines whose vectors have no kernel.
 pub fn tridiagonal(a: &mut [f64], n: usize, threads: Threads) -> Option<Form> {
-    match strips::width()? {
+    match strips::width().filter(|_| n >= FEWEST)? {
         8 => Some(form::<8>(a, n, threads)),
         _ => Some(form::<4>(a, n, threads)),
     }
@@ -69,46 +75,41 @@ fn reduce<const L: usize>(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64>
         clear_vector_registers();
         factors.extend((0..width).map(|j| t[(j, j)].recip()));
         let panel = panel.rb();
-        let v = Mat::from_fn(size, width, |i, j| match i.cmp(&j) {
-            std::cmp::Ordering::Less => 0.0,
-            std::cmp::Ordering::Equal => 1.0,
-            std::cmp::Ordering::Greater => panel[(i, j)],
+        let v = Array2::from_shape_fn((size, width).f(), |(i, j)| match i.cmp(&j) {
+            Ordering::Less => 0.0,
+            Ordering::Equal => 1.0,
+            Ordering::Greater => panel[(i, j)],
         });
-        // With the product of the reflectors I − V T⁻¹Vᵀ, the rest R becomes R − V Wᵀ − W Vᵀ, where
-        // W = (R V − V T⁻ᵀVᵀR V/2) T⁻¹.
-        let trailing = Trailing { entries: rest, n, row, size };
-        let mut w = trailing.times::<L>(v.as_ref(), threads);
+        // With the product of the reflectors I − V T⁻¹Vᵀ, the rest R becomes R + V Wᵀ + W Vᵀ, where
+        // W = (V T⁻ᵀVᵀR V/2 − R V) T⁻¹.
+        let mut w = -Trailing { entries: rest, n, row, size }.times::<L>(v.view(), threads);
+        let basis =
+            MatRef::from_column_major_slice(v.as_slice_memory_order().unwrap_or_default(), size, width);
+        let storage = w.as_slice_memory_order_mut().unwrap_or_default();
+        let mut image = MatMut::from_column_major_slice_mut(storage, size, width);
         let mut inner = Mat::zeros(width, width);
-        matmul(inner.as_mut(), Accum::Replace, v.transpose(), w.as_ref(), 1.0, Par::Seq);
-        triangular_solve::solve_lower_triangular_in_place(t.transpose(), inner.as_mut(), Par::Seq);
-        matmul(w.as_mut(), Accum::Add, v.as_ref(), inner.as_ref(), -0.5, Par::Seq);
-        triangular_solve::solve_lower_triangular_in_place(
-            t.transpose(),
-            w.as_mut().transpose_mut(),
-            Par::Seq,
-        );
+        matmul(inner.as_mut(), Accum::Replace, basis.transpose(), image.rb(), 1.0, Par::Seq);
+        solve_lower_triangular_in_place(t.transpose(), inner.as_mut(), Par::Seq);
+        matmul(image.rb_mut(), Accum::Add, basis, inner.as_ref(), -0.5, Par::Seq);
+        solve_lower_triangular_in_place(t.transpose(), image.transpose_mut(), Par::Seq);
         clear_vector_registers();
         let length = size.div_ceil(L) * L * 2 * width;
         let [left, right] = &mut strips;
         let (left, right) = (&mut left.entries()[..length], &mut right.entries()[..length]);
-        pack_rows::<L>(left, [(v.as_ref(), -1.0), (w.as_ref(), -1.0)]);
-        pack_rows::<L>(right, [(w.as_ref(), 1.0), (v.as_ref(), 1.0)]);
+        pack_rows::<L>(left, v.view(), w.view());
+        pack_rows::<L>(right, w.view(), v.view());
         strips::add_lower::<L>(rest, Place { size, stride: n, row }, left, right, 2 * width, threads);
     }
     factors
 }
 
-/// Strips of the rows of two matrices side by side, each times a number.
-fn pack_rows<const L: usize>(strips: &mut [f64], parts: [(MatRef<'_, f64>, f64); 2]) {
-    let (rows, width) = parts[0].0.shape();
-    for (p, strip) in strips.chunks_mut(L * 2 * width).enumerate() {
-        for (half, (part, factor)) in strip.chunks_mut(L * width).zip(parts) {
-            for (k, entry) in half.as_chunks_mut::<L>().0.iter_mut().enumerate() {
-                let column = part.col(k).try_as_col_major().map_or(&[][..], |c| c.as_slice());
-                let column = &column[p * L..rows.min((p + 1) * L)];
-                *entry = [0.0; L];
-                entry.iter_mut().zip(column).for_each(|(entry, x)| *entry = factor * x);
-            }
+/// Strips of the rows of two matrices side by side.
+fn pack_rows<const L: usize>(strips: &mut [f64], one: ArrayView2<'_, f64>, other: ArrayView2<'_, f64>) {
+    let (rows, width) = one.dim();
+    for (strip, first) in strips.chunks_mut(L * 2 * width).zip((0..rows).step_by(L)) {
+        let rows = first..rows.min(first + L);
+        for (half, part) in strip.chunks_mut(L * width).zip([one, other]) {
+            fill::<L>(part.slice(s![rows.clone(), ..]), half.as_chunks_mut().0);
         }
     }
 }
@@ -124,20 +125,17 @@ struct Trailing<'a> {
 
 impl Trailing<'_> {
     /// A V.
-    fn times<const L: usize>(self, v: MatRef<'_, f64>, threads: Threads) -> Mat<f64> {
-        let (rows, width) = v.shape();
+    fn times<const L: usize>(self, v: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
+        let (rows, width) = v.dim();
         let tall = tall::<L>() * L;
         // Strips of the columns of V, cut into depths.
         let columns = width.div_ceil(L);
         let mut right = Aligned::new(rows * columns * L);
-        for (d, part) in right.entries().chunks_mut(DEPTH * columns * L).enumerate() {
-            let depth = part.len() / (columns * L);
-            for (q, strip) in part.chunks_mut(L * depth).enumerate() {
-                for (k, entry) in strip.as_chunks_mut::<L>().0.iter_mut().enumerate() {
-                    for (l, entry) in entry.iter_mut().enumerate() {
-                        *entry = if q * L + l < width { v[(d * DEPTH + k, q * L + l)] } else { 0.0 };
-                    }
-                }
+        for (part, v) in
+            right.entries().chunks_mut(DEPTH * columns * L).zip(v.axis_chunks_iter(Axis(0), DEPTH))
+        {
+            for (strip, v) in part.chunks_mut(L * v.nrows()).zip(v.axis_chunks_iter(Axis(1), L)) {
+                fill::<L>(v.reversed_axes(), strip.as_chunks_mut().0);
             }
         }
         let right = &*right.entries();
@@ -160,7 +158,8 @@ impl Trailing<'_> {
             }
             Threads::All => products.par_chunks_mut(chunk).enumerate().for_each_init(buffer, task),
         }
-        Mat::from_fn(rows, width, |i, j| products[i / tall * chunk + j * tall + i % tall])
+        let product = |(i, j)| products[i / tall * chunk + j * tall + i % tall];
+        Array2::from_shape_fn((rows, width).f(), product)
     }
 
     /// Rows `first`.. and columns `from`.. as a strip.
@@ -406,7 +405,7 @@ fn pass_on<S: Simd, const V: usize>(s: S, block: &mut [f64], reflector: &[f64; W
 mod tests {
     use super::super::Tridiagonal;
     use super::*;
-    use ndarray::{Array1, Array2, ShapeBuilder};
+    use ndarray::Array1;
 
     /// Symmetric matrices: dense, of low rank, diagonal, in blocks, graded over many orders of magnitude.
     fn matrices(n: usize) -> [Array2<f64>; 5] {

@@ -49,9 +49,6 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
 
-/// Rows from which on a tridiagonal form is made in two stages.
-const TWO_STAGES: usize = 600;
-
 /// The library that does the work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -178,9 +175,7 @@ impl Engine {
         let storage = a.as_slice_memory_order_mut().unwrap_or_default();
         let factors = match self.backend {
             Backend::Faer => {
-                if n >= TWO_STAGES
-                    && let Some(form) = band::tridiagonal(storage, n, self.threads)
-                {
+                if let Some(form) = band::tridiagonal(storage, n, self.threads) {
                     return Ok(Tridiagonal::of_band(a, form, scale, self.threads));
                 }
                 pure::tridiagonal(storage, n, self.threads)

@@ -83,7 +83,7 @@ fn lower_gram_of<const L: usize>(a: ArrayView2<'_, f64>, threads: Threads) -> Ve
 }
 
 /// Entry (i, k) of up to L rows at place i of entry k; zeros beyond the last row.
-fn fill<const L: usize>(rows: ArrayView2<'_, f64>, strip: &mut [[f64; L]]) {
+pub fn fill<const L: usize>(rows: ArrayView2<'_, f64>, strip: &mut [[f64; L]]) {
     let slices: [Option<&[f64]>; L] =
         std::array::from_fn(|l| if l < rows.nrows() { rows.row(l).to_slice() } else { None });
     if slices.iter().all(Option::is_some) {
