@@ -3,6 +3,8 @@
 //! The rows of the paper's figure 1 and of its scalings; `benches/peers/diagonal.py` runs what one would run
 //! instead.
 
+mod memory;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -29,19 +31,6 @@ fn settings(problem: &Problem, norm: f64, weight_decay: f64, rtol: f64) -> Setti
     }
 }
 
-/// A line of /proc/self/status, in bytes.
-fn status(name: &str) -> Option<f64> {
-    let all = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = all.lines().find(|line| line.starts_with(name))?;
-    Some(1024.0 * line.split_whitespace().nth(1)?.parse::<f64>().ok()?)
-}
-
-/// Resident memory, from where its peak is counted anew.
-fn resident() -> Option<f64> {
-    std::fs::write("/proc/self/clear_refs", "5").ok()?;
-    status("VmRSS")
-}
-
 fn runs(c: &mut Criterion) {
     let mut group = c.benchmark_group("diagonal net to 3 ln‖θ₀‖/λ");
     group.sample_size(10);
@@ -52,12 +41,7 @@ fn runs(c: &mut Criterion) {
         // Not called for rows that a filter leaves out.
         group.bench_function(name, |b| {
             if !std::mem::replace(&mut told, true) {
-                let before = resident();
-                let statistics = integrate();
-                // For Linux, and of use where no larger row ran before.
-                let peak = before.zip(status("VmHWM")).map(|(before, peak)| (peak - before) / 1e6);
-                let peak =
-                    peak.map_or(String::new(), |mb| format!(", peak memory beyond the data {mb:.1} MB"));
+                let (statistics, peak) = memory::with_peak(&integrate);
                 println!("{name}: {statistics:?}{peak}");
             }
             b.iter(|| black_box(integrate().rhs))

@@ -1,8 +1,10 @@
 //! Ridge regression: from arrays to t1 and t2, and a sweep. `cargo bench --bench ridge`.
 
+mod memory;
+
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use groktime::linalg::Engine;
 use groktime::ridge::{Instance, Recipe, Settings};
 use rayon::prelude::*;
@@ -32,9 +34,24 @@ fn one_problem(c: &mut Criterion) {
     let mut group = c.benchmark_group("large");
     group.sample_size(10);
     let large = instance(2000, 20_000);
+    let mut told = false;
     group.bench_function("n=2000, m=20000: arrays to t1 and t2", |b| {
+        if !std::mem::replace(&mut told, true) {
+            let (delay, peak) = memory::with_peak(|| solve(&large, Engine::PARALLEL));
+            println!("delay {delay}{peak}");
+        }
         b.iter(|| solve(black_box(&large), Engine::PARALLEL))
     });
+    let features = large.problem().features;
+    for (threads, engine) in [("one thread", Engine::SEQUENTIAL), ("all threads", Engine::PARALLEL)] {
+        group.bench_function(format!("n=2000, m=20000: Gram matrix, {threads}"), |b| {
+            b.iter(|| engine.gram(black_box(features)))
+        });
+        let gram = engine.gram(features);
+        group.bench_function(format!("n=2000: tridiagonal form, {threads}"), |b| {
+            b.iter_batched(|| gram.clone(), |gram| engine.tridiagonal(gram), BatchSize::PerIteration)
+        });
+    }
     group.finish();
 }
 
