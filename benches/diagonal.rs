@@ -41,7 +41,7 @@ fn runs(c: &mut Criterion) {
         // Not called for rows that a filter leaves out.
         group.bench_function(name, |b| {
             if !std::mem::replace(&mut told, true) {
-                let (statistics, peak) = memory::with_peak(&integrate);
+                let (statistics, peak) = memory::with_peak(integrate);
                 println!("{name}: {statistics:?}{peak}");
             }
             b.iter(|| black_box(integrate().rhs))
