@@ -20,6 +20,8 @@ use crate::Status;
 pub enum Failure {
     /// Exit code 2.
     Input(String),
+    /// Exit code 2: more memory than is allowed.
+    Memory(Error),
     /// Exit code 3.
     Computation(String),
 }
@@ -27,7 +29,7 @@ pub enum Failure {
 impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Input(_) => 2,
+            Failure::Input(_) | Failure::Memory(_) => 2,
             Failure::Computation(_) => 3,
         }
     }
@@ -42,6 +44,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Input(text) | Failure::Computation(text) => f.write_str(text),
+            Failure::Memory(error) => error.fmt(f),
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error.is_bad_input() {
+            _ if matches!(error, Error::Memory { .. }) => Failure::Memory(error),
             true => Failure::Input(error.to_string()),
             false => Failure::Computation(error.to_string()),
         }
