@@ -52,6 +52,7 @@ impl<'a> Reduction<'a> {
             return Err(Error::Empty { name: "features", shape: vec![n, m] });
         }
         let wide = n <= m;
+        crate::memory::check_array("the decomposition of the Gram matrix", &[3, n.min(m), n.min(m)])?;
         let gram = engine.lower_gram(if wide { features } else { features.reversed_axes() });
         let frobenius_squared = gram.diag().sum();
         if !frobenius_squared.is_finite() {

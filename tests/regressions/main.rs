@@ -1,3 +1,4 @@
-//! Faults that were found once, each as a test of its kind.
+//! Inputs that once had wrong answers, one module a kind, with the right values.
 
+mod memory_is_asked;
 mod sweep_silent_bitflip;

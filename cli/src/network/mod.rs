@@ -244,6 +244,11 @@ fn trained(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
     let settings = arguments.settings(loaded)?;
     let question = &arguments.question;
     let budget: u64 = arguments.budget()?;
+    // Forward, backward and the gradient: two operations a weight and sample each.
+    let samples = settings.batch.map_or(loaded.train.len(), |batch| batch.min(loaded.train.len()));
+    let threads = if question.parallel { 1.0 } else { rayon::current_num_threads() as f64 };
+    let operations = 6.0 * budget as f64 * loaded.net.parameters() as f64 * samples as f64 * threads;
+    crate::progress::announce(operations, !arguments.output.quiet);
     let steps = arguments.times(budget, log_times(1, budget, 4))?;
     let plan = Plan {
         budget,
