@@ -52,7 +52,7 @@ def set_memory(amount: int | str | None) -> None:
     >>> groktime.set_memory("1GB")
     >>> groktime.ridge.Problem.draw(width=10**15)
     Traceback (most recent call last):
-    MemoryError: 100 samples of 1000000000000000 features needs about 8.2e17 bytes ...
+    MemoryError: 100 samples of 1000000000000000 features needs about 816000 TB of memory, and 1 GB are allowed: ...
     >>> groktime.set_memory(None)
     """
     _set_memory("auto" if amount is None else str(amount))

@@ -109,7 +109,7 @@ def test_a_point_without_room_is_tried_again(tmp_path):
         with pytest.raises(MemoryError, match="5 MB are allowed"):
             ridge.Problem.draw(width=10**6)
         with pytest.raises(MemoryError):
-            diagonal.Problem.draw("sparse", samples=10**12)
+            diagonal.Problem.draw(samples=10**12, dimension=10, relevant=3)
         with pytest.raises(ValueError, match="8GB"):
             groktime.set_memory("much")
     finally:

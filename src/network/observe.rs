@@ -179,6 +179,7 @@ fn features<T: Real>(net: &Net, theta: &[T], x: &Prepared<T>, n: usize) -> Resul
 }
 
 fn covariance_rank<T: Real>(z: &[T], n: usize, width: usize) -> Result<usize> {
+    crate::memory::check_array("the covariance of the features of a layer", &[3, width, width])?;
     let mut means = vec![0.0; width];
     for row in z.chunks_exact(width) {
         means.iter_mut().zip(row).for_each(|(m, &z)| *m += z.into() / n as f64);

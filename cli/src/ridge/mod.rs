@@ -163,8 +163,9 @@ fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answer,
     if arguments.output.plot.is_some() {
         return Err(Failure::Input("--plot shows one problem: drop --runs".into()));
     }
-    // The result of a run, without its JSON.
-    groktime::memory::check_array("results of all runs", &[64, arguments.runs as usize])?;
+    // The result of a run: its statements, and as JSON with them.
+    let each = if arguments.output.json { 400e3 } else { 20e3 };
+    groktime::memory::check(format!("the results of {} runs", arguments.runs), each * arguments.runs as f64)?;
     let seeds: Vec<u64> = (0..arguments.runs).map(|i| arguments.source.seed.wrapping_add(i)).collect();
     let times = requested_times::<T>(arguments)?.unwrap_or_default();
     let one = |&seed: &u64| -> Result<report::Run<T>, Failure> {
