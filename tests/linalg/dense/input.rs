@@ -159,8 +159,9 @@ fn the_number_of_threads_is_not_seen_in_the_bits() {
         }),
     ];
     for (name, kernel) in kernels {
-        let [expected, others @ ..] =
-            pools.each_ref().map(|pool| pool.install(|| kernel().iter().map(|x| x.to_bits()).collect::<Vec<_>>()));
+        let [expected, others @ ..] = pools
+            .each_ref()
+            .map(|pool| pool.install(|| kernel().iter().map(|x| x.to_bits()).collect::<Vec<_>>()));
         assert!(others.iter().all(|found| *found == expected), "{name}");
     }
 }
