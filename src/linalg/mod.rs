@@ -47,6 +47,9 @@ pub(crate) fn cholesky_in_place(a: &mut [f64], n: usize) -> std::result::Result<
     }
 }
 
+/// A sum of two doubles: 106 bits.
+pub(crate) type DoubleDouble = faer::fx128;
+
 /// Machine epsilon of `f64`, 2⁻⁵².
 pub const EPS: f64 = f64::EPSILON;
 
