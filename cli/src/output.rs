@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
-use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
+use groktime::theorem::{Form, Judged, Outcome, Verdict};
 use groktime::trajectory::{Clock, Table as Observations};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -238,16 +238,10 @@ pub fn crossing_text<T: Clock>(crossing: Crossing<T>) -> String {
 
 /// One row of the table of statements.
 fn statement_row(judged: &Judged) -> Vec<String> {
-    let Verdict { value, measured, at_time, outcome, .. } = judged.verdict;
+    let Verdict { value, measured, at_time, outcome, ref reason, .. } = judged.verdict;
     let statement = &judged.statement;
     let relation = statement.side.symbol();
     let at = at_time.map_or(String::new(), |t| format!(" at {}", short(t)));
-    let reason = match outcome {
-        Outcome::NotApplicable => reasons(judged, Standing::Fails),
-        Outcome::NotEvaluated => reasons(judged, Standing::NotEvaluated),
-        Outcome::Undetermined => reasons(judged, Standing::Open),
-        _ => String::new(),
-    };
     let probability = statement.probability.map_or(String::new(), |p| format!("{:.4}", p.stated));
     vec![
         statement_name(statement.source, statement.form),
@@ -255,7 +249,7 @@ fn statement_row(judged: &Judged) -> Vec<String> {
         format!("{}{at}", short(measured)),
         probability,
         outcome.name().to_owned(),
-        reason,
+        reason.clone().unwrap_or_default(),
     ]
 }
 
@@ -271,21 +265,6 @@ pub fn statement_name(source: &str, form: Form) -> String {
 }
 
 const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
-
-/// The hypotheses that stand in a given way, with what they have and need.
-fn reasons(judged: &Judged, standing: Standing) -> String {
-    let all = judged.statement.hypotheses.iter().filter(|h| h.standing == standing);
-    let texts: Vec<String> = all
-        .map(|h| match (h.have, h.need) {
-            (Some(have), Some(need)) => format!("{}: has {}, needs {}", h.name, short(have), short(need)),
-            _ => h.name.to_owned(),
-        })
-        .collect();
-    match (texts.is_empty(), standing) {
-        (true, Standing::NotEvaluated) => "failed in this one draw: judged by its rate (verify)".into(),
-        _ => texts.join("; "),
-    }
-}
 
 #[cfg(test)]
 mod tests {
