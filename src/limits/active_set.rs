@@ -196,10 +196,7 @@ impl ActiveSet<'_> {
         for j in (0..c.len()).rev() {
             let r = c[j] / self.triangle[j][j];
             c[j] = r;
-            for k in 0..j {
-                let entry = self.triangle[j][k];
-                c[k] -= entry * r;
-            }
+            c.iter_mut().zip(&self.triangle[j][..j]).for_each(|(c, entry)| *c -= *entry * r);
         }
         c
     }

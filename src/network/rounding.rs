@@ -1,7 +1,7 @@
 //! Error bars of what a run records: how far rounding moves the loss of a net *at its parameters*. How the rounding of
 //! every update has moved the parameters themselves is part of the run, and no error.
 //!
-//! A running bound on the outputs (`theory/network.md`, (N12)), with u the unit roundoff of the precision that the run
+//! A running bound on the outputs (`theory/network.md`, (N16)), with u the unit roundoff of the precision that the run
 //! computes in: z = Wa + b with a known to e is known to |W|e + γ(|W|(|a| + e) + |b|), γ = (k + 2)u for k inputs, in whatever
 //! order sums are taken (Higham, *Accuracy and Stability of Numerical Algorithms*, §3.5).
 

@@ -4,4 +4,5 @@ mod effective_modular_late_nan;
 mod limits_not_separable;
 mod limits_scaled_columns;
 mod network_dead_rank;
+mod network_error_bars;
 mod threads_change_bits;
