@@ -53,10 +53,8 @@ fn even_modular_data_end_on_all_of_their_slowest_modes() {
         .map(|w| (0..8).map(|k| form[(0, k)] * (std::f64::consts::TAU * (w * k) as f64 / 8.0).cos()).sum())
         .collect();
     exact.sort_by(f64::total_cmp);
-    assert!(
-        values.iter().zip(&exact).all(|(a, b)| (a - b.round()).abs() == 0.0 && (a - b).abs() < 1e-12),
-        "{values}"
-    );
+    assert!(values.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 1e-12), "{values}");
+    assert_eq!(values.as_slice().unwrap()[..7], [0.0, 44.0, 44.0, 46.0, 46.0, 46.0, 46.0]);
     let raw = gaussian_matrix(8, 1, 1.0, &mut generator(2, 0));
     let start = normalised(raw.view(), Normalisation::Symbols).unwrap();
     let slowest = values.iter().copied().find(|mu| *mu > 0.0).unwrap();
