@@ -68,8 +68,9 @@ fn even_modular_data_end_on_all_of_their_slowest_modes() {
     let end = normalised(end.view(), Normalisation::Symbols).unwrap();
     for gradient in [Gradient::Full, Gradient::Linear] {
         let flow = spectrum.flow(start.view(), Settings { gradient, ..Settings::default() }).unwrap();
-        for t in LATE {
-            let shape = normalised(flow.shape(t).unwrap().view(), Normalisation::Symbols).unwrap();
+        // At t = 10³ the next eigenvalue still has e^(−7.8) of its part.
+        for t in &LATE[1..] {
+            let shape = normalised(flow.shape(*t).unwrap().view(), Normalisation::Symbols).unwrap();
             assert!(shape.iter().zip(&end).all(|(a, b)| (a - b).abs() < 1e-12), "t = {t:e}: {shape} {end}");
         }
     }
