@@ -197,6 +197,10 @@ fn covariance_rank<T: Real>(z: &[T], n: usize, width: usize) -> Result<usize> {
     };
     let values = Engine::SEQUENTIAL.eigenvalues(Array2::from_shape_fn((width, width), entry).view())?;
     let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    let cut = width as f64 * T::EPSILON * largest;
+    // Centring leaves half a unit of the mean in every entry: what a constant layer shows of itself is rounding, however
+    // large it is beside the rest of its rounding.
+    let mean = means.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+    let floor = n as f64 * scale * (T::EPSILON * mean).powi(2) * width as f64;
+    let cut = (width as f64 * T::EPSILON * largest).max(floor);
     Ok(values.iter().filter(|v| v.abs() > cut).count())
 }
