@@ -321,7 +321,7 @@ fn unmet(hypotheses: &[Hypothesis], standing: Standing) -> String {
 }
 
 /// A number for people, to five digits.
-fn brief(x: f64) -> String {
+pub(crate) fn brief(x: f64) -> String {
     match x {
         x if x.is_infinite() => if x > 0.0 { "∞" } else { "−∞" }.into(),
         x if x == x.trunc() && x.abs() < 1e15 => format!("{x}"),
