@@ -216,8 +216,15 @@ pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
     let (a, b) = (first.as_f64(), last.as_f64());
     let mut times = vec![T::ZERO];
     if a > 0.0 && b > a {
-        let count = ((b / a).log10() * per_decade as f64).ceil().max(1.0) as usize;
-        let inner = (0..count).map(|i| T::from_f64(round_near(a * (b / a).powf(i as f64 / count as f64))));
+        // The ratio of times 1e-200 and 1e200 is no number; that of their logarithms is.
+        let ratio = b / a;
+        let decades = if ratio.is_finite() { ratio.log10() } else { b.log10() - a.log10() };
+        let count = (decades * per_decade as f64).ceil().max(1.0) as usize;
+        let at = |share: f64| match ratio.is_finite() {
+            true => a * ratio.powf(share),
+            false => 10.0_f64.powf(a.log10() + share * decades),
+        };
+        let inner = (0..count).map(|i| T::from_f64(round_near(at(i as f64 / count as f64))));
         times.extend(inner.filter(|t| *t < last));
     }
     times.push(last);

@@ -159,6 +159,10 @@ pub fn write_times<T: Clock>(form: &ClosedForm<'_, '_, T>, times: &[T], path: &P
     write_observations(path, &observed(form, times)?)
 }
 
+/// One column an outcome, so that every run is counted in some column.
+const RUNS_HEADING: [&str; 7] =
+    ["statement", "holds", "violated", "known erratum", "undetermined", "not applicable", "not evaluated"];
+
 /// One of many draws.
 pub struct Run<T> {
     pub seed: u64,
@@ -243,13 +247,15 @@ impl<T: Clock> Runs<T> {
                     statement_name(statement.source, statement.form),
                     count(Outcome::Holds),
                     count(Outcome::Violated),
+                    count(Outcome::KnownErratum),
+                    count(Outcome::Undetermined),
                     count(Outcome::NotApplicable),
                     count(Outcome::NotEvaluated),
                 ]
             })
             .collect();
         text += "\nStatements (runs by outcome)\n";
-        text += &table(&["statement", "holds", "violated", "not applicable", "not evaluated"], rows);
+        text += &table(&RUNS_HEADING, rows);
         text
     }
 

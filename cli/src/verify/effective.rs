@@ -35,7 +35,9 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             );
         }
         if row.is("(Alexander)", Form::Printed) {
-            row.set_erratum("parallelograms within δ can be luck");
+            row.set_note(
+                "an assumption of the ideal model: parallelograms within δ can be luck, as the source says",
+            );
         }
         if row.is("Fig. 4a (r_c)", Form::Printed) {
             row.set_note("the value of p = 10; at p = 4, 6, 20, 40 it is 0.72, 0.59, 0.23, 0.13");
