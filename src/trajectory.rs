@@ -18,6 +18,8 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
     fn from_f64(t: f64) -> Self;
     /// Exactly so many steps (as flow time: as many units).
     fn from_steps(steps: u64) -> Self;
+    /// The number of steps; `None` for flow.
+    fn steps(self) -> Option<u64>;
     /// Whether an odd number of steps has been made (never for flow).
     fn is_odd(self) -> bool;
     /// A time strictly between, near the middle on a logarithmic axis; `None` when there is none that
@@ -41,6 +43,9 @@ impl Clock for u64 {
     }
     fn from_steps(steps: u64) -> u64 {
         steps
+    }
+    fn steps(self) -> Option<u64> {
+        Some(self)
     }
     fn is_odd(self) -> bool {
         self % 2 == 1
@@ -77,6 +82,9 @@ impl Clock for f64 {
     }
     fn from_steps(steps: u64) -> f64 {
         steps as f64
+    }
+    fn steps(self) -> Option<u64> {
+        None
     }
     fn is_odd(self) -> bool {
         false
