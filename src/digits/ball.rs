@@ -179,7 +179,7 @@ impl Ball {
         }
     }
 
-    /// self^t by repeated squaring.
+    /// self^t by repeated squaring, for numbers whose powers have exponents of less than 63 bits.
     pub fn power(&self, mut t: u64) -> Ball {
         let (mut square, mut product) = (self.clone(), Ball::new(1.0, self.bits()));
         while t > 0 {

@@ -152,10 +152,9 @@ impl Base {
     fn by_squares(&self, gap: &Ball, t: u64) -> Ball {
         let squares = self.squares.get_or_init(|| {
             let mut squares = vec![Mode::factor(gap)];
-            // Once it is below any use, squaring may stop: exponents of the numbers would overflow.
             while squares.len() < 64 {
                 let last = &squares[squares.len() - 1];
-                squares.push(last * last);
+                squares.push(within_reach(last * last));
             }
             squares
         });
@@ -169,6 +168,24 @@ impl Base {
     }
 }
 
+/// A number whose exponent left ±2⁴⁰ as a ball that contains it, so that exponents do not overflow.
+fn within_reach(x: Ball) -> Ball {
+    let (exponent, bits) = (x.magnitude().exponent(), x.bits());
+    if x.is_zero() || exponent.abs() < 1 << 40 {
+        return x;
+    }
+    match exponent < 0 {
+        true => tiny(bits),
+        false => Ball::with_radius(real(0.0, bits), Radius::INFINITE),
+    }
+}
+
+/// Between 0 and 2^{1 − 2⁴⁰}.
+fn tiny(bits: usize) -> Ball {
+    let half = Radius::power_of_two(-(1 << 40));
+    Ball::with_radius(Real::from_parts(1.into(), -(1 << 40)).with_precision(bits).value(), half)
+}
+
 /// e^x where x may be far below what exponents allow.
 fn exponential(x: &Ball) -> Ball {
     let limit = Radius::power_of_two(40);
@@ -176,10 +193,7 @@ fn exponential(x: &Ball) -> Ball {
         return x.exp();
     }
     match x.sign() {
-        Some(Ordering::Less) => {
-            let half = Radius::power_of_two(-(1 << 40));
-            Ball::with_radius(Real::from_parts(1.into(), -(1 << 40)).with_precision(x.bits()).value(), half)
-        }
+        Some(Ordering::Less) => tiny(x.bits()),
         _ => Ball::with_radius(real(0.0, x.bits()), Radius::INFINITE),
     }
 }
@@ -286,7 +300,7 @@ impl<'e, T: Clock> Sum<'e, T> {
             let own = distance(term);
             let node = match a {
                 Mode::Step { .. } => (&a.value() * &b.value()).magnitude().to_f64(),
-                Mode::Decay { .. } => 0.0,
+                Mode::Decay { .. } => 1.0,
             };
             let zero = node < 1e-40;
             let behind = |leader: &Option<Ball>| match leader {
@@ -297,6 +311,7 @@ impl<'e, T: Clock> Sum<'e, T> {
                 c: value,
                 c_error: rounding,
                 size: term.spread.to_f64().max(value.abs()),
+                // Nodes below 1e-40 count as zero after a step.
                 floor: if zero { node } else { 1e-260 },
                 rate: if zero { f64::NEG_INFINITY } else { ra.0 + rb.0 },
                 rate_error: ra.1
@@ -481,17 +496,21 @@ impl<T: Clock> Curve for Sum<'_, T> {
             }
         }
         let ball = self.ball(t);
-        match ball.sign() {
-            Some(_) => ball.point(),
-            None => match (self.exact)(t) {
-                None => ball.point(),
-                Some(Ordering::Equal) => Point { value: 0.0, rounding: 0.0 },
-                Some(sign) => {
-                    let size = ball.magnitude().to_f64().max(f64::MIN_POSITIVE);
-                    let value = if sign == Ordering::Less { -size } else { size };
-                    Point { value, rounding: 0.5 * size }
-                }
-            },
+        if ball.sign().is_some() {
+            return ball.point();
+        }
+        let sign = match self.for_ever(t.as_f64(), false) {
+            Some(sign) if t > T::ZERO => Some(sign),
+            _ => (self.exact)(t),
+        };
+        match sign {
+            None => ball.point(),
+            Some(Ordering::Equal) => Point { value: 0.0, rounding: 0.0 },
+            Some(sign) => {
+                let size = ball.magnitude().to_f64().clamp(f64::MIN_POSITIVE, f64::MAX);
+                let value = if sign == Ordering::Less { -size } else { size };
+                Point { value, rounding: 0.5 * size }
+            }
         }
     }
 
