@@ -299,10 +299,11 @@ impl<'e, T: Clock> Sum<'e, T> {
             let Point { value, rounding } = term.coefficient.rough();
             let own = distance(term);
             let node = match a {
-                Mode::Step { .. } => (&a.value() * &b.value()).magnitude().to_f64(),
-                Mode::Decay { .. } => 1.0,
+                Mode::Step { .. } => &a.value() * &b.value(),
+                Mode::Decay { .. } => Ball::new(1.0, 53),
             };
-            let zero = node < 1e-40;
+            let zero = node.smallest() < Radius::new(1e-250);
+            let node = node.magnitude().to_f64();
             let behind = |leader: &Option<Ball>| match leader {
                 Some(leader) => lag(a, leader, &own),
                 None => 0.0,
@@ -311,7 +312,7 @@ impl<'e, T: Clock> Sum<'e, T> {
                 c: value,
                 c_error: rounding,
                 size: term.spread.to_f64().max(value.abs()),
-                // Nodes below 1e-40 count as zero after a step.
+                // A node that may be zero, or that small, counts as zero after a step.
                 floor: if zero { node } else { 1e-260 },
                 rate: if zero { f64::NEG_INFINITY } else { ra.0 + rb.0 },
                 rate_error: ra.1
@@ -391,6 +392,11 @@ impl<'e, T: Clock> Sum<'e, T> {
         let Some(leader) = (if slope { self.leading.slope } else { self.leading.value }) else {
             return Some(Ordering::Equal);
         };
+        if self.rough[leader].rate == f64::NEG_INFINITY {
+            // A node that is zero leaves nothing after the first step; one that may be zero leaves all open.
+            let gone = !slope && a >= 1.0 && self.rough[leader].floor == 0.0;
+            return gone.then_some(Ordering::Equal);
+        }
         let weight = |r: &Rough| if slope { r.slope() } else { (r.c, r.c_error, r.size) };
         let (lead, lead_error, _) = weight(&self.rough[leader]);
         if !lead.is_finite() {
