@@ -194,7 +194,10 @@ pub fn crossing_interval<T: Clock>(crossing: Crossing<T>, from_start: i64) -> Va
         Crossing::FromStart => json!([from_start, from_start]),
         Crossing::At { lo, hi, .. } => json!([time_value(lo), time_value(hi)]),
         Crossing::Never => Value::Null,
-        Crossing::Undecided { from } => json!([time_value(from), null]),
+        Crossing::Undecided { lo, hi } => {
+            let lo = lo.map_or(json!(from_start), time_value);
+            json!([lo, hi.map_or(Value::Null, time_value)])
+        }
     }
 }
 

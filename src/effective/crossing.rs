@@ -13,7 +13,6 @@ use super::group::Pair;
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::error::{Error, Result};
 use crate::linalg::EPS;
-use std::cmp::Ordering;
 
 /// One dimension of the embeddings in the eigenbasis, without the translation.
 pub(crate) struct Modes {
@@ -255,9 +254,5 @@ impl Curve for Score {
 
     fn settled(&self, from: f64) -> bool {
         self.modes.iter().all(|m| !m.next.is_finite() || m.next * from > 60.0)
-    }
-
-    fn approach(&self, _: f64) -> Option<Ordering> {
-        None
     }
 }

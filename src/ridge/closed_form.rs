@@ -376,7 +376,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
     /// ε not positive.
     pub fn last_unfit(&self, threshold: f64) -> Result<Crossing<T>> {
         check("training threshold", threshold, |x| x > 0.0, "a positive number")?;
-        crossing_of(&self.train, threshold, End::Last)
+        Ok(crossing_of(&self.train, threshold, End::Last))
     }
 
     /// t2: the first time at which the test loss is at or below c.
@@ -386,7 +386,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
     pub fn first_general(&self, threshold: f64) -> Result<Crossing<T>> {
         check("test threshold", threshold, |x| x > 0.0, "a positive number")?;
         self.need_test_loss()?;
-        crossing_of(&self.test, threshold, End::First)
+        Ok(crossing_of(&self.test, threshold, End::First))
     }
 
     /// The first time at which the accuracy is at least `threshold`.
@@ -403,7 +403,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
             (_, Some(miss_rate)) => {
                 // Fractions are multiples of 1/N: the last bits of 1 − threshold must not decide.
                 let allowed = 1.0 - threshold + 4.0 * EPS;
-                crossing_of(miss_rate, allowed, End::First)
+                Ok(crossing_of(miss_rate, allowed, End::First))
             }
             _ => Err(Error::Missing {
                 wanted: "the accuracy",

@@ -1,6 +1,5 @@
 //! One less the accuracy on a sample: counts of residuals beyond a tolerance.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -86,10 +85,6 @@ impl<T: Clock> Curve for MissRate<T> {
     fn settled(&self, from: T) -> bool {
         let left = |m: &Mode| m.amplitude.abs() * m.power(from.as_f64()) <= EPS * m.offset.abs().max(1e-300);
         self.modes.iter().all(left)
-    }
-
-    fn approach(&self, _: f64) -> Option<Ordering> {
-        None
     }
 }
 

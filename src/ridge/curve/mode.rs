@@ -1,7 +1,5 @@
 //! One decaying exponential, and what the curves made of them share.
 
-use std::cmp::Ordering;
-
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
 
@@ -195,22 +193,6 @@ pub(super) fn time_scale<T: Clock>(modes: &[Mode]) -> T {
     let fastest = finite.fold(0.0, f64::max);
     let scale = T::from_f64(1.0 / fastest);
     if fastest > 0.0 && scale > T::ZERO { scale } else { T::from_f64(1.0) }
-}
-
-/// Side from which Σ pull-weighted modes reach their limit: the slowest term decides. `pull` is half the
-/// derivative of the form at rest with respect to each mode.
-pub(super) fn approach(modes: &[Mode], pull: &[f64]) -> Ordering {
-    let mut slowest = (f64::NEG_INFINITY, 0.0);
-    for (m, &p) in modes.iter().zip(pull).filter(|(m, _)| m.amplitude != 0.0) {
-        let (rate, size) =
-            if p == 0.0 { (2.0 * m.rate, m.amplitude * m.amplitude) } else { (m.rate, m.amplitude * p) };
-        if rate > slowest.0 {
-            slowest = (rate, size);
-        } else if rate == slowest.0 {
-            slowest.1 += size;
-        }
-    }
-    slowest.1.partial_cmp(&0.0).unwrap_or(Ordering::Equal)
 }
 
 pub(super) fn flips(modes: &[Mode]) -> bool {

@@ -1,12 +1,11 @@
 //! General test losses: quadratic forms in the modes.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::mode::{Mode, Tangent, flips, halve, ln_scale, moved, scaled, time_scale};
 use super::{Alternating, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
@@ -184,12 +183,6 @@ impl<T: Clock> Curve for QuadraticForm<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
-        let pull: Vec<f64> = self.pull(&at_rest).collect();
-        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &pull))
     }
 }
 

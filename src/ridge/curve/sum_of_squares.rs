@@ -1,9 +1,8 @@
 //! Training losses, isotropic test losses and ‖θ‖²: sums of squares of modes.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 
-use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::mode::{Mode, Tangent, flips, halve, ln_scale, moved, scaled, time_scale};
 use super::{Alternating, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
@@ -125,11 +124,6 @@ impl<T: Clock> Curve for SumOfSquares<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
-        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &at_rest))
     }
 }
 
