@@ -27,7 +27,7 @@ pub struct Point {
     pub rounding: f64,
 }
 
-/// Whether a curve is certainly monotone over an interval.
+/// Whether a curve is monotone over an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trend {
     Falling,
@@ -40,7 +40,10 @@ pub enum Trend {
 pub struct Enclosure {
     pub lo: f64,
     pub hi: f64,
+    /// That of the computed values, or of any curve that is never further than `rounding` from the exact one.
     pub trend: Trend,
+    /// Bound on the rounding of the values anywhere in the interval; 0 where the trend is that of the exact curve.
+    pub rounding: f64,
 }
 
 /// A function of time that can be bounded over intervals.

@@ -154,7 +154,7 @@ impl<C: Curve> Search<'_, C> {
                 }
                 continue;
             }
-            let bounds = self.curve.enclose(a, b);
+            let bounds = self.bounds(a, b);
             if self.nowhere(&bounds) {
                 continue;
             }
@@ -165,11 +165,10 @@ impl<C: Curve> Search<'_, C> {
                     (End::Last, None) => Found::Unbounded,
                 };
             }
-            if bounds.trend != Trend::Unknown {
-                match self.on_monotone_piece(sense, bounds.trend, a, b) {
-                    Found::Nowhere => continue,
-                    found => return found,
-                }
+            match self.on_monotone_piece(sense, &bounds, a, b) {
+                Some(Found::Nowhere) => continue,
+                Some(found) => return found,
+                None => {}
             }
             match b {
                 None => {
@@ -223,21 +222,79 @@ impl<C: Curve> Search<'_, C> {
         }
     }
 
-    /// On a monotone piece the event holds on an initial or a final part.
+    /// The enclosure, tightened at the ends of an interval over which the curve is monotone.
+    fn bounds(&self, a: C::Time, b: Option<C::Time>) -> Enclosure {
+        let mut bounds = self.curve.enclose(a, b);
+        let (high, low) = match bounds.trend {
+            Trend::Unknown => return bounds,
+            Trend::Falling => (Some(a), b),
+            Trend::Rising => (b, Some(a)),
+        };
+        let reach = |Point { rounding, .. }: Point| rounding.max(bounds.rounding);
+        if let Some(point) = high.map(|t| self.curve.value(t)) {
+            bounds.hi = bounds.hi.min(point.value + reach(point));
+        }
+        if let Some(point) = low.map(|t| self.curve.value(t)) {
+            bounds.lo = bounds.lo.max(point.value - reach(point));
+        }
+        bounds
+    }
+
+    /// On a monotone piece the event holds on an initial or a final part. `None` where the trend does not help:
+    /// there is none, or rounding later (earlier) on is larger than where the crossing seems to be.
     fn on_monotone_piece(
         &self,
         sense: Sense,
-        trend: Trend,
+        bounds: &Enclosure,
         a: C::Time,
         b: Option<C::Time>,
+    ) -> Option<Found<C::Time>> {
+        let initial = match bounds.trend {
+            Trend::Unknown => return None,
+            trend => (trend == Trend::Falling) == (self.end == End::Last),
+        };
+        // Pointwise first; where rounding beyond the crossing is a little larger than at it, with the largest
+        // there is. Where it is much larger the interval is split until it is not.
+        let mut least = 0.0;
+        for _ in 0..2 {
+            let found = self.end_of_piece(sense, least, initial, (a, b));
+            let Found::At { inside, outside } = found else {
+                let excluded = matches!(found, Found::Nowhere) && sense == Sense::Possibly;
+                // The bounds of the whole piece did not exclude it.
+                return (!excluded).then_some(found);
+            };
+            if sense != Sense::Possibly || inside == outside {
+                return Some(found);
+            }
+            let beyond = match self.end {
+                End::Last => self.bounds(outside, b),
+                End::First => self.bounds(a, Some(outside)),
+            };
+            if self.nowhere(&beyond) {
+                return Some(found);
+            }
+            least = beyond.rounding * (1.0 + 1e-9);
+            if least > 2.0 * self.curve.value(outside).rounding {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn end_of_piece(
+        &self,
+        sense: Sense,
+        least: f64,
+        initial: bool,
+        (a, b): Interval<C::Time>,
     ) -> Found<C::Time> {
-        let initial = (trend == Trend::Falling) == (self.end == End::Last);
+        let at_end = |t| if self.holds_with(t, sense, least) { self.at(t) } else { Found::Nowhere };
         match (self.end, initial, b) {
-            (End::First, true, _) => if self.holds(a, sense) { self.at(a) } else { Found::Nowhere },
-            (End::Last, false, Some(b)) => if self.holds(b, sense) { self.at(b) } else { Found::Nowhere },
+            (End::First, true, _) => at_end(a),
+            (End::Last, false, Some(b)) => at_end(b),
             // A rising curve may reach the threshold at any time of an interval without end.
             (End::Last, false, None) => self.boundary_of_final_part(sense, a),
-            (End::Last, true, _) | (End::First, false, _) => self.boundary(sense, a, b),
+            (End::Last, true, _) | (End::First, false, _) => self.boundary(sense, least, a, b),
         }
     }
 
@@ -267,8 +324,8 @@ impl<C: Curve> Search<'_, C> {
 
     /// On a monotone piece: the end of the initial part on which the event holds (last crossing), or the
     /// start of the final part (first crossing).
-    fn boundary(&self, sense: Sense, a: C::Time, b: Option<C::Time>) -> Found<C::Time> {
-        let near = self.holds(a, sense);
+    fn boundary(&self, sense: Sense, least: f64, a: C::Time, b: Option<C::Time>) -> Found<C::Time> {
+        let near = self.holds_with(a, sense, least);
         match (self.end, near) {
             (End::Last, false) => return Found::Nowhere,
             (End::First, true) => return self.at(a),
@@ -276,13 +333,13 @@ impl<C: Curve> Search<'_, C> {
         }
         let mut left = a;
         let right = match b {
-            Some(b) if self.holds(b, sense) == near => {
+            Some(b) if self.holds_with(b, sense, least) == near => {
                 return if self.end == End::Last { self.at(b) } else { Found::Nowhere };
             }
             Some(b) => b,
             None => {
                 let mut t = self.beyond(a);
-                while self.holds(t, sense) == near {
+                while self.holds_with(t, sense, least) == near {
                     if t == left || self.curve.settled(t) {
                         // The first enclosure may have been too loose to decide; that of the rest is not.
                         let rest = self.curve.enclose(t, None);
@@ -305,19 +362,17 @@ impl<C: Curve> Search<'_, C> {
                 t
             }
         };
-        let (left, right) = self.close_in(sense, near, left, right);
+        let (left, right) = self.close_in(|p| self.counts(p, sense, least) == near, left, right);
         match self.end {
             End::Last => Found::At { inside: left, outside: right },
             End::First => Found::At { inside: right, outside: left },
         }
     }
 
-    /// Neighbouring times between which the event changes; it `holds` (or not) at `left`, and not (or does)
-    /// at `right`.
+    /// Neighbouring times of which the left one is as `left` is, and the right one not.
     fn close_in(
         &self,
-        sense: Sense,
-        holds: bool,
+        as_left: impl Fn(Point) -> bool,
         mut left: C::Time,
         mut right: C::Time,
     ) -> (C::Time, C::Time) {
@@ -341,7 +396,7 @@ impl<C: Curve> Search<'_, C> {
             let t = if left < t && t < right { t } else { middle };
             let point = self.curve.value(t);
             let f = height(point.value);
-            if self.counts(point, sense) == holds {
+            if as_left(point) {
                 (left, f_left) = (t, f);
                 if last_kept == Some(false) {
                     f_right /= 2.0;
@@ -371,10 +426,16 @@ impl<C: Curve> Search<'_, C> {
     }
 
     fn holds(&self, t: C::Time, sense: Sense) -> bool {
-        self.counts(self.curve.value(t), sense)
+        self.holds_with(t, sense, 0.0)
     }
 
-    fn counts(&self, Point { value, rounding }: Point, sense: Sense) -> bool {
+    /// With a rounding of at least `least`.
+    fn holds_with(&self, t: C::Time, sense: Sense, least: f64) -> bool {
+        self.counts(self.curve.value(t), sense, least)
+    }
+
+    fn counts(&self, Point { value, rounding }: Point, sense: Sense, least: f64) -> bool {
+        let rounding = rounding.max(least);
         let allowance = match sense {
             Sense::Possibly => rounding,
             Sense::Computed => 0.0,

@@ -244,7 +244,7 @@ impl Curve for Score {
 
     fn enclose(&self, from: f64, to: Option<f64>) -> Enclosure {
         let (lo, hi) = self.bounds(from, to);
-        Enclosure { lo, hi, trend: Trend::Unknown }
+        Enclosure { lo, hi, trend: Trend::Unknown, rounding: 0.0 }
     }
 
     fn time_scale(&self) -> f64 {

@@ -20,15 +20,17 @@ mod mode;
 mod quadratic_form;
 mod sum_of_squares;
 mod test_loss;
+mod turning;
 
 use crate::crossing::{self, Crossing, Curve, End};
 use crate::trajectory::Clock;
 
 pub(crate) use miss_rate::MissRate;
 pub(crate) use mode::{Mode, Tangent};
-pub(crate) use quadratic_form::QuadraticForm;
+pub(crate) use quadratic_form::{Blur, Form, QuadraticForm};
 pub(crate) use sum_of_squares::SumOfSquares;
 pub(crate) use test_loss::TestLoss;
+pub(crate) use turning::Turning;
 
 /// A curve whose signs may depend on the parity of the step (some ρ < 0). At even steps alone, and at
 /// odd steps alone, it is a sum of positive exponentials again.

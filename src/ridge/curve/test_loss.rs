@@ -50,7 +50,7 @@ impl<T: Clock> Curve for TestLoss<T> {
         match self {
             TestLoss::Sum(sum) => sum.enclose(from, to),
             TestLoss::Form(form) => form.enclose(from, to),
-            TestLoss::Undefined => Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown },
+            TestLoss::Undefined => Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown, rounding: 0.0 },
         }
     }
 
