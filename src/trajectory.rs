@@ -11,6 +11,10 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
     const NAME: &'static str;
     /// The start.
     const ZERO: Self;
+    /// The last time of the clock: 2⁶⁴ − 1 steps, or the largest finite number.
+    const LAST: Self;
+    /// Whether time is counted in whole steps, so that nothing happens between neighbouring times.
+    const STEPS: bool;
 
     /// As a real number (rounded above 2⁵³ steps).
     fn as_f64(self) -> f64;
@@ -34,6 +38,8 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
 impl Clock for u64 {
     const NAME: &'static str = "gd";
     const ZERO: u64 = 0;
+    const LAST: u64 = u64::MAX;
+    const STEPS: bool = true;
 
     fn as_f64(self) -> f64 {
         self as f64
@@ -73,6 +79,8 @@ impl Clock for u64 {
 impl Clock for f64 {
     const NAME: &'static str = "flow";
     const ZERO: f64 = 0.0;
+    const LAST: f64 = f64::MAX;
+    const STEPS: bool = false;
 
     fn as_f64(self) -> f64 {
         self

@@ -1,8 +1,6 @@
 //! Certified crossing times against brute force, and the search itself on hand-made curves.
 mod common;
 
-use std::cmp::Ordering;
-
 use common::*;
 use groktime::crossing::{Crossing, Curve, Enclosure, End, Point, Trend, search};
 use groktime::data::features::{gaussian_vector, generator};
@@ -380,7 +378,6 @@ struct Tabulated {
     /// Distance to the limit at the end of the table; halves each step.
     gap: f64,
     rounding: f64,
-    side: Option<Ordering>,
 }
 
 impl Tabulated {
@@ -416,6 +413,7 @@ impl Curve for Tabulated {
             lo: all.iter().copied().fold(f64::INFINITY, f64::min) - self.rounding,
             hi: all.iter().copied().fold(f64::NEG_INFINITY, f64::max) + self.rounding,
             trend,
+            rounding: self.rounding,
         }
     }
     fn time_scale(&self) -> u64 {
@@ -423,11 +421,7 @@ impl Curve for Tabulated {
     }
     fn settled(&self, from: u64) -> bool {
         (self.at(from) - self.limit).abs() <= self.rounding
-    }
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        (threshold == self.limit).then_some(self.side).flatten()
-    }
-}
+    }}
 
 fn at(t: u64) -> Crossing<u64> {
     Crossing::At { time: t, lo: t, hi: t }
@@ -441,7 +435,7 @@ fn search_agrees_with_looking_everywhere() {
         let length = rng.random_range(1..60);
         let values: Vec<f64> = (0..length).map(|_| f64::from(rng.random_range(1..8))).collect();
         let limit = f64::from(rng.random_range(1..8)) + 0.25;
-        let curve = Tabulated { values, limit, gap: 0.125, rounding: 0.0, side: None };
+        let curve = Tabulated { values, limit, gap: 0.125, rounding: 0.0 };
         for threshold in (0..10).map(|x| 0.5 * f64::from(2 * x % 19)) {
             let all: Vec<f64> = (0..length + 8).map(|t| curve.at(t)).collect();
             let last = match all.iter().rposition(|x| *x >= threshold) {
@@ -450,7 +444,7 @@ fn search_agrees_with_looking_everywhere() {
                 Some(t) => at(t as u64),
             };
             assert_eq!(
-                search(&curve, threshold, End::Last).unwrap(),
+                search(&curve, threshold, End::Last),
                 last,
                 "seed {seed} threshold {threshold}"
             );
@@ -460,7 +454,7 @@ fn search_agrees_with_looking_everywhere() {
                 Some(t) => at(t as u64),
             };
             assert_eq!(
-                search(&curve, threshold, End::First).unwrap(),
+                search(&curve, threshold, End::First),
                 first,
                 "seed {seed} threshold {threshold}"
             );
@@ -477,26 +471,30 @@ fn rounding_widens_the_interval() {
         let length = rng.random_range(1..40);
         let values: Vec<f64> = (0..length).map(|_| f64::from(rng.random_range(1..8))).collect();
         let rounding = 0.2;
-        let computed = Tabulated { values: values.clone(), limit: 0.5, gap: 0.01, rounding, side: None };
+        let computed = Tabulated { values: values.clone(), limit: 0.5, gap: 0.01, rounding };
         let exact: Vec<f64> = values.iter().map(|x| x + rng.random_range(-rounding..rounding)).collect();
         let threshold = f64::from(rng.random_range(1..8)) + rng.random_range(-0.3..0.3);
         if threshold < 0.8 {
             continue;
         }
         let last = exact.iter().rposition(|x| *x >= threshold).map(|t| t as u64);
-        match (search(&computed, threshold, End::Last).unwrap(), last) {
+        match (search(&computed, threshold, End::Last), last) {
             (Crossing::At { lo, hi, .. }, Some(t)) => {
                 assert!(lo <= t && t <= hi, "seed {seed}");
                 if lo == hi { single += 1 } else { wide += 1 }
             }
-            // Only rounding says that there may be one.
-            (Crossing::At { lo, .. }, None) => assert_eq!(lo, 0, "seed {seed}"),
+            // Rounding hides one of the ends.
+            (Crossing::Undecided { lo, hi }, t) => {
+                wide += 1;
+                assert!(lo.is_none_or(|lo| t.is_some_and(|t| lo <= t)), "seed {seed}");
+                assert!(hi.is_none_or(|hi| t.is_none_or(|t| t <= hi)), "seed {seed}");
+            }
             (found, None) => assert_eq!(found, Crossing::FromStart),
             (found, Some(t)) => panic!("seed {seed}: {found:?} but {t}"),
         }
         let end = length as u64 + 8;
         let first = exact.iter().position(|x| *x <= threshold).map_or(length as u64, |t| t as u64);
-        match search(&computed, threshold, End::First).unwrap() {
+        match search(&computed, threshold, End::First) {
             Crossing::At { lo, hi, .. } => assert!(lo <= first && first <= hi.min(end), "seed {seed}"),
             Crossing::FromStart => assert_eq!(first, 0, "seed {seed}"),
             found => panic!("seed {seed}: {found:?} but {first}"),
@@ -506,35 +504,30 @@ fn rounding_widens_the_interval() {
     assert!(wide > 100 && single > 100);
 }
 
-/// The limit is the threshold: only the side of approach can tell.
+/// The limit is the threshold to within rounding: what is known by values stays known.
 #[test]
 fn limits_at_the_threshold() {
-    let curve = |gap: f64, side| Tabulated {
-        values: vec![5.0, 0.5, 3.0, 0.5],
-        limit: 1.0,
-        gap,
-        rounding: 1e-12,
-        side,
-    };
-    // From below: the last time at or above is in the table, and rounding hides the way up.
-    let below = search(&curve(-0.3, Some(Ordering::Less)), 1.0, End::Last).unwrap();
-    assert!(matches!(below, Crossing::At { lo: 2, .. }), "{below:?}");
-    // From above: at or above for ever.
-    assert_eq!(search(&curve(0.3, Some(Ordering::Greater)), 1.0, End::Last).unwrap(), Crossing::Never);
-    // Not known: at least as late as can be seen.
-    let unknown = search(&curve(0.3, None), 1.0, End::Last).unwrap();
-    assert!(matches!(unknown, Crossing::Undecided { from } if from > 4), "{unknown:?}");
-    for side in [Some(Ordering::Less), Some(Ordering::Greater), None] {
-        assert_eq!(search(&curve(0.3, side), 1.0, End::First).unwrap(), at(1), "{side:?}");
-    }
+    let curve = |gap: f64| Tabulated { values: vec![5.0, 0.5, 3.0, 0.5], limit: 1.0, gap, rounding: 1e-12 };
+    // From below: surely at or above until step 2; rounding hides whether it is again, late.
+    let below = search(&curve(-0.3), 1.0, End::Last);
+    assert_eq!(below, Crossing::Undecided { lo: Some(2), hi: None });
+    // From above: as long as that can be seen.
+    let above = search(&curve(0.3), 1.0, End::Last);
+    assert!(matches!(above, Crossing::Undecided { lo: Some(lo), hi: None } if lo > 30), "{above:?}");
+    assert_eq!(search(&curve(0.3), 1.0, End::First), at(1));
     // First times when the table never gets there.
-    let above =
-        |gap: f64, side| Tabulated { values: vec![5.0, 2.0, 3.0], limit: 1.0, gap, rounding: 1e-12, side };
-    let from_above = search(&above(0.3, Some(Ordering::Greater)), 1.0, End::First).unwrap();
-    assert!(matches!(from_above, Crossing::Never | Crossing::Undecided { .. }), "{from_above:?}");
-    let unknown = search(&above(0.3, None), 1.0, End::First).unwrap();
-    assert!(matches!(unknown, Crossing::Undecided { .. }), "{unknown:?}");
-    assert_eq!(search(&above(-0.3, Some(Ordering::Less)), 1.0, End::First).unwrap(), at(3));
+    let late = |gap: f64| Tabulated { values: vec![5.0, 2.0, 3.0], limit: 1.0, gap, rounding: 1e-12 };
+    let from_above = search(&late(0.3), 1.0, End::First);
+    assert!(matches!(from_above, Crossing::Undecided { lo: Some(lo), hi: None } if lo > 30), "{from_above:?}");
+    assert_eq!(search(&late(-0.3), 1.0, End::First), at(3));
+}
+
+/// What the starting value alone leaves open is a lower end before the start.
+#[test]
+fn perhaps_below_from_the_start() {
+    let curve = Tabulated { values: vec![1.0, 0.5], limit: 0.1, gap: 0.1, rounding: 1e-12 };
+    let found = search(&curve, 1.0 + 1e-13, End::Last);
+    assert_eq!(found, Crossing::Undecided { lo: None, hi: Some(0) });
 }
 
 /// A curve that only touches the threshold, to within rounding.
@@ -545,15 +538,14 @@ fn touching_is_undecided_or_bracketed() {
         limit,
         gap: 0.0,
         rounding: 1e-9,
-        side: None,
     };
     // It may have been at 1 at step 2, or never is.
-    let touch = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0], 2.0), 1.0, End::First).unwrap();
-    assert_eq!(touch, Crossing::Undecided { from: 2 });
+    let touch = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0], 2.0), 1.0, End::First);
+    assert_eq!(touch, Crossing::Undecided { lo: Some(2), hi: None });
     // It may have been at 1 at step 2, and surely is at step 5.
-    let bracket = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0, 2.0, 0.5], 0.25), 1.0, End::First).unwrap();
+    let bracket = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0, 2.0, 0.5], 0.25), 1.0, End::First);
     assert!(matches!(bracket, Crossing::At { time: 5, lo: 2, hi: 5 }), "{bracket:?}");
     // Last: surely at 1, possibly again at 3.
-    let bracket = search(&curve(&[5.0, 3.0, 0.5, 1.0 - 1e-10, 0.5], 0.25), 1.0, End::Last).unwrap();
+    let bracket = search(&curve(&[5.0, 3.0, 0.5, 1.0 - 1e-10, 0.5], 0.25), 1.0, End::Last);
     assert!(matches!(bracket, Crossing::At { time: 1, lo: 1, hi: 3 }), "{bracket:?}");
 }

@@ -1,10 +1,9 @@
 //! Training losses, isotropic test losses and ‖θ‖²: sums of squares of modes.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 
-use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
-use super::{Alternating, settled};
+use super::mode::{Mode, Tangent, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::{Alternating, Turning, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
@@ -18,13 +17,16 @@ pub(crate) struct SumOfSquares<T> {
     constant: f64,
     constant_error: f64,
     scale: f64,
+    turning: Turning,
     clock: PhantomData<T>,
 }
 
 impl<T: Clock> SumOfSquares<T> {
-    pub fn new(modes: Vec<Mode>, mixing: f64, constant: f64, constant_error: f64, scale: f64) -> Self {
+    /// `constant`: its value and its error.
+    pub fn new(modes: Vec<Mode>, mixing: f64, constant: [f64; 2], scale: f64, turning: Turning) -> Self {
         let modes = modes.into_iter().map(Mode::folded).collect();
-        SumOfSquares { modes, mixing, constant, constant_error, scale, clock: PhantomData }
+        let [constant, constant_error] = constant;
+        SumOfSquares { modes, mixing, constant, constant_error, scale, turning, clock: PhantomData }
     }
 
     /// The value where the squares add up to `sum` and the modes may have moved so far together.
@@ -88,13 +90,15 @@ impl<T: Clock> Curve for SumOfSquares<T> {
     fn value(&self, t: T) -> Point {
         let (time, odd) = (t.as_f64(), t.is_odd());
         let (mut sum, mut errors, mut drift) = (0.0, 0.0, 0.0_f64);
+        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
         for m in &self.modes {
             let x = m.power(time);
             sum += m.value(x, odd).powi(2);
-            errors += m.forward_error(time, x).powi(2);
+            errors += m.forward_error(time, x, odd).powi(2);
             drift = drift.max(m.drift(time, x));
+            quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
         }
-        let moved = drift * self.mixing + errors.sqrt();
+        let moved = drift * self.mixing + errors.sqrt() + self.turning.moved(&quotients);
         self.finish(sum, moved)
     }
 
@@ -102,6 +106,7 @@ impl<T: Clock> Curve for SumOfSquares<T> {
         let (a, b) = (from.as_f64(), to.map(T::as_f64));
         let (mut lo, mut hi, mut errors, mut drift) = (0.0, 0.0, 0.0, 0.0_f64);
         let mut slope = SlopeBounds::default();
+        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
         for m in &self.modes {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             let start = m.amplitude * xa + m.offset;
@@ -112,11 +117,17 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             errors += m.largest_forward_error(a, b, xa, xb).powi(2);
             drift = drift.max(m.largest_drift(a, b));
             slope.add_square(m, xa, xb);
+            quotients.add(m, m.decayed(xa, xb));
         }
-        let moved = drift * self.mixing + errors.sqrt();
+        let moved = drift * self.mixing + errors.sqrt() + self.turning.moved(&quotients);
         let top = self.finish(hi, moved);
         let bottom = self.scale * (lo + self.constant);
-        Enclosure { lo: (bottom - top.rounding).max(0.0), hi: top.value + top.rounding, trend: slope.trend() }
+        Enclosure {
+            lo: (bottom - top.rounding).max(0.0),
+            hi: top.value + top.rounding,
+            trend: slope.trend(),
+            rounding: top.rounding,
+        }
     }
 
     fn time_scale(&self) -> T {
@@ -125,11 +136,6 @@ impl<T: Clock> Curve for SumOfSquares<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
-        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &at_rest))
     }
 }
 
@@ -194,6 +200,7 @@ impl<T: Clock> Alternating for SumOfSquares<T> {
             constant: self.constant,
             constant_error: self.constant_error,
             scale: self.scale,
+            turning: self.turning.at_parity(odd),
             clock: PhantomData,
         }
     }
