@@ -531,7 +531,7 @@ impl<T: Clock> Curve for Sum<'_, T> {
                 Some(Ordering::Less) => hi = -f64::from_bits(1),
                 _ => {}
             }
-            return Enclosure { lo, hi, trend };
+            return Enclosure { lo, hi, trend, rounding: 0.0 };
         }
         if let Some((mut lo, mut hi, error)) = self.rough_bounds(a, b.unwrap_or(f64::INFINITY), false) {
             let open = error < 0.1 * (hi - lo);
@@ -545,12 +545,12 @@ impl<T: Clock> Curve for Sum<'_, T> {
                 }
             }
             if open || lo > 0.0 || hi < 0.0 || lo == hi {
-                return Enclosure { lo, hi, trend };
+                return Enclosure { lo, hi, trend, rounding: 0.0 };
             }
         }
         let (lo, hi) = self.digit_bounds(from, to, false);
         let (lo, hi) = (lo.point(), hi.point());
-        Enclosure { lo: lo.value - lo.rounding, hi: hi.value + hi.rounding, trend }
+        Enclosure { lo: lo.value - lo.rounding, hi: hi.value + hi.rounding, trend, rounding: 0.0 }
     }
 
     fn time_scale(&self) -> T {
@@ -562,13 +562,6 @@ impl<T: Clock> Curve for Sum<'_, T> {
         let Some((lo, hi, error)) = self.rough_bounds(from.as_f64(), f64::INFINITY, false) else { return false };
         let undecided = self.terms.iter().any(|t| !t.coefficient.is_zero() && t.coefficient.sign().is_none());
         undecided && hi - lo <= 4.0 * error && self.for_ever(from.as_f64(), false).is_none()
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        let leader = self.leading.value?;
-        (threshold == 0.0 && self.moves(&self.terms[leader]))
-            .then(|| self.terms[leader].coefficient.sign())
-            .flatten()
     }
 }
 

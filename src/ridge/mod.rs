@@ -54,6 +54,8 @@ mod times;
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
+pub(crate) use curve::in_steps;
+
 pub use average::{InitAverage, MeanStd};
 pub use closed_form::{ClosedForm, Settings};
 pub use control::{Control, Knob, Solution};

@@ -12,10 +12,10 @@ mod squares;
 
 use std::cmp::Ordering;
 
-use crate::crossing::{self, Crossing, Curve as _, End, Point};
+use crate::crossing::{self, Crossing, End, Point};
 use crate::data::Covariance;
 use crate::error::{Result, check};
-use crate::ridge::{Problem, Settings};
+use crate::ridge::{Problem, Settings, in_steps};
 use crate::trajectory::Clock;
 
 use super::Ball;
@@ -81,8 +81,8 @@ pub fn crossing<T: Clock>(
             Err(Missing::Effort) => break,
         };
         let found = match halves {
-            Halves::Whole(sum) => crossing::search(&sum, 0.0, end)?,
-            Halves::Parted(even, odd) => joined(&even, &odd, end)?,
+            Halves::Whole(sum) => crossing::search(&sum, 0.0, end),
+            Halves::Parted(even, odd) => joined(&even, &odd, end),
         };
         best = Some(found);
         if is_decided(&found) {
@@ -268,20 +268,9 @@ fn find_zeros<T: Clock>(sum: &mut Sum<'_, T>, count: impl Fn(usize) -> Option<us
 }
 
 /// The crossings at even and at odd steps, joined.
-fn joined<T: Clock>(even: &Sum<'_, u64>, odd: &Sum<'_, u64>, end: End) -> Result<Crossing<T>> {
-    let half = |sum: &Sum<'_, u64>, odd: u64| -> Result<Crossing<u64>> {
-        let found = crossing::search(sum, 0.0, end)?;
-        let found = found.map(|pairs| pairs.saturating_mul(2).saturating_add(odd));
-        Ok(match found {
-            // The first odd step stands for "perhaps at no odd step" unless the event is sure there.
-            Crossing::At { time, lo: 1, hi } if end == End::Last => {
-                let Point { value, rounding } = sum.value(0);
-                Crossing::At { time, lo: u64::from(value - rounding >= 0.0), hi }
-            }
-            found => found,
-        })
-    };
-    Ok(crossing::join(half(even, 0)?, half(odd, 1)?, end).map(T::from_steps))
+fn joined<T: Clock>(even: &Sum<'_, u64>, odd: &Sum<'_, u64>, end: End) -> Crossing<T> {
+    let half = |sum, odd| in_steps(crossing::search(sum, 0.0, end), odd);
+    crossing::join(half(even, false), half(odd, true), end).map(T::from_steps)
 }
 
 /// Whether more digits could not say more.
@@ -291,6 +280,6 @@ fn is_decided<T: Clock>(found: &Crossing<T>) -> bool {
         Crossing::At { lo, hi, .. } => {
             lo == hi || T::ZERO.steps().is_none() && hi.as_f64() - lo.as_f64() <= 1e-14 * hi.as_f64()
         }
-        Crossing::Undecided { .. } => false,
+        Crossing::Undecided { .. } => found.is_beyond_clock(),
     }
 }

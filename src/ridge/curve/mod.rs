@@ -51,7 +51,7 @@ pub(crate) fn crossing_of<C: Alternating>(curve: &C, threshold: f64, end: End) -
 }
 
 /// A crossing on the clock of pairs of steps, in steps; what is past the clock's last step is open.
-fn in_steps(found: Crossing<u64>, odd: bool) -> Crossing<u64> {
+pub(crate) fn in_steps(found: Crossing<u64>, odd: bool) -> Crossing<u64> {
     let step = |pairs: u64| pairs.checked_mul(2).and_then(|even| even.checked_add(u64::from(odd)));
     let at_least = |pairs| step(pairs).unwrap_or(u64::MAX);
     match found {
