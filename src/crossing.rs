@@ -87,6 +87,16 @@ impl<T: Clock> Crossing<T> {
         }
     }
 
+    /// The ends of the interval in which the exact answer lies, `None` for an open one; `None` for a crossing that
+    /// never comes or was there from the start.
+    pub fn ends(self) -> Option<(Option<T>, Option<T>)> {
+        match self {
+            Crossing::At { lo, hi, .. } => Some((Some(lo), Some(hi))),
+            Crossing::Undecided { lo, hi } => Some((lo, hi)),
+            Crossing::FromStart | Crossing::Never => None,
+        }
+    }
+
     /// Whether the answer is later than the last time of the clock (2⁶⁴ − 1 steps), or never.
     ///
     /// ```

@@ -71,9 +71,9 @@ impl Mode {
         }
     }
 
-    /// A mode that does not move is its own limit.
+    /// A mode that does not move is its own limit. One that seems not to (ρ² = 1 to within rounding) may.
     pub fn folded(mut self) -> Mode {
-        if self.rate == 0.0 && !self.flips {
+        if self.rate == 0.0 && !self.flips && self.rate_error == 0.0 {
             self.offset += self.amplitude;
             self.offset_error += self.amplitude_error;
             self.amplitude = 0.0;
