@@ -421,7 +421,8 @@ impl Curve for Tabulated {
     }
     fn settled(&self, from: u64) -> bool {
         (self.at(from) - self.limit).abs() <= self.rounding
-    }}
+    }
+}
 
 fn at(t: u64) -> Crossing<u64> {
     Crossing::At { time: t, lo: t, hi: t }
@@ -443,21 +444,13 @@ fn search_agrees_with_looking_everywhere() {
                 Some(_) if limit >= threshold => Crossing::Never,
                 Some(t) => at(t as u64),
             };
-            assert_eq!(
-                search(&curve, threshold, End::Last),
-                last,
-                "seed {seed} threshold {threshold}"
-            );
+            assert_eq!(search(&curve, threshold, End::Last), last, "seed {seed} threshold {threshold}");
             let first = match all.iter().position(|x| *x <= threshold) {
                 None => Crossing::Never,
                 Some(0) => Crossing::FromStart,
                 Some(t) => at(t as u64),
             };
-            assert_eq!(
-                search(&curve, threshold, End::First),
-                first,
-                "seed {seed} threshold {threshold}"
-            );
+            assert_eq!(search(&curve, threshold, End::First), first, "seed {seed} threshold {threshold}");
         }
     }
 }
@@ -518,7 +511,10 @@ fn limits_at_the_threshold() {
     // First times when the table never gets there.
     let late = |gap: f64| Tabulated { values: vec![5.0, 2.0, 3.0], limit: 1.0, gap, rounding: 1e-12 };
     let from_above = search(&late(0.3), 1.0, End::First);
-    assert!(matches!(from_above, Crossing::Undecided { lo: Some(lo), hi: None } if lo > 30), "{from_above:?}");
+    assert!(
+        matches!(from_above, Crossing::Undecided { lo: Some(lo), hi: None } if lo > 30),
+        "{from_above:?}"
+    );
     assert_eq!(search(&late(-0.3), 1.0, End::First), at(3));
 }
 
@@ -533,12 +529,8 @@ fn perhaps_below_from_the_start() {
 /// A curve that only touches the threshold, to within rounding.
 #[test]
 fn touching_is_undecided_or_bracketed() {
-    let curve = |values: &[f64], limit| Tabulated {
-        values: values.to_vec(),
-        limit,
-        gap: 0.0,
-        rounding: 1e-9,
-    };
+    let curve =
+        |values: &[f64], limit| Tabulated { values: values.to_vec(), limit, gap: 0.0, rounding: 1e-9 };
     // It may have been at 1 at step 2, or never is.
     let touch = search(&curve(&[5.0, 3.0, 1.0 + 1e-10, 3.0], 2.0), 1.0, End::First);
     assert_eq!(touch, Crossing::Undecided { lo: Some(2), hi: None });
@@ -548,4 +540,90 @@ fn touching_is_undecided_or_bracketed() {
     // Last: surely at 1, possibly again at 3.
     let bracket = search(&curve(&[5.0, 3.0, 0.5, 1.0 - 1e-10, 0.5], 0.25), 1.0, End::Last);
     assert!(matches!(bracket, Crossing::At { time: 1, lo: 1, hi: 3 }), "{bracket:?}");
+}
+
+/// A threshold within a few units in the last place of a value.
+fn beside(x: f64, units: i32) -> f64 {
+    (0..units.abs()).fold(x, |x, _| if units > 0 { x.next_up() } else { x.next_down() })
+}
+
+/// Thresholds that are a loss at a step, the limit, or units in the last place beside: the interval contains the
+/// exact answer of the 240-digit reference, and f64 with many digits behind it leaves next to nothing open.
+#[test]
+fn ties_are_in_their_intervals() {
+    let problems = if full() { 1000 } else { 40 };
+    let (mut count, mut open) = (0, 0);
+    for seed in 0..problems {
+        let rng = &mut generator(seed, 12);
+        let mut case = dipping_case(10_000 + seed);
+        if seed % 3 == 0 {
+            // So near the stability edge that rounding hides for long whether the loss falls.
+            let largest = case.spectrum().largest_stable_step(case.settings.weight_decay);
+            case.settings.step_size = largest * (1.0 - 10.0_f64.powi(-rng.random_range(9..=15)));
+        }
+        let reference = Reference::new(&case, false);
+        let spectrum = case.spectrum();
+        let descent = spectrum.descent(&case.settings).unwrap();
+        for end in [End::Last, End::First] {
+            let loss = |t: u64| if end == End::Last { reference.train(t) } else { reference.test(t).0 };
+            let mut levels: Vec<f64> = [0_u64, 1, 2, 7].iter().map(|&t| f64_of(&loss(t))).collect();
+            levels.extend(match end {
+                End::Last => descent.train_loss_limit(),
+                End::First => descent.test_loss_limit(),
+            });
+            for level in levels.into_iter().filter(|x| *x > 1e-30) {
+                let threshold = beside(level, *pick(&[-2, -1, 0, 0, 1, 2], rng));
+                let exactly = |t: u64| match end {
+                    End::Last => loss(t) >= big(threshold),
+                    End::First => loss(t) <= big(threshold),
+                };
+                let found = match end {
+                    End::Last => descent.last_unfit(threshold).unwrap(),
+                    End::First => descent.first_general(threshold).unwrap(),
+                };
+                let context = format!("{} {end:?} {threshold:e} {found:?}", case.name);
+                count += 1;
+                let beyond: Vec<u64> =
+                    (0..20).chain((2..=18).flat_map(|e| [0, 1].map(|o| 10_u64.pow(e) + o))).collect();
+                let (lo, hi) = match found {
+                    Crossing::FromStart if end == End::First => (Some(0), Some(0)),
+                    Crossing::FromStart => {
+                        assert!(!beyond.iter().any(|&t| exactly(t)), "{context}");
+                        continue;
+                    }
+                    Crossing::Never if end == End::First => {
+                        assert!(!beyond.iter().any(|&t| exactly(t)), "{context}");
+                        continue;
+                    }
+                    Crossing::Never => {
+                        assert!(
+                            [17, 18].iter().any(|&e| exactly(10_u64.pow(e)) || exactly(10_u64.pow(e) + 1)),
+                            "{context}"
+                        );
+                        continue;
+                    }
+                    found => found.ends().unwrap(),
+                };
+                open += usize::from(lo.is_none() || hi.is_none() || lo != hi);
+                match end {
+                    End::Last => {
+                        assert!(lo.is_none_or(exactly), "{context}");
+                        let hi = hi.unwrap_or(u64::MAX);
+                        let outside =
+                            beyond.iter().copied().chain([hi.saturating_add(1), hi.saturating_add(2)]);
+                        assert!(!outside.filter(|&t| t > hi).any(exactly), "{context}");
+                    }
+                    End::First => {
+                        assert!(hi.is_none_or(exactly), "{context}");
+                        let lo = lo.unwrap_or(0);
+                        let outside =
+                            beyond.iter().copied().chain([lo.saturating_sub(1), lo.saturating_sub(2)]);
+                        assert!(!outside.filter(|&t| t < lo).any(exactly), "{context}");
+                    }
+                }
+            }
+        }
+    }
+    println!("{count} thresholds, {open} open");
+    assert!(count > 7 * problems as usize && 50 * open <= count, "{open} of {count} are open");
 }

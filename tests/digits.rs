@@ -17,7 +17,8 @@ use rand::RngExt;
 /// |ball − number| ≤ radius + 1e-67 (the last printed digit), and the radius is small.
 fn agrees(ball: &Ball, printed: &str) {
     let decimal: dashu_float::DBig = printed.parse().unwrap();
-    let exact: Real = decimal.with_precision(80).value().with_base_and_precision::<2>(260).value().with_rounding();
+    let exact: Real =
+        decimal.with_precision(80).value().with_base_and_precision::<2>(260).value().with_rounding();
     let apart = Radius::of(&(ball.mid() - &exact));
     let scale = Radius::of(&exact);
     assert!(apart <= ball.radius().plus(scale.times(Radius::new(1e-66))), "{printed}: {apart:?}");

@@ -247,7 +247,8 @@ impl FourierFeatures {
 
     /// tr Σ.
     pub(crate) fn second_moment_trace(&self) -> f64 {
-        let own = |(&square, &turn): (&f64, &(f64, f64))| self.cosines(square, (square, turn), (square, turn));
+        let own =
+            |(&square, &turn): (&f64, &(f64, f64))| self.cosines(square, (square, turn), (square, turn));
         self.squares.iter().zip(&self.turns).map(own).sum::<f64>() / self.width() as f64
     }
 

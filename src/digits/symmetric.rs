@@ -150,11 +150,11 @@ pub fn ball_dot<'a>(p: impl Iterator<Item = Ball>, q: impl Iterator<Item = &'a B
 /// Eigenvectors in f64 of the matrix scaled to size one.
 fn approximate(matrix: &[Vec<Real>], bits: usize) -> Result<Vec<Vec<Real>>> {
     let k = matrix.len();
-    let largest = matrix.iter().flatten().map(Radius::of).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
+    let largest =
+        matrix.iter().flatten().map(Radius::of).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
     let scale = Real::from_parts(1.into(), -(largest.exponent() as isize));
-    let scaled = Array2::from_shape_fn((k, k), |(i, j)| {
-        (&matrix[i.max(j)][i.min(j)] * &scale).to_f64().value()
-    });
+    let scaled =
+        Array2::from_shape_fn((k, k), |(i, j)| (&matrix[i.max(j)][i.min(j)] * &scale).to_f64().value());
     let vectors = Engine::SEQUENTIAL.eigh(scaled.view())?.vectors;
     Ok((0..k).map(|j| vectors.column(j).iter().map(|&x| real(x, bits)).collect()).collect())
 }
@@ -199,7 +199,8 @@ fn orthonormalise(vectors: &mut [Vec<Real>]) {
 fn rotate(reduced: &mut [Vec<Real>], vectors: &mut [Vec<Real>], bits: usize) {
     const SWEEPS: usize = 30;
     let k = reduced.len();
-    let size = (0..k).map(|i| Radius::of(&reduced[i][i])).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
+    let size =
+        (0..k).map(|i| Radius::of(&reduced[i][i])).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
     let negligible = size.times(Radius::power_of_two(-(bits as i64)));
     for _ in 0..SWEEPS {
         let mut moved = false;

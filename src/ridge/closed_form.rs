@@ -174,8 +174,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
         };
         let mut norm_modes = weight_modes.clone();
         norm_modes.push(decaying(outside));
-        let norm =
-            SumOfSquares::new(norm_modes, init_norm + norm_of(&weight_modes), [0.0; 2], 1.0, turning);
+        let norm = SumOfSquares::new(norm_modes, init_norm + norm_of(&weight_modes), [0.0; 2], 1.0, turning);
 
         let mixing = init_norm + norm_of(&weight_modes);
         // In the basis v_1 … v_k, θ₀_⊥, 1: θ_t, or θ_t − θ*.

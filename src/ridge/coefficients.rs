@@ -54,7 +54,8 @@ impl Coefficients {
         let init: Array1<f64> = &spectrum.init * scale;
         let errors = Errors::new(spectrum, settings, rates);
         let right_complement = (k < m).then(|| complement(&errors, eigenvalues, &rates[k]));
-        let left_complement = if k < n { right_complement.or_else(|| Some(rate_of(&rates[k]))) } else { None };
+        let left_complement =
+            if k < n { right_complement.or_else(|| Some(rate_of(&rates[k]))) } else { None };
 
         let mut all = Coefficients {
             train: Vec::with_capacity(k),

@@ -167,9 +167,8 @@ impl<'a> Reduction<'a> {
                 return Ok(complements);
             }
             // Twice, so that it is orthogonal to rounding.
-            let lift = |image: Array2<f64>| {
-                engine.matmul(self.features.t(), gram.solve(image.view())?.view())
-            };
+            let lift =
+                |image: Array2<f64>| engine.matmul(self.features.t(), gram.solve(image.view())?.view());
             complements -= &lift(image)?;
             let again = engine.matmul(self.features.view(), complements.view())?;
             complements -= &lift(again)?;

@@ -71,13 +71,7 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     }
 
     /// The same crossing in many digits where those of f64 leave it open and the problem is small enough.
-    fn refined(
-        &self,
-        found: Crossing<T>,
-        what: Quantity,
-        threshold: f64,
-        end: End,
-    ) -> Result<Crossing<T>> {
+    fn refined(&self, found: Crossing<T>, what: Quantity, threshold: f64, end: End) -> Result<Crossing<T>> {
         let spectrum = self.spectrum;
         if self.is_decided(&found) || !affordable(&spectrum.problem, what) {
             return Ok(found);
@@ -91,7 +85,9 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
         match *found {
             Crossing::FromStart => true,
             // Without decay what was counted as zero decides what happens in the end.
-            Crossing::Never => self.settings.weight_decay > 0.0 || !self.spectrum.decomposition.is_deficient(),
+            Crossing::Never => {
+                self.settings.weight_decay > 0.0 || !self.spectrum.decomposition.is_deficient()
+            }
             Crossing::At { lo, hi, .. } if T::STEPS => lo == hi,
             Crossing::At { lo, hi, .. } => hi.as_f64() - lo.as_f64() <= FLOW_WIDTH * hi.as_f64(),
             Crossing::Undecided { .. } => found.is_beyond_clock(),

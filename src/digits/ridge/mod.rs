@@ -200,9 +200,7 @@ impl<'p, 'a> Question<'p, 'a> {
             {
                 Some(squares::terms(&numbers, self.what, *variance))
             }
-            (_, Quantity::TestLoss) => {
-                general::terms(&numbers, *features, target, population, &self.exact)
-            }
+            (_, Quantity::TestLoss) => general::terms(&numbers, *features, target, population, &self.exact),
             _ => Some(squares::terms(&numbers, self.what, 1.0)),
         };
         let Some(mut terms) = terms else { return Ok(Err(Missing::Effort)) };

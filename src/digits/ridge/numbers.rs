@@ -234,11 +234,7 @@ fn modes(
 }
 
 /// Where a factor may be −1, integers say whether it is.
-fn settle_edge(
-    modes: &mut [Mode],
-    clusters: &[Cluster],
-    exact: &Exact,
-) -> std::result::Result<(), Missing> {
+fn settle_edge(modes: &mut [Mode], clusters: &[Cluster], exact: &Exact) -> std::result::Result<(), Missing> {
     let at_edge = |mode: &Mode| matches!(mode, Mode::Step { gap } if gap.against(2.0).is_none());
     let suspects: Vec<usize> = (1..=clusters.len()).filter(|&i| at_edge(&modes[i])).collect();
     if suspects.is_empty() {

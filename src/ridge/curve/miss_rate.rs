@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Alternating, Turning};
 use super::mode::{Mode, flips, halve, time_scale};
+use super::{Alternating, Turning};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;

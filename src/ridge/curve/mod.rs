@@ -59,9 +59,7 @@ pub(crate) fn in_steps(found: Crossing<u64>, odd: bool) -> Crossing<u64> {
             Some(hi) => Crossing::At { time: at_least(time), lo: at_least(lo), hi },
             None => Crossing::Undecided { lo: Some(at_least(lo)), hi: None },
         },
-        Crossing::Undecided { lo, hi } => {
-            Crossing::Undecided { lo: lo.map(at_least), hi: hi.and_then(step) }
-        }
+        Crossing::Undecided { lo, hi } => Crossing::Undecided { lo: lo.map(at_least), hi: hi.and_then(step) },
         found => found,
     }
 }

@@ -1,6 +1,5 @@
 //! The test loss in whichever form the population allows.
 
-
 use super::{Alternating, QuadraticForm, SumOfSquares};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::trajectory::Clock;
@@ -50,7 +49,9 @@ impl<T: Clock> Curve for TestLoss<T> {
         match self {
             TestLoss::Sum(sum) => sum.enclose(from, to),
             TestLoss::Form(form) => form.enclose(from, to),
-            TestLoss::Undefined => Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown, rounding: 0.0 },
+            TestLoss::Undefined => {
+                Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown, rounding: 0.0 }
+            }
         }
     }
 
