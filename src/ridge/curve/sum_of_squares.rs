@@ -29,11 +29,15 @@ impl<T: Clock> SumOfSquares<T> {
         SumOfSquares { modes, mixing, constant, constant_error, scale, turning, clock: PhantomData }
     }
 
-    /// The value where the squares add up to `sum` and the modes may have moved so far together.
-    fn finish(&self, sum: f64, moved: f64) -> Point {
-        let value = self.scale * (sum + self.constant);
-        let perturbed = self.scale * (2.0 * sum.sqrt() * moved + moved * moved + self.constant_error);
-        let rounding = if moved.is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
+    /// The value where the squares add up to `sum`, and the modes may have moved so far together; what is `turned`
+    /// is the constant part as well.
+    fn finish(&self, sum: f64, moved: f64, turned: f64) -> Point {
+        let all = sum + self.constant;
+        let value = self.scale * all;
+        let squares = (moved + turned) * (moved + turned) + self.constant_error;
+        let perturbed = self.scale * (2.0 * (sum.sqrt() * moved + all.sqrt() * turned) + squares);
+        let rounding =
+            if (moved + turned).is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
         Point { value, rounding }
     }
 
@@ -98,8 +102,8 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             drift = drift.max(m.drift(time, x));
             quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
         }
-        let moved = drift * self.mixing + errors.sqrt() + self.turning.moved(&quotients);
-        self.finish(sum, moved)
+        let moved = drift * self.mixing + errors.sqrt();
+        self.finish(sum, moved, self.turning.moved(&quotients))
     }
 
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
@@ -119,8 +123,8 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             slope.add_square(m, xa, xb);
             quotients.add(m, m.decayed(xa, xb));
         }
-        let moved = drift * self.mixing + errors.sqrt() + self.turning.moved(&quotients);
-        let top = self.finish(hi, moved);
+        let moved = drift * self.mixing + errors.sqrt();
+        let top = self.finish(hi, moved, self.turning.moved(&quotients));
         let bottom = self.scale * (lo + self.constant);
         Enclosure {
             lo: (bottom - top.rounding).max(0.0),
