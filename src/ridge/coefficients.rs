@@ -14,7 +14,7 @@ use super::spectrum::{Spectrum, norm};
 use crate::linalg::EPS;
 
 /// Constant of the error of projections, in units of √n·ε.
-const PROJECTION: f64 = 8.0;
+pub(super) const PROJECTION: f64 = 8.0;
 
 /// Modes of the training residual, of θ_t, and of θ_t − θ*.
 pub(super) struct Coefficients {

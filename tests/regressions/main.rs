@@ -2,6 +2,8 @@
 
 mod certificate_under_the_stability_edge;
 mod empty_complement_with_noise;
+mod limits_not_separable;
+mod limits_scaled_columns;
 mod oscillating_descent;
 mod ridge_heldout_precision;
 mod ridge_ties;

@@ -43,6 +43,30 @@ impl Turning {
         self.decaying * quotients.decaying + self.learned * quotients.learned
     }
 
+    /// What is turned at all, times e^{−shift}, without underflow on the way: the slowest decay for every quotient.
+    pub fn scaled_at(&self, modes: &[Mode], time: f64, shift: f64) -> f64 {
+        if self.decaying == 0.0 && self.learned == 0.0 {
+            return 0.0;
+        }
+        let gap = modes.iter().map(|m| m.gap).fold(0.0, f64::max);
+        let turned = modes.iter().filter(|m| m.gap > 0.0).chain(&self.complement);
+        let slowest =
+            turned.map(|m| if time == 0.0 { 0.0 } else { m.rate * time }).fold(f64::NEG_INFINITY, f64::max);
+        let left = match self.complement {
+            Some(_) => 1.0,
+            None => modes.iter().filter(|m| m.gap > 0.0).map(|m| 1.0 - m.share).fold(0.0, f64::max),
+        };
+        let size = |x: f64, exponent: f64| if x > 0.0 { (x.ln() + exponent - shift).exp() } else { 0.0 };
+        size(2.0 * gap * (self.decaying + self.learned), slowest) + size(gap * self.learned * left, 0.0)
+    }
+
+    /// What is turned of the limit.
+    pub fn at_rest(&self, modes: &[Mode]) -> f64 {
+        let mut quotients = self.quotients(|_| [0.0; 2]);
+        modes.iter().for_each(|m| quotients.add(m, [0.0; 2]));
+        self.moved(&quotients)
+    }
+
     /// As seen under a form whose matrix has the largest eigenvalue spread².
     pub fn scaled(&self, spread: f64) -> Turning {
         Turning { decaying: self.decaying * spread, learned: self.learned * spread, ..*self }
