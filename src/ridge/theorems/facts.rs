@@ -6,7 +6,7 @@ use crate::crossing::Crossing;
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::ridge::ClosedForm;
-use crate::ridge::closed_form::PROJECTION;
+use crate::ridge::coefficients::PROJECTION;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement, brief};
 use crate::trajectory::{Clock, log_times};
 
@@ -279,7 +279,9 @@ impl Known {
             Some(Crossing::FromStart) => (from_start, from_start, from_start),
             Some(Crossing::At { time, lo, hi }) => (time.as_f64(), lo.as_f64(), hi.as_f64()),
             Some(Crossing::Never) => (f64::INFINITY, f64::INFINITY, f64::INFINITY),
-            Some(Crossing::Undecided { from }) => (f64::NAN, from.as_f64(), f64::INFINITY),
+            Some(Crossing::Undecided { lo, hi }) => {
+                (f64::NAN, lo.map_or(from_start, T::as_f64), hi.map_or(f64::INFINITY, T::as_f64))
+            }
             None => (f64::NAN, f64::NAN, f64::NAN),
         };
         Known { time, low, high }
