@@ -24,12 +24,17 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
+mod factors;
 mod flow;
+mod graded;
 mod kernel;
+mod march;
+mod run;
 mod slow;
 mod solution;
 mod symmetric;
 pub mod theorems;
+mod watch;
 
 use ndarray::{Array2, ArrayView2};
 

@@ -1,29 +1,28 @@
 //! The solved flow: W at any time, and what one asks of it.
 
-use std::ops::ControlFlow;
-
 use ndarray::Array2;
 
-use super::flow::CompletionFlow;
+use super::kernel::Pattern;
 use super::symmetric::packed_length;
-use super::{Invariant, Problem, RTOL, Record, Settings};
+use super::{Invariant, Problem, Record, Settings};
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
-use crate::ode::{Ended, Options, Statistics, Step, bdf_observed};
+use crate::ode::Statistics;
 use crate::trajectory::{Observable, Table, Trajectory};
 
 /// Recorded ends of stiff steps that a value between them is interpolated from: theory/completion.md (14).
 const NEIGHBOURS: usize = 6;
-/// Where inside a long step of the explicit method of order 8 the path is kept, beside its ends
-/// (Chebyshev-Lobatto points).
-pub(super) const INSIDE_EXPLICIT: &[f64] = &[
-    0.049515566048790437,
-    0.1882550990706332,
-    0.38873953302184283,
-    0.6112604669781572,
-    0.8117449009293667,
-    0.9504844339512096,
-];
+/// Parts of a long step of the explicit method of order 8, at whose ends the path is kept: W is a square of what the
+/// method's own polynomial of order 7 resolves.
+const PARTS: usize = 9;
+
+/// The times inside a step, from `t_old` to `t`, at which its path is kept (Chebyshev-Lobatto points).
+pub(super) fn inside(t_old: f64, t: f64) -> impl Iterator<Item = f64> {
+    (1..PARTS).map(move |k| {
+        let part = 0.5 - 0.5 * (std::f64::consts::PI * k as f64 / PARTS as f64).cos();
+        t_old + part * (t - t_old)
+    })
+}
 
 /// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
 ///
@@ -53,10 +52,9 @@ pub struct Solution {
 enum Between {
     /// Nothing is known: they were asked for.
     Nothing,
-    /// One step: a polynomial through the nearest [`NEIGHBOURS`].
-    Step,
-    /// One of so many parts of a step: the polynomial through all its nodes.
-    PartOfStep(usize),
+    /// Up to the node of this index one of [`PARTS`] parts of a step: the polynomial through all its nodes. From there on
+    /// a step: a polynomial through the nearest [`NEIGHBOURS`].
+    Parts(usize),
 }
 
 /// What the solution cost, and how well the invariant held.
@@ -69,100 +67,17 @@ pub struct Diagnostics {
     pub repairs: usize,
 }
 
-impl Problem {
-    /// Integrates the flow from time 0 to the horizon.
-    ///
-    /// # Errors
-    /// Settings out of range; [`Error::Numerical`] where the integration fails or the invariant is lost.
-    pub fn flow(&self, settings: &Settings) -> Result<Solution> {
-        self.flow_observed(settings, |_| ControlFlow::Continue(()))
-    }
-
-    /// [`Problem::flow`] that reports the time after each step; `Break` ends it with an error.
-    ///
-    /// # Errors
-    /// As [`Problem::flow`]; [`Error::Numerical`] when interrupted.
-    pub fn flow_observed(
-        &self,
-        settings: &Settings,
-        progress: impl FnMut(f64) -> ControlFlow<()>,
-    ) -> Result<Solution> {
-        self.integrate(settings, RTOL, progress)
-    }
-
-    pub(super) fn integrate(
-        &self,
-        settings: &Settings,
-        range: std::ops::RangeInclusive<f64>,
-        mut progress: impl FnMut(f64) -> ControlFlow<()>,
-    ) -> Result<Solution> {
-        settings.check(range)?;
-        let start = self.start()?;
-        let (decay, rtol) = (settings.weight_decay, settings.rtol);
-        let mut flow = CompletionFlow::new(self, &start, decay, rtol, settings.threads);
-        let y0 = flow.state(&start);
-        let mut solution = Solution::new(self, &flow, settings, start.invariant);
-        let requested = match &settings.record {
-            Record::Path => None,
-            Record::At(times) => {
-                let mut times = times.clone();
-                times.sort_by(f64::total_cmp);
-                times.dedup();
-                Some(times)
-            }
-        };
-        let mut pending = requested.as_deref().unwrap_or_default();
-        if let [0.0, rest @ ..] = pending {
-            solution.push(0.0, &y0);
-            pending = rest;
-        } else if requested.is_none() {
-            solution.push(0.0, &y0);
-        }
-        let options = Options { rtol, record: false, ..Options::default() };
-        let mut between = vec![0.0; y0.len()];
-        let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
-            if requested.is_none() {
-                solution.push(step.t, step.y());
-            }
-            while let [t, rest @ ..] = pending
-                && *t <= step.t
-            {
-                step.interpolate(*t, &mut between);
-                solution.push(*t, &between);
-                pending = rest;
-            }
-            progress(step.t)
-        })?;
-        if flow.failed() || done.ended == Ended::Interrupted {
-            let reason = match done.ended {
-                Ended::Interrupted => "interrupted",
-                _ => "the invariant ‖A‖² − ‖W‖² of the flow was lost: ask for a smaller rtol",
-            };
-            let detail = format!("at t = {:e}: {reason}", done.t);
-            return Err(Error::Numerical { method: "completion flow", detail });
-        }
-        flow.final_check(done.t, &done.y)?;
-        solution.diagnostics = Diagnostics {
-            statistics: done.statistics,
-            invariant_drift: flow.watch.drift,
-            repairs: flow.watch.repairs,
-        };
-        Ok(solution)
-    }
-}
-
 impl Solution {
     pub(super) fn new(
         problem: &Problem,
-        flow: &CompletionFlow,
+        pattern: &Pattern,
         settings: &Settings,
         invariant: Invariant,
     ) -> Self {
         let observations = &problem.observations;
         let n = observations.count() as f64;
         let pairs = observations.pairs();
-        let observed: Vec<_> = flow
-            .pattern
+        let observed: Vec<_> = pattern
             .packed
             .iter()
             .zip(pairs)
@@ -178,38 +93,36 @@ impl Solution {
             invariant,
             rank_tolerance: settings.rank_tolerance,
             horizon: settings.horizon,
-            between: if settings.record == Record::Path { Between::Step } else { Between::Nothing },
+            between: if settings.record == Record::Path { Between::Parts(0) } else { Between::Nothing },
             times: Vec::new(),
             nodes: Vec::new(),
             diagnostics: Diagnostics::default(),
         }
     }
 
-    /// Adds the state `y` of a flow.
+    /// Adds the state of a flow of W and A.
     pub(super) fn push(&mut self, t: f64, y: &[f64]) {
         let d = self.problem.observations.dimension();
-        let length = packed_length(d);
-        let (w, a) = y.split_at(length);
+        let (w, a) = y.split_at(packed_length(d));
         let mut trace = 0.0;
         let mut at = 0;
         for i in 0..d {
             trace += a[at + i];
             at += i + 1;
         }
+        self.push_node(t, w, trace);
+    }
+
+    /// Adds a packed matrix, with residuals at the observed pairs, and the trace of A.
+    pub(super) fn push_node(&mut self, t: f64, w: &[f64], trace: f64) {
         self.times.push(t);
         self.nodes.extend_from_slice(w);
         self.nodes.push(trace);
     }
 
-    /// Adds a step: its end and the points inside, given as parts of it.
-    pub(super) fn push_step(&mut self, step: &Step<'_>, inside: &[f64], scratch: &mut [f64]) {
-        for part in inside {
-            let t = step.t_old + part * (step.t - step.t_old);
-            step.interpolate(t, scratch);
-            self.push(t, scratch);
-        }
-        self.push(step.t, step.y());
-        self.between = Between::PartOfStep(inside.len() + 1);
+    /// What was added since the start are whole steps of [`PARTS`] parts.
+    pub(super) fn ends_of_parts(&mut self) {
+        self.between = Between::Parts(self.times.len() - 1);
     }
 
     pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
@@ -243,8 +156,9 @@ impl Solution {
 
     /// The recorded times at which steps end (all of them with [`Record::At`]).
     pub fn step_times(&self) -> Vec<f64> {
-        let stride = if let Between::PartOfStep(parts) = self.between { parts } else { 1 };
-        self.times.iter().copied().step_by(stride).collect()
+        let until = if let Between::Parts(until) = self.between { until } else { 0 };
+        let ends = self.times.iter().enumerate().filter(|(k, _)| *k >= until || k % PARTS == 0);
+        ends.map(|(_, t)| *t).collect()
     }
 
     /// Whether it answers at any time up to the horizon.
@@ -264,9 +178,11 @@ impl Solution {
     /// Packed matrix and trace of A at a time.
     fn at(&self, t: f64) -> Result<Vec<f64>> {
         check("time", t, |t| t >= 0.0, "at least 0")?;
-        if t > self.horizon {
+        // A grid may end an ulp or two past the horizon that it was made from.
+        if t > self.horizon * (1.0 + 4.0 * f64::EPSILON) {
             return Err(Error::PastHorizon { time: t, horizon: self.horizon });
         }
+        let t = t.min(self.horizon);
         let after = self.times.partition_point(|&s| s < t);
         if self.times.get(after) == Some(&t) {
             return Ok(self.node(after).to_vec());
@@ -278,11 +194,12 @@ impl Solution {
                     needs: "Record::Path, or this time in Record::At",
                 });
             }
-            Between::Step => {
-                let count = NEIGHBOURS.min(self.times.len());
-                (after.saturating_sub(NEIGHBOURS / 2).min(self.times.len() - count), count)
+            Between::Parts(until) if after <= until => ((after - 1) / PARTS * PARTS, PARTS + 1),
+            Between::Parts(until) => {
+                let count = NEIGHBOURS.min(self.times.len() - until);
+                let first = after.saturating_sub(NEIGHBOURS / 2).max(until);
+                (first.min(self.times.len() - count), count)
             }
-            Between::PartOfStep(parts) => ((after - 1) / parts * parts, parts + 1),
         };
         let times = &self.times[first..first + count];
         let mut out = vec![0.0; self.node_length()];
@@ -407,6 +324,8 @@ impl Trajectory for Solution {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use crate::completion::Init;
     use crate::data::Observations;
