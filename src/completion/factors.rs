@@ -145,15 +145,16 @@ impl FactorFlow {
     }
 
     /// Makes the columns orthogonal again.
-    pub fn renew(&mut self, y: &mut [f64]) {
+    pub fn renew(&mut self, t: f64, y: &mut [f64]) {
         let (u, v) = y.split_at_mut(self.d() * self.factors[0].width);
         self.factors[0].orthogonalise(u);
         self.factors[1].orthogonalise(v);
         self.take_gains();
         self.apart = 0.0;
-        self.renewed = self.last;
+        self.last = t;
+        self.renewed = t;
         self.watch.new_epoch();
-        self.watch_conserved(self.last, y);
+        self.watch_conserved(t, y);
     }
 
     fn parts<'a>(&self, y: &'a [f64]) -> [&'a [f64]; 2] {

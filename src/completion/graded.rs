@@ -35,10 +35,9 @@ impl Graded {
             Graded { width: live.len(), log_scales: live.iter().map(|&k| norms[k].ln()).collect() };
         let mut all: Vec<f64> =
             (0..d).flat_map(|i| live.iter().map(|&k| factor[(i, k)] / norms[k]).collect::<Vec<_>>()).collect();
-        let before = graded.orthogonalise(&mut all);
-        let independent: Vec<usize> = (0..graded.width)
-            .filter(|&c| c < d && graded.log_scales[c] > before[c] - DEPENDENT)
-            .collect();
+        let lost = graded.orthogonalise(&mut all);
+        let independent: Vec<usize> =
+            (0..graded.width).filter(|&c| lost[c] < DEPENDENT).take(d).collect();
         let width = graded.width;
         let entries = (0..d).flat_map(|i| independent.iter().map(move |&c| (i, c)));
         let entries = entries.map(|(i, c)| all[i * width + c]).collect();
@@ -47,7 +46,7 @@ impl Graded {
     }
 
     /// Rotates the columns of C·diag(e^x) from the right until they are orthogonal, and moves their lengths to
-    /// the scales. Gives the scales that the columns had before, in their new order (the largest first).
+    /// the scales, the largest first. Gives the logarithms of what each column has lost to the others.
     pub fn orthogonalise(&mut self, entries: &mut [f64]) -> Vec<f64> {
         let k = self.width;
         if k == 0 {
@@ -77,13 +76,15 @@ impl Graded {
                 break;
             }
         }
-        for (c, column) in columns.iter().enumerate() {
-            for (i, x) in column.iter().enumerate() {
+        let mut order: Vec<usize> = (0..k).collect();
+        order.sort_by(|&a, &b| scales[b].total_cmp(&scales[a]).then(a.cmp(&b)));
+        for (c, &from) in order.iter().enumerate() {
+            for (i, x) in columns[from].iter().enumerate() {
                 entries[i * k + c] = *x;
             }
         }
-        self.log_scales = scales;
-        before
+        self.log_scales = order.iter().map(|&c| scales[c]).collect();
+        order.iter().map(|&c| before[c] - scales[c]).collect()
     }
 }
 

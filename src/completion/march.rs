@@ -45,8 +45,8 @@ impl<'p> Frame<'p> {
         self.gains.clone_from(&flow.gains);
     }
 
-    /// The packed W, residuals at the observed pairs, into `w`; gives the trace of A.
-    pub fn node(&mut self, y: &[f64], w: &mut [f64]) -> f64 {
+    /// A node of a solution: the packed W, the trace of A, the residuals at the observed pairs.
+    pub fn node(&mut self, y: &[f64], w: &mut [f64]) {
         let (u, v) = y.split_at(self.d * self.widths[0]);
         let mut trace = 0.0;
         let mut keep = 0.0;
@@ -67,10 +67,11 @@ impl<'p> Frame<'p> {
                 w[packed_index(i, j)] = self.full[(i, j)];
             }
         }
-        for p in self.pairs {
-            w[packed_index(p.row, p.column)] -= p.value;
+        let (w, rest) = w.split_at_mut(packed_index(self.d, 0));
+        rest[0] = trace;
+        for (residual, p) in rest[1..].iter_mut().zip(self.pairs) {
+            *residual = w[packed_index(p.row, p.column)] - p.value;
         }
-        trace
     }
 }
 
@@ -127,10 +128,10 @@ impl<'p> March<'p> {
             if broken {
                 return Ok(Ended::Interrupted);
             }
-            if done.ended == Ended::Horizon {
+            if done.ended == Ended::Horizon || self.t >= horizon {
                 return Ok(Ended::Horizon);
             }
-            self.flow.renew(&mut self.y);
+            self.flow.renew(self.t, &mut self.y);
             self.frame.renew(&self.flow);
             explicit &= !stiff;
             first_step = h.filter(|_| explicit);

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use super::flow::CompletionFlow;
 use super::march::March;
 use super::solution::{Diagnostics, Solution, inside};
-use super::symmetric::packed_length;
 use super::{Problem, RTOL, Record, Settings};
 use crate::error::{Error, Result};
 use crate::ode::{Ended, Options, bdf_observed};
@@ -57,7 +56,7 @@ impl Problem {
         let square = |f: &ndarray::Array2<f64>| {
             f.rows().into_iter().map(|r| r.iter().map(|x| x * x).sum::<f64>()).fold(0.0, f64::max)
         };
-        square(&u).max(square(&v)) <= SMALL_START * largest
+        square(&u).max(square(&v)) <= std::env::var("GK_SMALL").map_or(SMALL_START, |x| x.parse().unwrap()) * largest
     }
 
     /// The flow of W and A.
@@ -83,6 +82,9 @@ impl Problem {
             }
             progress(step.t)
         })?;
+        if let Some(breach) = flow.monitor.breach.take() {
+            return Err(failed(breach));
+        }
         if flow.failed() || done.ended == Ended::Interrupted {
             let reason = match done.ended {
                 Ended::Interrupted => "interrupted",
@@ -104,16 +106,16 @@ impl Problem {
         let mut march = March::new(self, settings.weight_decay, settings.rtol);
         let mut solution = Solution::new(self, &march.flow.pattern, settings, self.start()?.invariant);
         let mut recorder = Recorder::new(settings);
-        let mut packed = vec![0.0; packed_length(self.dimension())];
+        let mut packed = vec![0.0; solution.node_length()];
         let mut between = vec![0.0; march.y.len()];
         if recorder.path || recorder.due(0.0).is_some() {
-            let trace = march.frame.node(&march.y, &mut packed);
-            solution.push_node(0.0, &packed, trace);
+            march.frame.node(&march.y, &mut packed);
+            solution.push_node(0.0, &packed);
         }
         let done = march.run(settings.horizon, &mut |step, explicit, frame| {
             let mut push = |t: f64, y: &[f64]| {
-                let trace = frame.node(y, &mut packed);
-                solution.push_node(t, &packed, trace);
+                frame.node(y, &mut packed);
+                solution.push_node(t, &packed);
             };
             if recorder.path {
                 for t in inside(step.t_old, step.t).take(if explicit { usize::MAX } else { 0 }) {

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::kernel::Pattern;
-use super::symmetric::packed_length;
+use super::symmetric::{packed_index, packed_length};
 use super::{Invariant, Problem, Record, Settings};
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
@@ -33,7 +33,7 @@ pub struct Solution {
     problem: Problem,
     /// Where the observed pairs are in a packed matrix, and their values.
     observed: Vec<(usize, f64, f64)>,
-    /// Position, weight, value of each unordered test entry; less the observed value where the pair is.
+    /// Position in a node, weight, value of each unordered test entry; less the observed value where it is a residual.
     test: Vec<(usize, f64, f64)>,
     test_count: f64,
     weight_decay: f64,
@@ -42,7 +42,7 @@ pub struct Solution {
     horizon: f64,
     between: Between,
     times: Vec<f64>,
-    /// A node after another: the packed matrix (residuals at the observed pairs), then the trace of A.
+    /// A node after another: the packed W, the trace of A, and W_p − y_p at the observed pairs with all its digits.
     nodes: Vec<f64>,
     diagnostics: Diagnostics,
 }
@@ -104,20 +104,20 @@ impl Solution {
     pub(super) fn push(&mut self, t: f64, y: &[f64]) {
         let d = self.problem.observations.dimension();
         let (w, a) = y.split_at(packed_length(d));
-        let mut trace = 0.0;
-        let mut at = 0;
-        for i in 0..d {
-            trace += a[at + i];
-            at += i + 1;
-        }
-        self.push_node(t, w, trace);
-    }
-
-    /// Adds a packed matrix, with residuals at the observed pairs, and the trace of A.
-    pub(super) fn push_node(&mut self, t: f64, w: &[f64], trace: f64) {
+        let first = self.nodes.len();
         self.times.push(t);
         self.nodes.extend_from_slice(w);
-        self.nodes.push(trace);
+        self.nodes.push((0..d).map(|i| a[packed_index(i, i)]).sum());
+        for &(at, value, _) in &self.observed {
+            self.nodes.push(w[at]);
+            self.nodes[first + at] += value;
+        }
+    }
+
+    /// Adds a node: the packed W, the trace of A, the residuals at the observed pairs.
+    pub(super) fn push_node(&mut self, t: f64, node: &[f64]) {
+        self.times.push(t);
+        self.nodes.extend_from_slice(node);
     }
 
     /// What was added since the start are whole steps of [`PARTS`] parts.
@@ -166,8 +166,13 @@ impl Solution {
         self.between != Between::Nothing
     }
 
-    fn node_length(&self) -> usize {
-        packed_length(self.problem.observations.dimension()) + 1
+    pub(super) fn node_length(&self) -> usize {
+        self.trace_at() + 1 + self.observed.len()
+    }
+
+    /// Where the trace of A is in a node; the residuals follow.
+    fn trace_at(&self) -> usize {
+        packed_length(self.problem.observations.dimension())
     }
 
     fn node(&self, k: usize) -> &[f64] {
@@ -175,7 +180,7 @@ impl Solution {
         &self.nodes[k * length..(k + 1) * length]
     }
 
-    /// Packed matrix and trace of A at a time.
+    /// A node at any time.
     fn at(&self, t: f64) -> Result<Vec<f64>> {
         check("time", t, |t| t >= 0.0, "at least 0")?;
         // A grid may end an ulp or two past the horizon that it was made from.
@@ -218,8 +223,7 @@ impl Solution {
     /// # Errors
     /// As [`Trajectory::state`].
     pub fn residuals(&self, t: f64) -> Result<Vec<f64>> {
-        let packed = self.at(t)?;
-        Ok(self.observed.iter().map(|o| packed[o.0]).collect())
+        Ok(self.at(t)?.split_off(self.trace_at() + 1))
     }
 
     /// a² = α²e^{−2λt}, or the size of VᵀU from a general start: eigenvalues of W well below it are not
@@ -228,23 +232,17 @@ impl Solution {
         self.invariant.size(self.weight_decay * t)
     }
 
-    fn matrix_of(&self, packed: &[f64]) -> Array2<f64> {
-        let d = self.problem.observations.dimension();
-        let mut w = super::symmetric::to_matrix(packed, d);
-        for (pair, o) in self.problem.observations.pairs().iter().zip(&self.observed) {
-            let entry = packed[o.0] + o.1;
-            w[(pair.row, pair.column)] = entry;
-            w[(pair.column, pair.row)] = entry;
-        }
-        w
+    fn matrix_of(&self, node: &[f64]) -> Array2<f64> {
+        super::symmetric::to_matrix(node, self.problem.observations.dimension())
     }
 
-    fn train_loss(&self, packed: &[f64]) -> f64 {
-        self.observed.iter().map(|&(at, _, weight)| weight * packed[at] * packed[at]).sum()
+    fn train_loss(&self, node: &[f64]) -> f64 {
+        let residuals = &node[self.trace_at() + 1..];
+        self.observed.iter().zip(residuals).map(|(o, s)| o.2 * s * s).sum()
     }
 
-    fn test_loss(&self, packed: &[f64]) -> f64 {
-        let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (packed[at] - x).powi(2)).sum();
+    fn test_loss(&self, node: &[f64]) -> f64 {
+        let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (node[at] - x).powi(2)).sum();
         sum / self.test_count // NaN without test entries
     }
 
@@ -256,14 +254,14 @@ impl Solution {
     }
 }
 
-/// The ordered entries outside Ω whose truth is known, merged to (position in a packed matrix, how many, value
-/// less the observed value of that pair); and how many there are.
+/// The ordered entries outside Ω whose truth is known, merged to (position in a node, how many, value): the mirror
+/// image of an observed entry is a residual, and its value less the observed one; and how many there are.
 fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
     let Some(x) = &problem.truth else { return (Vec::new(), 0.0) };
     let mask = problem.observations.mask();
     let mut observed = std::collections::HashMap::new();
-    for p in problem.observations.pairs() {
-        observed.insert((p.row, p.column), p.value);
+    for (k, p) in problem.observations.pairs().iter().enumerate() {
+        observed.insert((p.row, p.column), (packed_length(x.nrows()) + 1 + k, p.value));
     }
     let mut test = Vec::new();
     let mut count = 0.0;
@@ -273,8 +271,9 @@ fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
             let weight = f64::from(u8::from(known((i, j)))) + f64::from(u8::from(i != j && known((j, i))));
             if weight > 0.0 {
                 let value = if known((i, j)) { x[(i, j)] } else { x[(j, i)] };
-                let seen = observed.get(&(i, j)).copied().unwrap_or(0.0);
-                test.push((super::symmetric::packed_index(i, j), weight, value - seen));
+                let unseen = (packed_index(i, j), 0.0);
+                let (at, seen) = observed.get(&(i, j)).copied().unwrap_or(unseen);
+                test.push((at, weight, value - seen));
                 count += weight;
             }
         }
@@ -310,7 +309,7 @@ impl Trajectory for Solution {
                     Observable::LogTrainLoss => self.train_loss(&packed).ln(),
                     Observable::TestLoss => self.test_loss(&packed),
                     Observable::LogTestLoss => self.test_loss(&packed).ln(),
-                    Observable::ParameterNorm => packed[packed.len() - 1].sqrt(),
+                    Observable::ParameterNorm => packed[self.trace_at()].max(0.0).sqrt(),
                     Observable::NuclearNorm => eigenvalues.iter().map(|v| v.abs()).sum(),
                     Observable::Rank => self.rank(t, &eigenvalues) as f64,
                     // A regression: nothing to classify.

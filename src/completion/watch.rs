@@ -64,6 +64,11 @@ impl Watch {
         self.lowest = Some(self.lowest.map_or(now, |before| before.min(now)));
     }
 
+    /// The state was changed from outside the flow.
+    pub fn restart(&mut self) {
+        self.lowest = None;
+    }
+
     /// Numbers that the exact flow conserves, each with the size that its rounding is relative to; `growth` is what
     /// the decay is undone with.
     pub fn conserved(&mut self, t: f64, now: &[f64], sizes: &[f64], growth: f64) {
