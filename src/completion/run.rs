@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
-use super::march::March;
+use super::march::{March, Stride};
 use super::solution::{Diagnostics, Solution, inside};
 use super::{Problem, RTOL, Record, Settings};
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ impl Problem {
         let square = |f: &ndarray::Array2<f64>| {
             f.rows().into_iter().map(|r| r.iter().map(|x| x * x).sum::<f64>()).fold(0.0, f64::max)
         };
-        square(&u).max(square(&v)) <= std::env::var("GK_SMALL").map_or(SMALL_START, |x| x.parse().unwrap()) * largest
+        square(&u).max(square(&v)) <= SMALL_START * largest
     }
 
     /// The flow of W and A.
@@ -112,7 +112,10 @@ impl Problem {
             march.frame.node(&march.y, &mut packed);
             solution.push_node(0.0, &packed);
         }
-        let done = march.run(settings.horizon, &mut |step, explicit, frame| {
+        let done = march.run(settings.horizon, &mut |Stride { step, explicit, first }, frame| {
+            if recorder.path && first {
+                solution.begin();
+            }
             let mut push = |t: f64, y: &[f64]| {
                 frame.node(y, &mut packed);
                 solution.push_node(t, &packed);
