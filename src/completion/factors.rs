@@ -440,7 +440,7 @@ impl StiffFlow for FactorFlow {
         Ok(())
     }
 
-    /// With the columns frozen, (1 + λh)δ + h S[δs] C = b couples only δs: theory/completion.md (11), (15).
+    /// With the columns frozen, (1 + λh)δ + h S[δs] C = b couples only δs: theory/completion.md (11), (16).
     fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
         let (shift, split, d) = (self.shift, self.split(), self.d());
         let identity = 1.0 + self.weight_decay * shift;
