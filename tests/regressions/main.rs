@@ -1,6 +1,8 @@
 //! Inputs that once had wrong answers, one module a kind, with the right values.
 
 mod certificate_under_the_stability_edge;
+mod completion_default_run;
+mod completion_small_start;
 mod effective_modular_late_nan;
 mod empty_complement_with_noise;
 mod limits_not_separable;
