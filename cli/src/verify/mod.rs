@@ -221,7 +221,7 @@ impl Row {
         let name = output::statement_name(self.source, self.form);
         let mut says = format!("{name}: {} {}", self.quantity, self.side.symbol());
         if !self.note.is_empty() {
-            says = format!("{says}\n  {}", self.note);
+            says = format!("{says}\n– {}", self.note);
         }
         vec![
             says,
