@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
@@ -147,6 +147,10 @@ pub fn write_observations<T: Clock>(path: &Path, observations: &Observations<T>)
 
 /// A table for people.
 pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    format!("{}\n", plain_table(heading, rows))
+}
+
+fn plain_table(heading: &[&str], rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().top_border(line).header_separator(line).bottom_border(line));
@@ -154,6 +158,15 @@ pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     table.set_header(heading.to_vec());
     for row in rows {
         table.add_row(row);
+    }
+    table
+}
+
+/// A table whose first column is text and takes what the others, which are not broken, leave.
+pub fn table_of_text(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = plain_table(heading, rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     format!("{table}\n")
 }
