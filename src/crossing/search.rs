@@ -109,22 +109,32 @@ impl<C: Curve> Search<'_, C> {
         }
     }
 
-    /// The same by asking at times spaced geometrically: any of them is a valid inner end.
+    /// The same by asking at times spaced geometrically, and closer where it begins (ends): any time is a valid
+    /// inner end.
     fn probed(&self, from: C::Time, to: Option<C::Time>) -> Option<C::Time> {
         let mut found = None;
-        let mut t = from;
+        let (mut t, mut before) = (from, None);
         loop {
-            if self.holds(t, Sense::Surely) {
-                found = Some(t);
-                if self.end == End::First {
-                    return found;
+            let holds = self.holds(t, Sense::Surely);
+            match (self.end, holds, before) {
+                (End::First, true, None) => return Some(t),
+                (End::First, true, Some(before)) => {
+                    return Some(self.close_in(|p| !self.counts(p, Sense::Surely, 0.0), before, t).1);
                 }
+                (End::Last, true, _) => found = Some((t, None)),
+                (End::Last, false, _) => {
+                    if let Some((_, after @ None)) = &mut found {
+                        *after = Some(t);
+                    }
+                }
+                _ => {}
             }
             let next = self.beyond(t);
             if next <= t || to.is_some_and(|to| next > to) {
-                return found;
+                let surely = |p| self.counts(p, Sense::Surely, 0.0);
+                return found.map(|(t, after)| after.map_or(t, |after| self.close_in(surely, t, after).0));
             }
-            t = next;
+            (t, before) = (next, Some(t));
         }
     }
 

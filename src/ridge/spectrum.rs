@@ -219,6 +219,14 @@ impl<'a> Spectrum<'a> {
         self.decomposition.eigenvalue_errors()
     }
 
+    /// Bound on the squares of the singular values that count as zero; 0 where none does.
+    pub(crate) fn unseen_square(&self) -> f64 {
+        match self.decomposition.is_deficient() {
+            true => self.backward_error().map_or(0.0, |error| error * error),
+            false => 0.0,
+        }
+    }
+
     pub(crate) fn backward_error(&self) -> Option<f64> {
         self.decomposition.backward_error()
     }

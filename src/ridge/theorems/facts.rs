@@ -145,7 +145,8 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
 
     /// How fast the complement decays.
     pub(super) fn outside_decay(&self) -> Ball {
-        self.decay(Ball::exact(self.lambda))
+        let unseen = self.form.spectrum.unseen_square() / self.n;
+        self.decay(Ball::new(self.lambda, unseen))
     }
 
     /// η in the denominators of (6) to (8): flow time has absorbed it.

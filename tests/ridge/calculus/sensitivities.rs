@@ -216,7 +216,8 @@ fn tangencies_are_flagged() {
                 match distance {
                     d if d >= 1e-13 => assert!(matches!(met, Crossing::At { .. }), "{d:e}: {met:?}"),
                     d if d <= -1e-13 => assert_eq!(met, Crossing::Never, "{d:e}"),
-                    _ => assert!(matches!(met, Crossing::At { .. } | Crossing::Never), "{met:?}"),
+                    // Between neighbouring flow times the loss moves by more than this.
+                    _ => assert!(!matches!(met, Crossing::FromStart), "{met:?}"),
                 }
                 assert!(form.test_sensitivity(least * (1.0 + distance)).unwrap().is_none_or(|s| s.tangent));
             }
