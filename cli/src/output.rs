@@ -4,11 +4,11 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
-use groktime::theorem::{Form, Judged, Outcome, Standing, Verdict};
+use groktime::theorem::{Form, Judged, Outcome, Verdict};
 use groktime::trajectory::{Clock, Table as Observations};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -151,6 +151,10 @@ pub fn write_observations<T: Clock>(path: &Path, observations: &Observations<T>)
 
 /// A table for people.
 pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    format!("{}\n", plain_table(heading, rows))
+}
+
+fn plain_table(heading: &[&str], rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().top_border(line).header_separator(line).bottom_border(line));
@@ -158,6 +162,15 @@ pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     table.set_header(heading.to_vec());
     for row in rows {
         table.add_row(row);
+    }
+    table
+}
+
+/// A table whose first column is text and takes what the others, which are not broken, leave.
+pub fn table_of_text(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = plain_table(heading, rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     format!("{table}\n")
 }
@@ -218,7 +231,10 @@ pub fn crossing_interval<T: Clock>(crossing: Crossing<T>, from_start: i64) -> Va
         Crossing::FromStart => json!([from_start, from_start]),
         Crossing::At { lo, hi, .. } => json!([time_value(lo), time_value(hi)]),
         Crossing::Never => Value::Null,
-        Crossing::Undecided { from } => json!([time_value(from), null]),
+        Crossing::Undecided { lo, hi } => {
+            let lo = lo.map_or(json!(from_start), time_value);
+            json!([lo, hi.map_or(Value::Null, time_value)])
+        }
     }
 }
 
@@ -242,16 +258,10 @@ pub fn crossing_text<T: Clock>(crossing: Crossing<T>) -> String {
 
 /// One row of the table of statements.
 fn statement_row(judged: &Judged) -> Vec<String> {
-    let Verdict { value, measured, at_time, outcome, .. } = judged.verdict;
+    let Verdict { value, measured, at_time, outcome, ref reason, .. } = judged.verdict;
     let statement = &judged.statement;
     let relation = statement.side.symbol();
     let at = at_time.map_or(String::new(), |t| format!(" at {}", short(t)));
-    let reason = match outcome {
-        Outcome::NotApplicable => reasons(judged, Standing::Fails),
-        Outcome::NotEvaluated => reasons(judged, Standing::NotEvaluated),
-        Outcome::Undetermined => reasons(judged, Standing::Open),
-        _ => String::new(),
-    };
     let probability = statement.probability.map_or(String::new(), |p| format!("{:.4}", p.stated));
     vec![
         statement_name(statement.source, statement.form),
@@ -259,7 +269,7 @@ fn statement_row(judged: &Judged) -> Vec<String> {
         format!("{}{at}", short(measured)),
         probability,
         outcome.name().to_owned(),
-        reason,
+        reason.clone().unwrap_or_default(),
     ]
 }
 
@@ -275,21 +285,6 @@ pub fn statement_name(source: &str, form: Form) -> String {
 }
 
 const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
-
-/// The hypotheses that stand in a given way, with what they have and need.
-fn reasons(judged: &Judged, standing: Standing) -> String {
-    let all = judged.statement.hypotheses.iter().filter(|h| h.standing == standing);
-    let texts: Vec<String> = all
-        .map(|h| match (h.have, h.need) {
-            (Some(have), Some(need)) => format!("{}: has {}, needs {}", h.name, short(have), short(need)),
-            _ => h.name.to_owned(),
-        })
-        .collect();
-    match (texts.is_empty(), standing) {
-        (true, Standing::NotEvaluated) => "failed in this one draw: judged by its rate (verify)".into(),
-        _ => texts.join("; "),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ pub fn to_python<'py>(py: Python<'py>, all: &[Judged]) -> PyResult<Bound<'py, Py
 }
 
 fn statement<'py>(py: Python<'py>, judged: &Judged) -> PyResult<Bound<'py, PyDict>> {
-    let Judged { statement, verdict } = judged;
+    let Judged { statement, verdict, .. } = judged;
     let dict = PyDict::new(py);
     dict.set_item("source", statement.source)?;
     let form = match statement.form {
@@ -25,8 +25,10 @@ fn statement<'py>(py: Python<'py>, judged: &Judged) -> PyResult<Bound<'py, PyDic
     dict.set_item("measured", verdict.measured)?;
     dict.set_item("slack", verdict.slack)?;
     dict.set_item("rounding", verdict.rounding)?;
+    dict.set_item("tight", verdict.tight)?;
     dict.set_item("at_time", verdict.at_time)?;
     dict.set_item("outcome", verdict.outcome.name())?;
+    dict.set_item("reason", verdict.reason.as_deref())?;
     dict.set_item("probability", statement.probability.map(|p| p.stated))?;
     dict.set_item("exact_probability", statement.probability.and_then(|p| p.exact))?;
     let hypotheses = statement.hypotheses.iter().map(|h| {

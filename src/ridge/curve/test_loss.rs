@@ -1,7 +1,5 @@
 //! The test loss in whichever form the population allows.
 
-use std::cmp::Ordering;
-
 use super::{Alternating, QuadraticForm, SumOfSquares};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::trajectory::Clock;
@@ -36,6 +34,26 @@ impl<T: Clock> TestLoss<T> {
     }
 }
 
+impl<T: Clock> TestLoss<T> {
+    /// ln of the value and a bound on its error.
+    pub fn ln_bounds(&self, t: T) -> Option<(f64, f64)> {
+        match self {
+            TestLoss::Sum(sum) => Some(sum.ln_bounds(t)),
+            TestLoss::Form(form) => Some(form.ln_bounds(t)),
+            TestLoss::Undefined => None,
+        }
+    }
+
+    /// The value of the minimiser, whether or not the trajectory tends to it.
+    pub fn at_minimiser(&self) -> Option<Point> {
+        match self {
+            TestLoss::Sum(sum) => Some(sum.at_minimiser()),
+            TestLoss::Form(form) => Some(form.at_minimiser()),
+            TestLoss::Undefined => None,
+        }
+    }
+}
+
 impl<T: Clock> Curve for TestLoss<T> {
     type Time = T;
 
@@ -51,7 +69,9 @@ impl<T: Clock> Curve for TestLoss<T> {
         match self {
             TestLoss::Sum(sum) => sum.enclose(from, to),
             TestLoss::Form(form) => form.enclose(from, to),
-            TestLoss::Undefined => Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown },
+            TestLoss::Undefined => {
+                Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown, rounding: 0.0 }
+            }
         }
     }
 
@@ -68,14 +88,6 @@ impl<T: Clock> Curve for TestLoss<T> {
             TestLoss::Sum(sum) => sum.settled(from),
             TestLoss::Form(form) => form.settled(from),
             TestLoss::Undefined => true,
-        }
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        match self {
-            TestLoss::Sum(sum) => sum.approach(threshold),
-            TestLoss::Form(form) => form.approach(threshold),
-            TestLoss::Undefined => None,
         }
     }
 }
