@@ -157,8 +157,9 @@ fn a_few_eigenvalues_of_many_symbols() {
     refused(&["effective", "--symbols", "10", "--full", "--smallest", "11"], &["between 1 and p"]);
     refused(&["effective", "--group", "s3", "--full", "--smallest", "3"], &["commutative"]);
     // What would not fit is refused before it is drawn.
-    refused(&["effective", "--symbols", "20000", "--full"], &["--smallest 3"]);
-    refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], &["--no-proof"]);
+    refused(&["effective", "--symbols", "20000", "--full", "--memory", "4GB"], &["--smallest 3"]);
+    let few = ["effective", "--symbols", "20000", "--full", "--smallest", "3", "--memory", "4GB"];
+    refused(&few, &["--no-proof"]);
     refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], &["--memory"]);
     refused(
         &["effective", "--symbols", "1000", "--full", "--memory", "8MB"],
