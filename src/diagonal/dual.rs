@@ -225,6 +225,24 @@ impl<'a> DualFlow<'a> {
         span.dropped * pull * (s - self.settled_at)
     }
 
+    /// Adds up what rounding has done over the step that ends at s.
+    fn tally(&mut self, s: f64, t: f64) {
+        let dropped = self.dropped(s, t);
+        self.noise.add_dropped(dropped);
+        if self.noise.is_silent() {
+            return;
+        }
+        let front =
+            f64::EPSILON * (s - self.settled_at) * self.clock.rate(s) * self.net().dual_rate(t);
+        let DualFlow { problem, basis, newton, noise, settled, sums, .. } = self;
+        noise.add_step(problem, basis, settled, sums, front, |step| newton.solve(basis, step));
+    }
+
+    /// What rounding may have moved z by, in its units.
+    fn rounding(&self) -> f64 {
+        self.noise.total(&self.basis, &self.scale.units, self.scale.unit)
+    }
+
     /// Σ s_i ∂𝓛/∂f_i of each row at the last right-hand side.
     fn gather_slopes(&mut self) {
         let (samples, loss) = (self.outputs.len() as f64, self.problem.loss);
@@ -329,8 +347,7 @@ impl Flow for DualFlow<'_> {
     fn accepted(&mut self, s: f64, q: &mut [f64]) -> Action {
         self.settled.copy_from_slice(&self.outputs);
         let t = self.clock.t(s);
-        let dropped = self.dropped(s, t);
-        self.noise.add_step(dropped);
+        self.tally(s, t);
         self.settled_at = s;
         let net = &self.nets[self.nets.len() - 1];
         if self.watch.step(self.problem, net, t, &self.settled) {
@@ -344,7 +361,7 @@ impl Flow for DualFlow<'_> {
         let ageing = net.age(t) >= EPOCH;
         // z moves by no more than q does.
         if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
-            return match self.watch.budget(self.noise.total(), self.scale.unit, t) {
+            return match self.watch.budget(self.rounding(), t) {
                 true => Action::Stop,
                 false => Action::Continue,
             };
@@ -356,7 +373,7 @@ impl Flow for DualFlow<'_> {
         let drowned = !matches!(self.basis.kind, Kind::Own(_))
             && f64::EPSILON * length > DROWNED * self.scale.unit.abs();
         if self.watch.inside(self.scale.unit, drowned.then_some(length), t)
-            || self.watch.budget(self.noise.total(), self.scale.unit, t)
+            || self.watch.budget(self.rounding(), t)
         {
             return Action::Stop;
         }

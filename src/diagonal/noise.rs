@@ -19,8 +19,10 @@ pub(super) struct Noise {
     signs: [Vec<f64>; 3],
     /// ν of each unknown.
     floor: Vec<f64>,
-    /// Sum of the largest ν over the steps.
-    total: f64,
+    /// What rounding with each pattern has made of q since the start, as far as the steps have not damped it.
+    drift: [Vec<f64>; 3],
+    /// What was dropped from the span of the data would have moved z by.
+    dropped: f64,
     step: Vec<f64>,
 }
 
@@ -37,7 +39,8 @@ impl Noise {
         Noise {
             signs: [pattern(), pattern(), pattern()],
             floor: vec![0.0; basis.dimension],
-            total: 0.0,
+            drift: [0; 3].map(|_| vec![0.0; if silent { 0 } else { basis.dimension }]),
+            dropped: 0.0,
             step: vec![0.0; basis.dimension],
         }
     }
@@ -60,10 +63,7 @@ impl Noise {
         let factor = front / outputs.len() as f64;
         floor.fill(0.0);
         for signs in signs.iter() {
-            let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
-            let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
-            basis.rows.gather(errors, true, sums);
-            basis.pull(sums, step);
+            errors(problem, basis, outputs, sums, factor, signs, step);
             solve(step);
             floor.iter_mut().zip(step.iter()).for_each(|(floor, x)| *floor = floor.max(x.abs()));
         }
@@ -85,19 +85,61 @@ impl Noise {
         sizes.iter_mut().zip(&self.floor).for_each(|(size, floor)| *size += ALLOWED * floor / rtol);
     }
 
-    /// A step was made, over which parts of the rows that count as rounding would have moved z by `dropped`.
-    pub(super) fn add_step(&mut self, dropped: f64) {
-        self.total += dropped + self.floor.iter().fold(0.0, |most: f64, x| x.max(most));
+    /// A step was made: E ← (I + cκAH)⁻¹(E + hκCᵀ(σ ∘ ε|ρ|)) for each pattern, `front` being εhκ. Rounding adds up
+    /// only along what nothing pulls back.
+    pub(super) fn add_step(
+        &mut self,
+        problem: &Problem,
+        basis: &Basis<'_>,
+        outputs: &[f64],
+        sums: &mut [f64],
+        front: f64,
+        mut solve: impl FnMut(&mut [f64]),
+    ) {
+        let Noise { signs, drift, step, .. } = self;
+        let factor = front / outputs.len() as f64;
+        for (signs, drift) in signs.iter().zip(drift) {
+            errors(problem, basis, outputs, sums, factor, signs, step);
+            drift.iter_mut().zip(step.iter()).for_each(|(drift, x)| *drift += x);
+            solve(drift);
+        }
     }
 
-    /// What rounding may have moved z by since the start.
-    pub(super) fn total(&self) -> f64 {
-        self.total
+    /// Parts of the rows that count as rounding would have moved z by so much.
+    pub(super) fn add_dropped(&mut self, dropped: f64) {
+        self.dropped += dropped;
+    }
+
+    /// What rounding may have moved z by since the start, in units of z.
+    pub(super) fn total(&self, basis: &Basis<'_>, units: &[f64], unit: f64) -> f64 {
+        let own = matches!(basis.kind, Kind::Own(_));
+        let largest = |drift: &Vec<f64>| match own {
+            true => drift.iter().zip(units).fold(0.0_f64, |most, (x, unit)| most.max(x.abs() / unit)),
+            false => drift.iter().map(|x| x * x).sum::<f64>().sqrt() / unit,
+        };
+        self.dropped / unit + self.drift.iter().map(largest).fold(0.0, f64::max)
     }
 
     /// In the variables of the next epoch.
     pub(super) fn rescale(&mut self, scale: f64) {
         self.floor.iter_mut().for_each(|x| *x *= scale);
-        self.total *= scale;
+        self.drift.iter_mut().flatten().for_each(|x| *x *= scale);
+        self.dropped *= scale;
     }
+}
+
+/// Cᵀ(σ ∘ ε|ρ|), `factor` being ε/n times what it is multiplied by.
+fn errors(
+    problem: &Problem,
+    basis: &Basis<'_>,
+    outputs: &[f64],
+    sums: &mut [f64],
+    factor: f64,
+    signs: &[f64],
+    out: &mut [f64],
+) {
+    let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
+    let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
+    basis.rows.gather(errors, true, sums);
+    basis.pull(sums, out);
 }

@@ -18,6 +18,9 @@ use crate::ode::Statistics;
 /// How much larger than the tolerance a breach is.
 const ROOM: f64 = 100.0;
 
+/// What rounding may move ln(u/v) by.
+const DROWNED_BY_ROUNDING: f64 = 1e-3;
+
 /// Relative difference of Simpson's rule from itself on halves of the step, from which on it is not believed.
 const RESOLVED: f64 = 0.03;
 
@@ -85,15 +88,15 @@ impl Watch {
         ))
     }
 
-    /// Whether rounding alone may have moved the net.
-    pub(super) fn budget(&mut self, total: f64, unit: f64, t: f64) -> bool {
-        if total <= 1e-3 * unit {
+    /// Whether rounding alone may have moved the net: z by so many of its units.
+    pub(super) fn budget(&mut self, total: f64, t: f64) -> bool {
+        if total <= DROWNED_BY_ROUNDING {
             return false;
         }
         self.fail(format!(
             "at t = {t:e} rounding alone may have moved ln(u/v) by {:e}: labels that no weights fit, on data dependent to \
              within rounding, leave nothing else",
-            total / unit
+            total
         ))
     }
 
