@@ -11,6 +11,10 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
     const NAME: &'static str;
     /// The start.
     const ZERO: Self;
+    /// The last time of the clock: 2⁶⁴ − 1 steps, or the largest finite number.
+    const LAST: Self;
+    /// Whether time is counted in whole steps, so that nothing happens between neighbouring times.
+    const STEPS: bool;
 
     /// As a real number (rounded above 2⁵³ steps).
     fn as_f64(self) -> f64;
@@ -18,6 +22,8 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
     fn from_f64(t: f64) -> Self;
     /// Exactly so many steps (as flow time: as many units).
     fn from_steps(steps: u64) -> Self;
+    /// The number of steps; `None` for flow.
+    fn steps(self) -> Option<u64>;
     /// Whether an odd number of steps has been made (never for flow).
     fn is_odd(self) -> bool;
     /// A time strictly between, near the middle on a logarithmic axis; `None` when there is none that
@@ -32,6 +38,8 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
 impl Clock for u64 {
     const NAME: &'static str = "gd";
     const ZERO: u64 = 0;
+    const LAST: u64 = u64::MAX;
+    const STEPS: bool = true;
 
     fn as_f64(self) -> f64 {
         self as f64
@@ -41,6 +49,9 @@ impl Clock for u64 {
     }
     fn from_steps(steps: u64) -> u64 {
         steps
+    }
+    fn steps(self) -> Option<u64> {
+        Some(self)
     }
     fn is_odd(self) -> bool {
         self % 2 == 1
@@ -68,6 +79,8 @@ impl Clock for u64 {
 impl Clock for f64 {
     const NAME: &'static str = "flow";
     const ZERO: f64 = 0.0;
+    const LAST: f64 = f64::MAX;
+    const STEPS: bool = false;
 
     fn as_f64(self) -> f64 {
         self
@@ -77,6 +90,9 @@ impl Clock for f64 {
     }
     fn from_steps(steps: u64) -> f64 {
         steps as f64
+    }
+    fn steps(self) -> Option<u64> {
+        None
     }
     fn is_odd(self) -> bool {
         false
@@ -230,6 +246,20 @@ pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
     times.push(last);
     times.dedup_by(|b, a| b <= a);
     times
+}
+
+/// Times that part the span from 0 to the horizon evenly, both included: the last is the horizon itself and none is
+/// past it, which `horizon·k/parts` alone does not promise.
+///
+/// ```
+/// use groktime::trajectory::even_times;
+/// let horizon = 3.0 * 100_f64.ln() / 1e-3;
+/// let times = even_times(horizon, 12);
+/// assert_eq!((times.len(), times[0], times[12]), (13, 0.0, horizon));
+/// ```
+pub fn even_times(horizon: f64, parts: u32) -> Vec<f64> {
+    let part = |k: u32| horizon * (f64::from(k) / f64::from(parts));
+    (0..parts).map(|k| part(k).min(horizon)).chain([horizon]).collect()
 }
 
 /// Removes the last digits' noise, so that 10³ computed by powers is 1000 and not 999.999….

@@ -163,6 +163,8 @@ fn informative_is_what_could_have_failed() {
     assert!(!judge("error", Side::Upper, 1.2, 0.3, 0.0), "an error is at most 1");
     assert!(!judge("error", Side::Upper, 0.7, 0.0, 0.0), "no error at all is below everything");
     assert!(!judge("train_loss_limit", Side::Upper, 0.0, 0.0, 0.0));
+    assert!(judge("log_train_loss", Side::Upper, 0.0, 0.0, 1e-13), "a loss of 1");
+    assert!(judge("error of s, in units", Side::Upper, 1.0, 0.2, 0.0), "no share");
     assert!(!judge("slope", Side::Equal, 0.69, 0.1, 0.76), "an allowance larger than the claim");
     assert!(judge("log_train_loss", Side::Upper, -3.0, -4.0, 1e-9));
     let wide = scalar(Side::Lower, 2.0).judge(3.0, 0.0);

@@ -144,8 +144,12 @@ fn representations() -> Result<Vec<Instance>, Failure> {
 
 fn systems() -> Result<Vec<Instance>, Failure> {
     let mut instances = Vec::new();
-    let pairs =
-        [(0.1, 1.0, 0.0, 1.0, 0.5, 60.0), (1.0, 0.2, 0.0, 0.5, 1.0, 60.0), (0.3, 1.0, 0.05, 1.0, 0.8, 600.0)];
+    let pairs = [
+        (0.1, 1.0, 0.0, 1.0, 0.5, 60.0),
+        (1.0, 0.2, 0.0, 0.5, 1.0, 60.0),
+        (0.3, 1.0, 0.05, 1.0, 0.8, 600.0),
+        (1.0, 0.5, 0.2, 1.0, 1.0, 100.0),
+    ];
     for (decoder_rate, embedding_rate, decay, a, r, time) in pairs {
         let system = TwoBody { decoder_rate, embedding_rate, decay };
         let name = format!("η_A = {decoder_rate}, η_x = {embedding_rate}, γ = {decay}");

@@ -146,27 +146,27 @@ impl Verified {
     }
 
     fn text(&self) -> String {
-        let several = self.0.len() > 1;
-        let mut heading = vec!["statement", "bounds", "instances", "fails", "closest", "outcome", "note"];
-        let mut cells: Vec<Vec<String>> = self.rows().map(|(_, row)| row.cells()).collect();
         let title = match &self.0[..] {
             [(model, _)] => format!("the {} model (arXiv {})", model.name, model.paper),
             _ => "all models".to_owned(),
         };
-        if several {
-            heading.insert(0, "model");
-            for (cells, (model, _)) in cells.iter_mut().zip(self.rows()) {
-                cells.insert(0, model.name.to_owned());
+        let mut tables = String::new();
+        for (model, rows) in &self.0 {
+            if self.0.len() > 1 {
+                tables += &format!("\n{} (arXiv {})\n", model.name, model.paper);
             }
+            let cells = rows.iter().map(Row::cells).collect();
+            tables +=
+                &output::table_of_text(&["statement", "instances", "fails", "closest", "outcome"], cells);
         }
         let count = |outcome| self.rows().filter(|(_, row)| row.outcome == outcome).count();
         format!(
-            "Statements of {title} against exact trajectories\n{}\
-             instances: informative/applicable/all. Applicable: all hypotheses hold. Informative: the claim could have failed.\n\
+            "Statements of {title} against exact trajectories\n{tables}\
+             instances: informative/applicable/all. Applicable: all hypotheses hold.\n\
+             Informative: the claim could have failed.\n\
              closest: smallest distance to the bound, in clock units or natural logarithms.\n\
              [derived]: our own form, or the limit η → 0 of a printed one under the flow clock.\n\
              {} hold, {} violated, {} known errata, {} undetermined, {} not applicable or not evaluated\n",
-            output::table(&heading, cells),
             count(Outcome::Holds),
             count(Outcome::Violated),
             count(Outcome::KnownErratum),
@@ -216,10 +216,15 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
 }
 
 impl Row {
+    /// What is claimed, and under it what is to be said of it; and the numbers.
     fn cells(&self) -> Vec<String> {
+        let name = output::statement_name(self.source, self.form);
+        let mut says = format!("{name}: {} {}", self.quantity, self.side.symbol());
+        if !self.note.is_empty() {
+            says = format!("{says}\n– {}", self.note);
+        }
         vec![
-            output::statement_name(self.source, self.form),
-            format!("{} {}", self.quantity, self.side.symbol()),
+            says,
             format!("{}/{}/{}", self.informative, self.applicable, self.instances),
             match self.rate {
                 Some(rate) => format!("{}/{}", rate.failures, rate.draws),
@@ -227,7 +232,6 @@ impl Row {
             },
             self.worst_slack.map_or("–".to_owned(), short),
             self.outcome.name().to_owned(),
-            self.note.clone(),
         ]
     }
 
