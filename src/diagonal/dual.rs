@@ -232,15 +232,15 @@ impl<'a> DualFlow<'a> {
         if self.noise.is_silent() {
             return;
         }
-        let front =
-            f64::EPSILON * (s - self.settled_at) * self.clock.rate(s) * self.net().dual_rate(t);
+        let front = f64::EPSILON * (s - self.settled_at) * self.clock.rate(s) * self.net().dual_rate(t);
         let DualFlow { problem, basis, newton, noise, settled, sums, .. } = self;
         noise.add_step(problem, basis, settled, sums, front, |step| newton.solve(basis, step));
     }
 
     /// What rounding may have moved z by, in its units.
-    fn rounding(&self) -> f64 {
-        self.noise.total(&self.basis, &self.scale.units, self.scale.unit)
+    fn rounding(&mut self) -> f64 {
+        let DualFlow { problem, basis, noise, scale, z, dual, .. } = self;
+        noise.total(basis, &scale.units, scale.unit, |drift, z| basis.image(problem, drift, z, dual), z)
     }
 
     /// Σ s_i ∂𝓛/∂f_i of each row at the last right-hand side.
@@ -361,7 +361,8 @@ impl Flow for DualFlow<'_> {
         let ageing = net.age(t) >= EPOCH;
         // z moves by no more than q does.
         if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
-            return match self.watch.budget(self.rounding(), t) {
+            let rounding = self.rounding();
+            return match self.watch.budget(rounding, t) {
                 true => Action::Stop,
                 false => Action::Continue,
             };
@@ -372,16 +373,18 @@ impl Flow for DualFlow<'_> {
         let length = q.iter().map(|x| x * x).sum::<f64>().sqrt();
         let drowned = !matches!(self.basis.kind, Kind::Own(_))
             && f64::EPSILON * length > DROWNED * self.scale.unit.abs();
-        if self.watch.inside(self.scale.unit, drowned.then_some(length), t)
-            || self.watch.budget(self.rounding(), t)
-        {
+        let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
+        self.noise.follow(&self.basis, &self.scale.units);
+        let inside = self.watch.inside(self.scale.unit, drowned.then_some(length), t);
+        let rounding = if inside { 0.0 } else { self.rounding() };
+        if inside || self.watch.budget(rounding, t) {
             return Action::Stop;
         }
-        let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
         if !ageing && taken <= TAKEN {
             return Action::Continue;
         }
-        let (next, scale) = net.rebased(t, &self.z);
+        self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
+        let (next, scale) = self.net().rebased(t, &self.z);
         self.z.fill(0.0);
         self.scale.measure(&next, &self.z, true);
         self.scale.seen.fill(0.0);

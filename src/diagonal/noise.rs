@@ -14,6 +14,9 @@ const ALLOWED: f64 = 100.0;
 /// … as long as they are below this part of a unit of z.
 const LARGEST: f64 = 1e-3;
 
+/// What rounding may move z by, in its units: a run that it may have moved more is ill-posed to rounding.
+pub(super) const BEARABLE: f64 = 1e-3;
+
 pub(super) struct Noise {
     /// None for rows that are independent and distinct: nothing cancels there.
     signs: [Vec<f64>; 3],
@@ -21,6 +24,8 @@ pub(super) struct Noise {
     floor: Vec<f64>,
     /// What rounding with each pattern has made of q since the start, as far as the steps have not damped it.
     drift: [Vec<f64>; 3],
+    /// Units of z when it was last added to.
+    units: Vec<f64>,
     /// What was dropped from the span of the data would have moved z by.
     dropped: f64,
     step: Vec<f64>,
@@ -40,6 +45,7 @@ impl Noise {
             signs: [pattern(), pattern(), pattern()],
             floor: vec![0.0; basis.dimension],
             drift: [0; 3].map(|_| vec![0.0; if silent { 0 } else { basis.dimension }]),
+            units: Vec::new(),
             dropped: 0.0,
             step: vec![0.0; basis.dimension],
         }
@@ -85,6 +91,22 @@ impl Noise {
         sizes.iter_mut().zip(&self.floor).for_each(|(size, floor)| *size += ALLOWED * floor / rtol);
     }
 
+    /// What has moved an escape moves it in time: as the unit of a coordinate shrinks towards its escape, what was
+    /// a part of the unit stays that part.
+    pub(super) fn follow(&mut self, basis: &Basis<'_>, units: &[f64]) {
+        if !matches!(basis.kind, Kind::Own(_)) {
+            return;
+        }
+        if self.units.len() == units.len() {
+            for (k, (before, now)) in self.units.iter().zip(units).enumerate() {
+                let part = (now / before).min(1.0);
+                self.drift.iter_mut().for_each(|drift| drift[k] *= part);
+            }
+        }
+        self.units.clear();
+        self.units.extend_from_slice(units);
+    }
+
     /// A step was made: E ← (I + cκAH)⁻¹(E + hκCᵀ(σ ∘ ε|ρ|)) for each pattern, `front` being εhκ. Rounding adds up
     /// only along what nothing pulls back.
     pub(super) fn add_step(
@@ -110,20 +132,38 @@ impl Noise {
         self.dropped += dropped;
     }
 
-    /// What rounding may have moved z by since the start, in units of z.
-    pub(super) fn total(&self, basis: &Basis<'_>, units: &[f64], unit: f64) -> f64 {
-        let own = matches!(basis.kind, Kind::Own(_));
-        let largest = |drift: &Vec<f64>| match own {
-            true => drift.iter().zip(units).fold(0.0_f64, |most, (x, unit)| most.max(x.abs() / unit)),
-            false => drift.iter().map(|x| x * x).sum::<f64>().sqrt() / unit,
-        };
-        self.dropped / unit + self.drift.iter().map(largest).fold(0.0, f64::max)
+    /// What rounding may have moved z by since the start, in units of z; `image` makes z of the unknowns.
+    pub(super) fn total(
+        &self,
+        basis: &Basis<'_>,
+        units: &[f64],
+        unit: f64,
+        mut image: impl FnMut(&[f64], &mut [f64]),
+        z: &mut [f64],
+    ) -> f64 {
+        let worst = |z: &[f64]| z.iter().zip(units).fold(0.0_f64, |most, (x, unit)| most.max(x.abs() / unit));
+        let mut total = 0.0_f64;
+        for drift in &self.drift {
+            let length = drift.iter().map(|x| x * x).sum::<f64>().sqrt() / unit;
+            let part = match basis.kind {
+                Kind::Own(_) => worst(drift),
+                // No coordinate of z moves by more than all together; which ones do is looked at when it matters.
+                _ if length <= BEARABLE => length,
+                _ => {
+                    image(drift, z);
+                    worst(z)
+                }
+            };
+            total = total.max(part);
+        }
+        self.dropped / unit + total
     }
 
     /// In the variables of the next epoch.
     pub(super) fn rescale(&mut self, scale: f64) {
         self.floor.iter_mut().for_each(|x| *x *= scale);
         self.drift.iter_mut().flatten().for_each(|x| *x *= scale);
+        self.units.iter_mut().for_each(|x| *x *= scale);
         self.dropped *= scale;
     }
 }

@@ -11,15 +11,13 @@
 //! u_k^{2−L} + v_k^{2−L} in the epoch's units, are constant by construction: the net is computed from them.
 
 use super::net::Net;
+use super::noise::BEARABLE;
 use super::{Loss, Problem, Run};
 use crate::error::{Error, Result};
 use crate::ode::Statistics;
 
 /// How much larger than the tolerance a breach is.
 const ROOM: f64 = 100.0;
-
-/// What rounding may move ln(u/v) by.
-const DROWNED_BY_ROUNDING: f64 = 1e-3;
 
 /// Relative difference of Simpson's rule from itself on halves of the step, from which on it is not believed.
 const RESOLVED: f64 = 0.03;
@@ -90,7 +88,7 @@ impl Watch {
 
     /// Whether rounding alone may have moved the net: z by so many of its units.
     pub(super) fn budget(&mut self, total: f64, t: f64) -> bool {
-        if total <= DROWNED_BY_ROUNDING {
+        if total <= BEARABLE {
             return false;
         }
         self.fail(format!(
