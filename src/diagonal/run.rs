@@ -99,6 +99,12 @@ impl<'p> Run<'p> {
         &self.settings
     }
 
+    /// Breaks the run, for tests of what watches it.
+    #[cfg(test)]
+    pub(super) fn exchange_nets(&mut self, net: impl Fn(&Net) -> Net) {
+        self.nets.iter_mut().for_each(|old| *old = net(old));
+    }
+
     /// The data, labels and loss.
     pub fn problem(&self) -> &'p Problem {
         self.problem

@@ -203,3 +203,74 @@ fn breach(t: f64, size: f64, room: f64, what: &str) -> Error {
     let detail = format!("at t = {t:e} {what}: by {size:e}, where the tolerance explains {room:e}");
     Error::Numerical { method: "dual flow", detail }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::data::Design;
+    use crate::diagonal::{Init, Settings};
+
+    fn problem() -> Problem {
+        let x = Design::new(array![[1.0, 0.5, -1.0], [-0.5, 1.0, 0.25]].view()).expect("valid");
+        Problem::new(x, vec![1.0, -1.0], Loss::Squared).expect("valid")
+    }
+
+    #[test]
+    fn a_loss_that_rises_is_a_breach_with_its_time_and_size() {
+        let problem = problem();
+        let net = Net::new(&Init::Symmetric(1.0), 3, 1e-3);
+        let begun = || {
+            let mut watch = Watch::new(1e-8);
+            watch.begin(&problem, &[0.0, 0.0]);
+            watch
+        };
+        // Falling, and rising by what decay explains: λLc = 1e-3·3·1/2 a unit of time.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
+        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995]));
+        assert!(watch.breach().is_ok());
+        // Rising by more than it explains.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
+        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49]));
+        let message = watch.breach().expect_err("risen").to_string();
+        assert!(message.contains("t = 2e0") && message.contains("risen by 8."), "{message}");
+        let mut watch = begun();
+        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0]));
+    }
+
+    #[test]
+    fn brackets_outside_their_domain_and_rounding_are_breaches() {
+        for (unit, drowned, good) in [(1.0, None, true), (-1e-3, None, false), (f64::NAN, None, false)] {
+            let mut watch = Watch::new(1e-8);
+            assert_eq!(watch.inside(unit, drowned, 3.0), !good);
+            assert_eq!(watch.breach().is_ok(), good);
+        }
+        assert!(Watch::new(1e-8).inside(1e-12, Some(1.0), 3.0));
+        assert!(!Watch::new(1e-8).budget(0.5 * BEARABLE, 3.0));
+        assert!(Watch::new(1e-8).budget(2.0 * BEARABLE, 3.0));
+    }
+
+    #[test]
+    fn a_net_that_is_not_the_one_integrated_breaks_the_energy() {
+        let problem = problem();
+        for (depth, alpha) in [(2, 1.0), (3, 0.5), (4, 2.0)] {
+            let init = Init::Symmetric(alpha);
+            let settings = Settings {
+                depth,
+                init: init.clone(),
+                weight_decay: 1e-2,
+                horizon: 30.0,
+                ..Settings::default()
+            };
+            let mut run = problem.integrate(&settings).expect("solved");
+            let statistics = run.statistics();
+            assert!(check_energy(&run, statistics).is_ok());
+            run.exchange_nets(|_| Net::new(&init, depth, 1.3e-2));
+            let message = check_energy(&run, statistics).expect_err("another decay").to_string();
+            assert!(message.contains("regularised loss"), "{message}");
+        }
+    }
+}
