@@ -1,4 +1,4 @@
-//! Newton's system (I + cκAH) x = b of an implicit step, A = CᵀDC and H = R S Rᵀ (`theory/diagonal.md`, (D10)).
+//! Newton's system (I + cκAH) x = b of an implicit step, A = CᵀDC and H = R S Rᵀ (`theory/diagonal.md`, (D9')).
 //!
 //! | basis | form that subtracts nothing | factored |
 //! |---|---|---|

@@ -11,6 +11,7 @@
 //! u_k^{2−L} + v_k^{2−L} in the epoch's units, are constant by construction: the net is computed from them.
 
 use super::net::Net;
+use super::noise::BEARABLE;
 use super::{Loss, Problem, Run};
 use crate::error::{Error, Result};
 use crate::ode::Statistics;
@@ -85,15 +86,15 @@ impl Watch {
         ))
     }
 
-    /// Whether rounding alone may have moved the net.
-    pub(super) fn budget(&mut self, total: f64, unit: f64, t: f64) -> bool {
-        if total <= 1e-3 * unit {
+    /// Whether rounding alone may have moved the net: z by so many of its units.
+    pub(super) fn budget(&mut self, total: f64, t: f64) -> bool {
+        if total <= BEARABLE {
             return false;
         }
         self.fail(format!(
             "at t = {t:e} rounding alone may have moved ln(u/v) by {:e}: labels that no weights fit, on data dependent to \
              within rounding, leave nothing else",
-            total / unit
+            total
         ))
     }
 
@@ -201,4 +202,75 @@ pub(super) fn check_energy(run: &Run<'_>, statistics: Statistics) -> Result<()> 
 fn breach(t: f64, size: f64, room: f64, what: &str) -> Error {
     let detail = format!("at t = {t:e} {what}: by {size:e}, where the tolerance explains {room:e}");
     Error::Numerical { method: "dual flow", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::data::Design;
+    use crate::diagonal::{Init, Settings};
+
+    fn problem() -> Problem {
+        let x = Design::new(array![[1.0, 0.5, -1.0], [-0.5, 1.0, 0.25]].view()).expect("valid");
+        Problem::new(x, vec![1.0, -1.0], Loss::Squared).expect("valid")
+    }
+
+    #[test]
+    fn a_loss_that_rises_is_a_breach_with_its_time_and_size() {
+        let problem = problem();
+        let net = Net::new(&Init::Symmetric(1.0), 3, 1e-3);
+        let begun = || {
+            let mut watch = Watch::new(1e-8);
+            watch.begin(&problem, &[0.0, 0.0]);
+            watch
+        };
+        // Falling, and rising by what decay explains: λLc = 1e-3·3·1/2 a unit of time.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
+        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995]));
+        assert!(watch.breach().is_ok());
+        // Rising by more than it explains.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
+        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49]));
+        let message = watch.breach().expect_err("risen").to_string();
+        assert!(message.contains("t = 2e0") && message.contains("risen by 8."), "{message}");
+        let mut watch = begun();
+        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0]));
+    }
+
+    #[test]
+    fn brackets_outside_their_domain_and_rounding_are_breaches() {
+        for (unit, drowned, good) in [(1.0, None, true), (-1e-3, None, false), (f64::NAN, None, false)] {
+            let mut watch = Watch::new(1e-8);
+            assert_eq!(watch.inside(unit, drowned, 3.0), !good);
+            assert_eq!(watch.breach().is_ok(), good);
+        }
+        assert!(Watch::new(1e-8).inside(1e-12, Some(1.0), 3.0));
+        assert!(!Watch::new(1e-8).budget(0.5 * BEARABLE, 3.0));
+        assert!(Watch::new(1e-8).budget(2.0 * BEARABLE, 3.0));
+    }
+
+    #[test]
+    fn a_net_that_is_not_the_one_integrated_breaks_the_energy() {
+        let problem = problem();
+        for (depth, alpha) in [(2, 1.0), (3, 0.5), (4, 2.0)] {
+            let init = Init::Symmetric(alpha);
+            let settings = Settings {
+                depth,
+                init: init.clone(),
+                weight_decay: 1e-2,
+                horizon: 30.0,
+                ..Settings::default()
+            };
+            let mut run = problem.integrate(&settings).expect("solved");
+            let statistics = run.statistics();
+            assert!(check_energy(&run, statistics).is_ok());
+            run.exchange_nets(|_| Net::new(&init, depth, 1.3e-2));
+            let message = check_energy(&run, statistics).expect_err("another decay").to_string();
+            assert!(message.contains("regularised loss"), "{message}");
+        }
+    }
 }

@@ -3,6 +3,11 @@
 mod certificate_under_the_stability_edge;
 mod completion_default_run;
 mod completion_small_start;
+mod diagonal_depth6_large_alpha;
+mod diagonal_energy_identity;
+mod diagonal_inconsistent_drift;
+mod diagonal_margin_of_noise;
+mod diagonal_small_initialisation;
 mod effective_modular_late_nan;
 mod empty_complement_with_noise;
 mod limits_not_separable;
