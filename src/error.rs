@@ -1,5 +1,6 @@
 //! The one error type of the crate: every message names the value and what was expected.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use ndarray::Dimension as _;
@@ -13,13 +14,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A scalar parameter outside its range.
-    #[error("{name} is {value}, expected {expected}")]
+    #[error("{name} is {}, expected {expected}", number(*.value))]
     Parameter { name: &'static str, value: f64, expected: String },
 
     /// Gradient descent would diverge.
     #[error(
-        "step size {step_size} makes gradient descent diverge: the largest stable step is {largest} \
-         (= 2/(λ + s_max/n) with s_max the largest eigenvalue of ΦᵀΦ)"
+        "step size {} makes gradient descent diverge: the largest stable step is {} \
+         (= 2/(λ + s_max/n) with s_max the largest eigenvalue of ΦᵀΦ)",
+        number(*.step_size), number(*.largest)
     )]
     Unstable { step_size: f64, largest: f64 },
 
@@ -40,7 +42,7 @@ pub enum Error {
     Matrix { name: &'static str, property: &'static str, evidence: String },
 
     /// A question past the end of a trajectory.
-    #[error("time {time} is past the horizon {horizon}")]
+    #[error("time {} is past the horizon {}", number(*.time), number(*.horizon))]
     PastHorizon { time: f64, horizon: f64 },
 
     /// Something was asked for that needs an input which was not given.
@@ -66,6 +68,27 @@ impl Error {
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Error::Numerical { .. } | Error::Output { .. })
     }
+}
+
+/// A number as a message shows it: the shortest digits that read back to it, as a power of ten outside
+/// 10⁻⁴ to 10¹⁵.
+///
+/// ```
+/// use groktime::error::number;
+/// let shown = [1e-100, 0.25, 3e-4, 5.0, 1e300, -2e-7].map(|x| number(x).to_string());
+/// assert_eq!(shown, ["1e-100", "0.25", "0.0003", "5", "1e300", "-2e-7"]);
+/// ```
+pub fn number(x: f64) -> impl fmt::Display {
+    struct Number(f64);
+    impl fmt::Display for Number {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let Number(x) = *self;
+            let usual = x == 0.0 || !x.is_finite() || (1e-4..1e15).contains(&x.abs());
+            // Padding is the text's, so that columns stay columns.
+            f.pad(&if usual { format!("{x}") } else { format!("{x:e}") })
+        }
+    }
+    Number(x)
 }
 
 /// Checks a scalar; NaN never passes.

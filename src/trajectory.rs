@@ -225,6 +225,20 @@ pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
     times
 }
 
+/// Times that part the span from 0 to the horizon evenly, both included: the last is the horizon itself and none is
+/// past it, which `horizon·k/parts` alone does not promise.
+///
+/// ```
+/// use groktime::trajectory::even_times;
+/// let horizon = 3.0 * 100_f64.ln() / 1e-3;
+/// let times = even_times(horizon, 12);
+/// assert_eq!((times.len(), times[0], times[12]), (13, 0.0, horizon));
+/// ```
+pub fn even_times(horizon: f64, parts: u32) -> Vec<f64> {
+    let part = |k: u32| horizon * (f64::from(k) / f64::from(parts));
+    (0..parts).map(|k| part(k).min(horizon)).chain([horizon]).collect()
+}
+
 /// Removes the last digits' noise, so that 10³ computed by powers is 1000 and not 999.999….
 fn round_near(x: f64) -> f64 {
     let whole = x.round();

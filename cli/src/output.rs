@@ -174,6 +174,26 @@ pub fn short(x: f64) -> String {
     }
 }
 
+/// A number with as many of the digits of [`short`] as its error bar leaves: one whose last digit is larger
+/// than the error. Where not even the first is, it is zero to within the error, and that is said. `None`: no
+/// error is known, and all of `short` is shown.
+pub fn cut(value: f64, error: Option<f64>) -> String {
+    let Some(error) = error.filter(|e| *e > 0.0 && value.is_finite()) else { return short(value) };
+    if error >= value.abs() {
+        return format!("0 ± {error:.0e}");
+    }
+    // The places of the first digit and of the last that the error leaves, as powers of ten.
+    let (first, last) = (value.abs().log10().floor() as i32, error.log10().ceil() as i32);
+    let after_first = usize::try_from(first - last).unwrap_or(0);
+    let scientific = value.abs() >= 1e5 || value.abs() < 1e-3;
+    match scientific {
+        true if after_first >= 4 => short(value),
+        false if last <= -5 => short(value),
+        false if last <= 0 => format!("{value:.0$}", last.unsigned_abs() as usize),
+        _ => format!("{value:.after_first$e}"),
+    }
+}
+
 /// A number that reads back to the same bits.
 pub fn exact(x: f64) -> String {
     if x.is_finite() { format!("{x:?}") } else { String::new() }
@@ -245,3 +265,46 @@ pub fn statement_name(source: &str, form: Form) -> String {
 }
 
 const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_end_at_the_error() {
+        let cases = [
+            (0.123456789, 1e-12, "0.12346"),
+            (0.123456789, 2e-3, "0.12"),
+            (0.123456789, 1e-3, "0.123"),
+            (1.5, 1e-17, "1.50000"),
+            (123.456, 0.5, "123"),
+            (123.456, 20.0, "1e2"),
+            (4.6952e-8, 1e-10, "4.70e-8"),
+            (4.6952e-8, 1e-20, "4.6952e-8"),
+            (3.2e7, 1e-3, "32000000"),
+            (1.2e-17, 3e-17, "0 ± 3e-17"),
+            (0.0, 1e-20, "0 ± 1e-20"),
+        ];
+        for (value, error, shown) in cases {
+            assert_eq!(cut(value, Some(error)), shown, "{value} ± {error}");
+        }
+        assert_eq!(cut(0.25, None), short(0.25));
+        assert_eq!(cut(0.25, Some(0.0)), short(0.25));
+        assert_eq!(cut(f64::NAN, Some(1.0)), "–");
+    }
+
+    /// No digit is shown that the error does not leave, and one more would be too many by less than a digit.
+    #[test]
+    fn what_is_shown_is_within_the_error_and_a_digit() {
+        for i in 0..2000 {
+            let value = 10_f64.powf(f64::from(i % 37) - 18.0) * (1.0 + 0.0007 * f64::from(i));
+            let error = value * 10_f64.powf(-0.05 * f64::from(i % 120) - 0.01);
+            let text = cut(value, Some(error));
+            let Ok(shown) = text.parse::<f64>() else { continue };
+            // What `short` itself rounds away: the sixth digit, or the sixth decimal.
+            let short_of = if (1e-3..1e5).contains(&value) { 5e-6 } else { 5e-5 * value };
+            let room = (10.0 * error).max(short_of);
+            assert!((shown - value).abs() <= room, "{value} ± {error}: {text}");
+        }
+    }
+}

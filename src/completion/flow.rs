@@ -9,6 +9,7 @@ use super::kernel::{Kernel, Pattern};
 use super::symmetric::{
     for_each_symmetrised, packed_index, packed_length, stride, to_matrix, to_packed, unpack,
 };
+use super::watch::{self, Balance};
 use super::{Invariant, Problem, Start};
 use crate::data::features::{generator, unit_vector};
 use crate::error::Error;
@@ -38,10 +39,15 @@ pub(super) struct CompletionFlow {
     length: usize,
     /// Root mean square of the zero-filled matrix.
     data_size: f64,
+    /// The share of s_p² in the loss, and the mean of y² over the entries as given.
+    shares: Vec<f64>,
+    mean_square: f64,
     shift: f64,
     work: Workspace,
     frozen: Frozen,
     pub watch: Watch,
+    /// Of the objective.
+    pub monitor: watch::Watch,
 }
 
 /// Full squares, entries of S, and numbers a pair.
@@ -99,6 +105,8 @@ impl CompletionFlow {
             threads,
             length: packed_length(d),
             data_size: (filled.iter().map(|x| x * x).sum::<f64>() / (d * d) as f64).sqrt(),
+            shares: pairs.iter().map(|p| p.multiplicity as f64 / n).collect(),
+            mean_square: pairs.iter().map(|p| p.multiplicity as f64 * p.value * p.value / n).sum(),
             shift: 0.0,
             work: Workspace {
                 w: square(),
@@ -114,6 +122,7 @@ impl CompletionFlow {
                 products: [single(), single()],
                 s: vec![0.0; pattern.entries()],
             },
+            monitor: watch::Watch::new(rtol),
             watch: Watch { probe: unit_vector(d, &mut generator(0, 0)).to_vec(), ..Watch::default() },
             weights,
             pattern,
@@ -238,6 +247,18 @@ impl CompletionFlow {
         }
     }
 
+    /// The terms of the regularised loss.
+    fn balance(&self, y: &[f64]) -> Balance {
+        let (w, a) = y.split_at(self.length);
+        let square = |(&at, share): (&usize, &f64)| share * w[at] * w[at];
+        Balance {
+            loss: self.pattern.packed.iter().zip(&self.shares).map(square).sum(),
+            square_norm: (0..self.dimension_of_matrix()).map(|i| a[packed_index(i, i)]).sum(),
+            weight_decay: self.weight_decay,
+            data: self.mean_square,
+        }
+    }
+
     /// A = √(W² + 4c²I).
     fn repair(&mut self, t: f64, y: &mut [f64]) -> crate::Result<()> {
         let c = self.invariant.size(self.weight_decay * t);
@@ -343,6 +364,11 @@ impl Flow for CompletionFlow {
     }
 
     fn accepted(&mut self, t: f64, y: &mut [f64]) -> Action {
+        let balance = self.balance(y);
+        self.monitor.objective(t, &balance);
+        if self.monitor.breach.is_some() {
+            return Action::Stop;
+        }
         self.watch.steps += 1;
         if !(self.watch.indefinite || self.watch.steps.is_multiple_of(WATCH_EVERY)) {
             return Action::Continue;
@@ -356,6 +382,7 @@ impl Flow for CompletionFlow {
         }
         let repairable = matches!(self.invariant, Invariant::Matrix { .. });
         if repairable && self.repair(t, y).is_ok() {
+            self.monitor.restart();
             return Action::Modified;
         }
         self.watch.failed = true;

@@ -58,6 +58,12 @@ impl Pattern {
         self.at.len()
     }
 
+    /// The entries of row i of S: column and pair.
+    pub fn row(&self, i: usize) -> impl Iterator<Item = (usize, usize)> {
+        let range = self.start[i]..self.start[i + 1];
+        self.column[range.clone()].iter().zip(&self.pair[range]).map(|(&j, &p)| (j as usize, p as usize))
+    }
+
     fn shared(&self, work: usize) -> bool {
         self.threads == Threads::All && work > WORTH_SHARING
     }

@@ -24,12 +24,17 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
+mod factors;
 mod flow;
+mod graded;
 mod kernel;
+mod march;
+mod run;
 mod slow;
 mod solution;
 mod symmetric;
 pub mod theorems;
+mod watch;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -203,6 +208,41 @@ impl Problem {
         let total = cross.iter().map(|x| x * x).sum();
         let (w, a) = (&plus - &minus, &plus + &minus);
         Ok(Start { w, a, invariant: Invariant::Scalar { total, size } })
+    }
+
+    /// A horizon that shows the whole story. With decay, three times |ln α|/λ (at least 3/λ): a start of size α has
+    /// decayed to αe^{−λt}, or from a small start every direction had the time to grow. Without decay there is only the fit:
+    /// ten times as long as its slowest rate at the start (4α²/n) needs, or from a small start as its fastest
+    /// rate (‖y‖/n) needs to grow from α.
+    pub fn default_horizon(&self, weight_decay: f64) -> f64 {
+        let logarithm = self.size_of_start().ln().abs().clamp(1.0, 1e3);
+        if weight_decay > 0.0 {
+            return (3.0 * logarithm / weight_decay).min(1e300);
+        }
+        let n = self.observations.count() as f64;
+        let data = self.observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()));
+        let rate = (4.0 * self.size_of_start().powi(2)).max(2.0 * data) / n;
+        if rate > 0.0 { (30.0 * logarithm / rate).min(1e300) } else { 1.0 }
+    }
+
+    /// The same on the clock τ = λt of the slow flow.
+    pub fn default_slow_horizon(&self) -> f64 {
+        self.default_horizon(1.0)
+    }
+
+    /// α or the size of its perturbation, or the root mean square of the columns of U(0) and V(0).
+    fn size_of_start(&self) -> f64 {
+        match &self.init {
+            Init::Identity { coordinate } => *coordinate,
+            Init::Perturbed { coordinate, std, .. } => {
+                coordinate.max(std * (self.dimension() as f64).sqrt())
+            }
+            Init::Factors { u, v } => {
+                let sum: f64 = u.iter().chain(v).map(|x| x * x).sum();
+                let size = (sum / (u.ncols() + v.ncols()).max(1) as f64).sqrt();
+                if size > 0.0 { size } else { 1.0 }
+            }
+        }
     }
 
     /// U(0) and V(0).

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
-use super::solution::{Diagnostics, INSIDE_EXPLICIT, Solution};
+use super::solution::{Diagnostics, Solution, inside};
 use super::{Problem, RTOL, Record, Settings, Start};
 use crate::error::{Error, Result};
 use crate::linalg::{Engine, Threads};
@@ -51,14 +51,19 @@ impl Problem {
         let y0 = self.fit(&start, settings)?;
         let mut flow =
             SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
-        let mut solution = Solution::new(self, &flow.inner, &same, start.invariant);
+        let mut solution = Solution::new(self, &flow.inner.pattern, &same, start.invariant);
         solution.push(0.0, &y0);
         let options = Options { rtol, record: false, ..Options::default() };
         let mut scratch = vec![0.0; y0.len()];
         let done = dop853_observed(&mut flow, 0.0..horizon, &y0, &options, |step| {
-            solution.push_step(step, INSIDE_EXPLICIT, &mut scratch);
+            for t in inside(step.t_old, step.t) {
+                step.interpolate(t, &mut scratch);
+                solution.push(t, &scratch);
+            }
+            solution.push(step.t, step.y());
             ControlFlow::Continue(())
         })?;
+        solution.ends_of_parts();
         flow.inner.final_check(done.t, &done.y)?;
         solution.set_diagnostics(Diagnostics {
             statistics: done.statistics,

@@ -1,29 +1,28 @@
 //! The solved flow: W at any time, and what one asks of it.
 
-use std::ops::ControlFlow;
-
 use ndarray::Array2;
 
-use super::flow::CompletionFlow;
-use super::symmetric::packed_length;
-use super::{Invariant, Problem, RTOL, Record, Settings};
+use super::kernel::Pattern;
+use super::symmetric::{packed_index, packed_length};
+use super::{Invariant, Problem, Record, Settings};
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
-use crate::ode::{Ended, Options, Statistics, Step, bdf_observed};
+use crate::ode::Statistics;
 use crate::trajectory::{Observable, Table, Trajectory};
 
 /// Recorded ends of stiff steps that a value between them is interpolated from: theory/completion.md (14).
 const NEIGHBOURS: usize = 6;
-/// Where inside a long step of the explicit method of order 8 the path is kept, beside its ends
-/// (Chebyshev-Lobatto points).
-pub(super) const INSIDE_EXPLICIT: &[f64] = &[
-    0.049515566048790437,
-    0.1882550990706332,
-    0.38873953302184283,
-    0.6112604669781572,
-    0.8117449009293667,
-    0.9504844339512096,
-];
+/// Parts of a long step of the explicit method of order 8, at whose ends the path is kept: W is a square of what the
+/// method's own polynomial of order 7 resolves.
+const PARTS: usize = 9;
+
+/// The times inside a step, from `t_old` to `t`, at which its path is kept (Chebyshev-Lobatto points).
+pub(super) fn inside(t_old: f64, t: f64) -> impl Iterator<Item = f64> {
+    (1..PARTS).map(move |k| {
+        let part = 0.5 - 0.5 * (std::f64::consts::PI * k as f64 / PARTS as f64).cos();
+        t_old + part * (t - t_old)
+    })
+}
 
 /// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
 ///
@@ -34,7 +33,7 @@ pub struct Solution {
     problem: Problem,
     /// Where the observed pairs are in a packed matrix, and their values.
     observed: Vec<(usize, f64, f64)>,
-    /// Position, weight, value of each unordered test entry; less the observed value where the pair is.
+    /// Position in a node, weight, value of each unordered test entry; less the observed value where it is a residual.
     test: Vec<(usize, f64, f64)>,
     test_count: f64,
     weight_decay: f64,
@@ -43,7 +42,7 @@ pub struct Solution {
     horizon: f64,
     between: Between,
     times: Vec<f64>,
-    /// A node after another: the packed matrix (residuals at the observed pairs), then the trace of A.
+    /// A node after another: the packed W, the trace of A, and W_p − y_p at the observed pairs with all its digits.
     nodes: Vec<f64>,
     diagnostics: Diagnostics,
 }
@@ -53,10 +52,9 @@ pub struct Solution {
 enum Between {
     /// Nothing is known: they were asked for.
     Nothing,
-    /// One step: a polynomial through the nearest [`NEIGHBOURS`].
-    Step,
-    /// One of so many parts of a step: the polynomial through all its nodes.
-    PartOfStep(usize),
+    /// Up to the node of this index one of [`PARTS`] parts of a step: the polynomial through all its nodes. From there on
+    /// a step: a polynomial through the nearest [`NEIGHBOURS`].
+    Parts(usize),
 }
 
 /// What the solution cost, and how well the invariant held.
@@ -69,100 +67,17 @@ pub struct Diagnostics {
     pub repairs: usize,
 }
 
-impl Problem {
-    /// Integrates the flow from time 0 to the horizon.
-    ///
-    /// # Errors
-    /// Settings out of range; [`Error::Numerical`] where the integration fails or the invariant is lost.
-    pub fn flow(&self, settings: &Settings) -> Result<Solution> {
-        self.flow_observed(settings, |_| ControlFlow::Continue(()))
-    }
-
-    /// [`Problem::flow`] that reports the time after each step; `Break` ends it with an error.
-    ///
-    /// # Errors
-    /// As [`Problem::flow`]; [`Error::Numerical`] when interrupted.
-    pub fn flow_observed(
-        &self,
-        settings: &Settings,
-        progress: impl FnMut(f64) -> ControlFlow<()>,
-    ) -> Result<Solution> {
-        self.integrate(settings, RTOL, progress)
-    }
-
-    pub(super) fn integrate(
-        &self,
-        settings: &Settings,
-        range: std::ops::RangeInclusive<f64>,
-        mut progress: impl FnMut(f64) -> ControlFlow<()>,
-    ) -> Result<Solution> {
-        settings.check(range)?;
-        let start = self.start()?;
-        let (decay, rtol) = (settings.weight_decay, settings.rtol);
-        let mut flow = CompletionFlow::new(self, &start, decay, rtol, settings.threads);
-        let y0 = flow.state(&start);
-        let mut solution = Solution::new(self, &flow, settings, start.invariant);
-        let requested = match &settings.record {
-            Record::Path => None,
-            Record::At(times) => {
-                let mut times = times.clone();
-                times.sort_by(f64::total_cmp);
-                times.dedup();
-                Some(times)
-            }
-        };
-        let mut pending = requested.as_deref().unwrap_or_default();
-        if let [0.0, rest @ ..] = pending {
-            solution.push(0.0, &y0);
-            pending = rest;
-        } else if requested.is_none() {
-            solution.push(0.0, &y0);
-        }
-        let options = Options { rtol, record: false, ..Options::default() };
-        let mut between = vec![0.0; y0.len()];
-        let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
-            if requested.is_none() {
-                solution.push(step.t, step.y());
-            }
-            while let [t, rest @ ..] = pending
-                && *t <= step.t
-            {
-                step.interpolate(*t, &mut between);
-                solution.push(*t, &between);
-                pending = rest;
-            }
-            progress(step.t)
-        })?;
-        if flow.failed() || done.ended == Ended::Interrupted {
-            let reason = match done.ended {
-                Ended::Interrupted => "interrupted",
-                _ => "the invariant ‖A‖² − ‖W‖² of the flow was lost: ask for a smaller rtol",
-            };
-            let detail = format!("at t = {:e}: {reason}", done.t);
-            return Err(Error::Numerical { method: "completion flow", detail });
-        }
-        flow.final_check(done.t, &done.y)?;
-        solution.diagnostics = Diagnostics {
-            statistics: done.statistics,
-            invariant_drift: flow.watch.drift,
-            repairs: flow.watch.repairs,
-        };
-        Ok(solution)
-    }
-}
-
 impl Solution {
     pub(super) fn new(
         problem: &Problem,
-        flow: &CompletionFlow,
+        pattern: &Pattern,
         settings: &Settings,
         invariant: Invariant,
     ) -> Self {
         let observations = &problem.observations;
         let n = observations.count() as f64;
         let pairs = observations.pairs();
-        let observed: Vec<_> = flow
-            .pattern
+        let observed: Vec<_> = pattern
             .packed
             .iter()
             .zip(pairs)
@@ -178,38 +93,36 @@ impl Solution {
             invariant,
             rank_tolerance: settings.rank_tolerance,
             horizon: settings.horizon,
-            between: if settings.record == Record::Path { Between::Step } else { Between::Nothing },
+            between: if settings.record == Record::Path { Between::Parts(0) } else { Between::Nothing },
             times: Vec::new(),
             nodes: Vec::new(),
             diagnostics: Diagnostics::default(),
         }
     }
 
-    /// Adds the state `y` of a flow.
+    /// Adds the state of a flow of W and A.
     pub(super) fn push(&mut self, t: f64, y: &[f64]) {
         let d = self.problem.observations.dimension();
-        let length = packed_length(d);
-        let (w, a) = y.split_at(length);
-        let mut trace = 0.0;
-        let mut at = 0;
-        for i in 0..d {
-            trace += a[at + i];
-            at += i + 1;
-        }
+        let (w, a) = y.split_at(packed_length(d));
+        let first = self.nodes.len();
         self.times.push(t);
         self.nodes.extend_from_slice(w);
-        self.nodes.push(trace);
+        self.nodes.push((0..d).map(|i| a[packed_index(i, i)]).sum());
+        for &(at, value, _) in &self.observed {
+            self.nodes.push(w[at]);
+            self.nodes[first + at] += value;
+        }
     }
 
-    /// Adds a step: its end and the points inside, given as parts of it.
-    pub(super) fn push_step(&mut self, step: &Step<'_>, inside: &[f64], scratch: &mut [f64]) {
-        for part in inside {
-            let t = step.t_old + part * (step.t - step.t_old);
-            step.interpolate(t, scratch);
-            self.push(t, scratch);
-        }
-        self.push(step.t, step.y());
-        self.between = Between::PartOfStep(inside.len() + 1);
+    /// Adds a node: the packed W, the trace of A, the residuals at the observed pairs.
+    pub(super) fn push_node(&mut self, t: f64, node: &[f64]) {
+        self.times.push(t);
+        self.nodes.extend_from_slice(node);
+    }
+
+    /// What was added since the start are whole steps of [`PARTS`] parts.
+    pub(super) fn ends_of_parts(&mut self) {
+        self.between = Between::Parts(self.times.len() - 1);
     }
 
     pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
@@ -243,8 +156,9 @@ impl Solution {
 
     /// The recorded times at which steps end (all of them with [`Record::At`]).
     pub fn step_times(&self) -> Vec<f64> {
-        let stride = if let Between::PartOfStep(parts) = self.between { parts } else { 1 };
-        self.times.iter().copied().step_by(stride).collect()
+        let until = if let Between::Parts(until) = self.between { until } else { 0 };
+        let ends = self.times.iter().enumerate().filter(|(k, _)| *k >= until || k % PARTS == 0);
+        ends.map(|(_, t)| *t).collect()
     }
 
     /// Whether it answers at any time up to the horizon.
@@ -252,8 +166,13 @@ impl Solution {
         self.between != Between::Nothing
     }
 
-    fn node_length(&self) -> usize {
-        packed_length(self.problem.observations.dimension()) + 1
+    pub(super) fn node_length(&self) -> usize {
+        self.trace_at() + 1 + self.observed.len()
+    }
+
+    /// Where the trace of A is in a node; the residuals follow.
+    fn trace_at(&self) -> usize {
+        packed_length(self.problem.observations.dimension())
     }
 
     fn node(&self, k: usize) -> &[f64] {
@@ -261,12 +180,14 @@ impl Solution {
         &self.nodes[k * length..(k + 1) * length]
     }
 
-    /// Packed matrix and trace of A at a time.
+    /// A node at any time.
     fn at(&self, t: f64) -> Result<Vec<f64>> {
         check("time", t, |t| t >= 0.0, "at least 0")?;
-        if t > self.horizon {
+        // A grid may end an ulp or two past the horizon that it was made from.
+        if t > self.horizon * (1.0 + 4.0 * f64::EPSILON) {
             return Err(Error::PastHorizon { time: t, horizon: self.horizon });
         }
+        let t = t.min(self.horizon);
         let after = self.times.partition_point(|&s| s < t);
         if self.times.get(after) == Some(&t) {
             return Ok(self.node(after).to_vec());
@@ -278,11 +199,12 @@ impl Solution {
                     needs: "Record::Path, or this time in Record::At",
                 });
             }
-            Between::Step => {
-                let count = NEIGHBOURS.min(self.times.len());
-                (after.saturating_sub(NEIGHBOURS / 2).min(self.times.len() - count), count)
+            Between::Parts(until) if after <= until => ((after - 1) / PARTS * PARTS, PARTS + 1),
+            Between::Parts(until) => {
+                let count = NEIGHBOURS.min(self.times.len() - until);
+                let first = after.saturating_sub(NEIGHBOURS / 2).max(until);
+                (first.min(self.times.len() - count), count)
             }
-            Between::PartOfStep(parts) => ((after - 1) / parts * parts, parts + 1),
         };
         let times = &self.times[first..first + count];
         let mut out = vec![0.0; self.node_length()];
@@ -301,8 +223,7 @@ impl Solution {
     /// # Errors
     /// As [`Trajectory::state`].
     pub fn residuals(&self, t: f64) -> Result<Vec<f64>> {
-        let packed = self.at(t)?;
-        Ok(self.observed.iter().map(|o| packed[o.0]).collect())
+        Ok(self.at(t)?.split_off(self.trace_at() + 1))
     }
 
     /// a² = α²e^{−2λt}, or the size of VᵀU from a general start: eigenvalues of W well below it are not
@@ -311,23 +232,17 @@ impl Solution {
         self.invariant.size(self.weight_decay * t)
     }
 
-    fn matrix_of(&self, packed: &[f64]) -> Array2<f64> {
-        let d = self.problem.observations.dimension();
-        let mut w = super::symmetric::to_matrix(packed, d);
-        for (pair, o) in self.problem.observations.pairs().iter().zip(&self.observed) {
-            let entry = packed[o.0] + o.1;
-            w[(pair.row, pair.column)] = entry;
-            w[(pair.column, pair.row)] = entry;
-        }
-        w
+    fn matrix_of(&self, node: &[f64]) -> Array2<f64> {
+        super::symmetric::to_matrix(node, self.problem.observations.dimension())
     }
 
-    fn train_loss(&self, packed: &[f64]) -> f64 {
-        self.observed.iter().map(|&(at, _, weight)| weight * packed[at] * packed[at]).sum()
+    fn train_loss(&self, node: &[f64]) -> f64 {
+        let residuals = &node[self.trace_at() + 1..];
+        self.observed.iter().zip(residuals).map(|(o, s)| o.2 * s * s).sum()
     }
 
-    fn test_loss(&self, packed: &[f64]) -> f64 {
-        let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (packed[at] - x).powi(2)).sum();
+    fn test_loss(&self, node: &[f64]) -> f64 {
+        let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (node[at] - x).powi(2)).sum();
         sum / self.test_count // NaN without test entries
     }
 
@@ -339,14 +254,14 @@ impl Solution {
     }
 }
 
-/// The ordered entries outside Ω whose truth is known, merged to (position in a packed matrix, how many, value
-/// less the observed value of that pair); and how many there are.
+/// The ordered entries outside Ω whose truth is known, merged to (position in a node, how many, value): the mirror
+/// image of an observed entry is a residual, and its value less the observed one; and how many there are.
 fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
     let Some(x) = &problem.truth else { return (Vec::new(), 0.0) };
     let mask = problem.observations.mask();
     let mut observed = std::collections::HashMap::new();
-    for p in problem.observations.pairs() {
-        observed.insert((p.row, p.column), p.value);
+    for (k, p) in problem.observations.pairs().iter().enumerate() {
+        observed.insert((p.row, p.column), (packed_length(x.nrows()) + 1 + k, p.value));
     }
     let mut test = Vec::new();
     let mut count = 0.0;
@@ -356,8 +271,9 @@ fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
             let weight = f64::from(u8::from(known((i, j)))) + f64::from(u8::from(i != j && known((j, i))));
             if weight > 0.0 {
                 let value = if known((i, j)) { x[(i, j)] } else { x[(j, i)] };
-                let seen = observed.get(&(i, j)).copied().unwrap_or(0.0);
-                test.push((super::symmetric::packed_index(i, j), weight, value - seen));
+                let unseen = (packed_index(i, j), 0.0);
+                let (at, seen) = observed.get(&(i, j)).copied().unwrap_or(unseen);
+                test.push((at, weight, value - seen));
                 count += weight;
             }
         }
@@ -393,7 +309,7 @@ impl Trajectory for Solution {
                     Observable::LogTrainLoss => self.train_loss(&packed).ln(),
                     Observable::TestLoss => self.test_loss(&packed),
                     Observable::LogTestLoss => self.test_loss(&packed).ln(),
-                    Observable::ParameterNorm => packed[packed.len() - 1].sqrt(),
+                    Observable::ParameterNorm => packed[self.trace_at()].max(0.0).sqrt(),
                     Observable::NuclearNorm => eigenvalues.iter().map(|v| v.abs()).sum(),
                     Observable::Rank => self.rank(t, &eigenvalues) as f64,
                     // A regression: nothing to classify.
@@ -407,6 +323,8 @@ impl Trajectory for Solution {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use crate::completion::Init;
     use crate::data::Observations;

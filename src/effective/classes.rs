@@ -7,6 +7,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::error::{Result, check, check_finite, check_shape};
+use crate::linalg::EPS;
 
 /// The flow of labelled points in closed form.
 #[derive(Clone, Debug)]
@@ -34,14 +35,27 @@ impl ClassFlow {
     pub fn new(points: ArrayView2<'_, f64>, labels: &[usize]) -> Result<ClassFlow> {
         check_finite("points", points)?;
         check_shape("labels", &[labels.len()], &[points.nrows()], "one a point")?;
-        let z = points.iter().map(|x| x * x).sum();
-        check("Z = Σ|f|²", z, |z| z > 0.0, "a positive number")?;
+        let z: f64 = points.iter().map(|x| x * x).sum();
+        let normal = f64::MIN_POSITIVE / EPS;
+        check(
+            "Z = Σ|f|²",
+            z,
+            |z| z >= normal,
+            "at least 1e-292, so that no square underflows: scale the points",
+        )?;
         let mut means = Array2::zeros(points.raw_dim());
         let mut sizes = vec![0.0; labels.len()];
         for (k, label) in labels.iter().enumerate() {
             let members: Vec<usize> = (0..labels.len()).filter(|&l| labels[l] == *label).collect();
             sizes[k] = members.len() as f64;
             means.row_mut(k).assign(&(points.select(Axis(0), &members).sum_axis(Axis(0)) / sizes[k]));
+            // A mean that is a rounding error would be all that is left late in time.
+            for (d, mean) in means.row_mut(k).iter_mut().enumerate() {
+                let size = members.iter().fold(0.0_f64, |m, &l| m.max(points[(l, d)].abs()));
+                if mean.abs() <= 4.0 * EPS * size * sizes[k].sqrt() {
+                    *mean = 0.0;
+                }
+            }
         }
         Ok(ClassFlow { points: points.to_owned(), means, sizes, z })
     }
@@ -59,16 +73,26 @@ impl ClassFlow {
     /// The points at time t.
     ///
     /// # Errors
-    /// t negative or not finite; all class means are zero and t so large that nothing is left.
+    /// t negative or not finite.
     pub fn at(&self, t: f64) -> Result<Array2<f64>> {
         check("time", t, |t| t >= 0.0, "a number of at least 0")?;
         let mut points = &self.points - &self.means;
-        for (mut row, rate) in points.rows_mut().into_iter().zip(self.rates()) {
-            row *= libm::exp(-rate * t);
+        let rates = self.rates();
+        // Without means the slowest deviations are all that is left: everything is taken relative to them.
+        let slowest = match self.means.iter().all(|m| *m == 0.0) {
+            true => {
+                let moving = rates.iter().zip(points.rows()).filter(|(_, row)| row.iter().any(|x| *x != 0.0));
+                moving.map(|(rate, _)| *rate).fold(f64::INFINITY, f64::min)
+            }
+            false => 0.0,
+        };
+        for (mut row, rate) in points.rows_mut().into_iter().zip(rates) {
+            if row.iter().any(|x| *x != 0.0) {
+                row *= libm::exp((slowest - rate) * t);
+            }
         }
         points += &self.means;
         let square: f64 = points.iter().map(|x| x * x).sum();
-        check("what is left of Σ|f|²", square, |s| s > 0.0, "a positive number (all class means are zero)")?;
         Ok(points * (self.z / square).sqrt())
     }
 }

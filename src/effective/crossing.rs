@@ -31,6 +31,8 @@ pub(crate) struct Modes {
     /// Sizes of the part that stays and of all.
     staying: f64,
     total: f64,
+    /// How far apart the rates of the part that stays may be where they are not proved equal.
+    unresolved: f64,
 }
 
 impl Modes {
@@ -48,6 +50,10 @@ impl Modes {
         let rates: Array1<f64> = keep.iter().map(|&i| flow.rates[i] - flow.rates[first]).collect();
         let weights = flow.spectrum.vectors.select(ndarray::Axis(1), &keep) * &a;
         let squares = a.mapv(|a| a * a);
+        let unresolved = match keep.get(1) {
+            Some(&second) if rates[1] == 0.0 && flow.rates[second] > 0.0 => flow.unresolved(first),
+            _ => 0.0,
+        };
         let staying = (0..a.len()).filter(|&i| rates[i] == 0.0).map(|i| squares[i]).sum::<f64>().sqrt();
         Ok(Modes {
             sizes: weights.mapv(f64::abs),
@@ -58,6 +64,7 @@ impl Modes {
             total: squares.sum().sqrt(),
             squares,
             rates,
+            unresolved,
         })
     }
 
@@ -95,6 +102,22 @@ impl Modes {
         };
         p * EPS * (self.staying + self.total * decaying)
     }
+
+    /// What equal rates that are not proved equal may have changed from the start to t.
+    fn drift(&self, t: f64) -> f64 {
+        if self.unresolved > 0.0 { self.staying * self.unresolved * t } else { 0.0 }
+    }
+
+    /// A bound on the error of a difference d_q of [`Modes::at`], as a length of the shape near or below `size`; infinite
+    /// where the spread itself may be zero. See (18) in theory/effective.md.
+    pub fn shape_error(&self, t: f64, size: f64) -> f64 {
+        let deviation = self.deviation(self.decay(t).view());
+        let error = self.error(t) + self.drift(t);
+        match deviation > 4.0 * error {
+            true => (4.0 + 2.0 * (size + 1.0)) * error / (deviation - 2.0 * error),
+            false => f64::INFINITY,
+        }
+    }
 }
 
 /// U with its derivative and remainder at every symbol, and the range of σ, over an interval.
@@ -108,7 +131,7 @@ struct Range {
 
 impl Modes {
     fn range(&self, from: f64, to: Option<f64>) -> Range {
-        let error = self.error(from);
+        let error = self.error(from) + self.drift(to.unwrap_or(f64::INFINITY));
         let start = self.decay(from);
         let high = self.deviation(start.view());
         match to {

@@ -44,9 +44,9 @@ pub struct Flow<'s, 'a> {
     /// λ_i.
     pub(crate) rates: Array1<f64>,
     z0: f64,
-    full: Problem,
+    pub(super) full: Problem,
     /// What the accuracy is about: the samples of the spectrum unless told otherwise.
-    training: Problem,
+    pub(super) training: Problem,
 }
 
 impl<'a> Spectrum<'a> {
@@ -58,7 +58,14 @@ impl<'a> Spectrum<'a> {
     ) -> Result<(f64, u64)> {
         check_embeddings(self.problem.symbols(), embeddings)?;
         let z0 = embeddings.iter().map(|x| x * x).sum::<f64>();
-        check("Z0 = Σ|E_k|²", z0, |z| z > 0.0, "a positive number")?;
+        // Rates are 2μ/(N·Z0): squares that underflow would spoil them without a word.
+        let normal = f64::MIN_POSITIVE / EPS;
+        check(
+            "Z0 = Σ|E_k|²",
+            z0,
+            |z| z >= normal,
+            "at least 1e-292, so that no square underflows: scale the embeddings",
+        )?;
         match self.problem.parallelograms() {
             0 => Err(Error::Missing { wanted, needs: "at least one parallelogram in the training set" }),
             n => Ok((z0, n)),
@@ -152,22 +159,39 @@ impl<'s, 'a> Flow<'s, 'a> {
         Ok(self)
     }
 
-    fn check_time(&self, t: f64) -> Result<f64> {
+    pub(super) fn check_time(&self, t: f64) -> Result<f64> {
         check("time", t, |t| t >= 0.0, "a number of at least 0")
+    }
+
+    /// By how much the rate of mode i may differ from those given as equal to it.
+    pub(super) fn unresolved(&self, mode: usize) -> f64 {
+        // Rates are eigenvalues times one factor; a mode of rate zero is exact.
+        match self.spectrum.values[mode] {
+            mu if mu > 0.0 => self.spectrum.unresolved[mode] * (self.rates[mode] / mu),
+            _ => 0.0,
+        }
     }
 
     /// The slowest rate with a part in the start; weights are taken relative to it so that nothing that
     /// matters underflows.
-    fn slowest(&self) -> f64 {
-        let present = (0..self.rates.len()).filter(|&i| self.coefficients.row(i).iter().any(|a| *a != 0.0));
-        present.map(|i| self.rates[i]).next().unwrap_or(0.0)
+    pub(super) fn slowest(&self) -> f64 {
+        self.slowest_from(0)
     }
 
-    /// S(t)·e^{λt} with the given λ, in the eigenbasis.
-    fn modes(&self, t: f64, relative_to: f64) -> Array2<f64> {
+    /// The same among the modes from one on.
+    pub(super) fn slowest_from(&self, mode: usize) -> f64 {
+        let present = (mode..self.rates.len()).find(|&i| self.coefficients.row(i).iter().any(|a| *a != 0.0));
+        present.map_or(0.0, |i| self.rates[i])
+    }
+
+    /// S(t)·e^{λt} with the given λ, in the eigenbasis. Modes without a part in the start stay zero, also those that
+    /// are slower than λ.
+    pub(super) fn modes(&self, t: f64, relative_to: f64) -> Array2<f64> {
         let mut modes = self.coefficients.clone();
         for (mut row, &rate) in modes.rows_mut().into_iter().zip(&self.rates) {
-            row *= libm::exp(-(rate - relative_to) * t);
+            if row.iter().any(|a| *a != 0.0) {
+                row *= libm::exp(-(rate - relative_to) * t);
+            }
         }
         modes
     }
@@ -185,25 +209,36 @@ impl<'s, 'a> Flow<'s, 'a> {
     /// t negative or not finite.
     pub fn ln_loss(&self, t: f64) -> Result<f64> {
         self.check_time(t)?;
-        let terms = || {
-            self.rates.iter().zip(self.coefficients.rows()).filter(|(rate, _)| **rate > 0.0).map(
-                |(rate, row)| {
-                    // ℓ0/Z0 = Σ μ a²/(N·Z0) = Σ λ a²/2.
-                    let square: f64 = row.iter().map(|a| a * a).sum();
-                    (0.5 * rate * square, -2.0 * rate * t)
-                },
-            )
-        };
-        let slowest = terms().filter(|(c, _)| *c > 0.0).map(|(_, e)| e).fold(f64::NEG_INFINITY, f64::max);
-        if slowest == f64::NEG_INFINITY {
-            return Ok(slowest);
-        }
-        let sum: f64 = terms().map(|(c, e)| c * libm::exp(e - slowest)).sum();
-        let linear = libm::log(sum) + slowest;
+        let Some(slowest) = self.slowest_learning() else { return Ok(f64::NEG_INFINITY) };
+        let sum = libm::log(self.learning(t, slowest));
         Ok(match self.settings.gradient {
-            Gradient::Linear => linear,
-            Gradient::Full => linear - self.ln_shrinkage(t),
+            Gradient::Linear => sum - 2.0 * slowest * t,
+            // Both parts shrink: the difference of their rates is taken before it is multiplied by t.
+            Gradient::Full => {
+                let of_all = self.slowest();
+                let square: f64 = self.modes(t, of_all).iter().map(|x| x * x).sum();
+                sum - libm::log(square / self.z0) - 2.0 * (slowest - of_all) * t
+            }
         })
+    }
+
+    /// The slowest positive rate with a part in the start: the mode that the loss ends on.
+    pub(super) fn slowest_learning(&self) -> Option<f64> {
+        let parts = self.rates.iter().zip(self.coefficients.rows());
+        parts
+            .filter(|(rate, row)| **rate > 0.0 && row.iter().any(|a| *a != 0.0))
+            .map(|(rate, _)| *rate)
+            .next()
+    }
+
+    /// ½ tr SᵀHS·e^{2λt} with the given λ: ℓ0/Z0 = Σ μ a²/(N·Z0) = Σ λ a²/2.
+    pub(super) fn learning(&self, t: f64, relative_to: f64) -> f64 {
+        let parts = self.rates.iter().zip(self.coefficients.rows()).filter(|(rate, _)| **rate >= relative_to);
+        let part = |(rate, row): (&f64, ndarray::ArrayView1<'_, f64>)| {
+            let square: f64 = row.iter().map(|a| a * a).sum();
+            0.5 * rate * square * libm::exp(-2.0 * (rate - relative_to) * t)
+        };
+        parts.map(part).sum()
     }
 
     /// ℓ = ℓ0/Z0 at time t, in the flow's convention.
@@ -238,8 +273,21 @@ impl<'s, 'a> Flow<'s, 'a> {
         let start = self.coefficients.row(0).mapv(|a| a * p.sqrt());
         Ok(match self.settings.gradient {
             Gradient::Linear => start,
+            Gradient::Full if start.iter().all(|c| *c == 0.0) => start,
             Gradient::Full => start * libm::exp(-0.5 * self.ln_shrinkage(t)),
         })
+    }
+
+    /// exp(entropy of the shares of variance) of the embeddings at time t: how many directions they fill. Neither the
+    /// translation nor the scale matters, and what decays together is told apart at any time.
+    ///
+    /// # Errors
+    /// t negative or not finite; all symbols are at one place.
+    pub fn effective_dimension(&self, t: f64) -> Result<f64> {
+        self.check_time(t)?;
+        let mut modes = self.modes(t, self.slowest_from(1));
+        modes.row_mut(0).fill(0.0);
+        effective_dimension(self.spectrum.vectors.dot(&modes).view())
     }
 
     /// Embeddings at time t with mean zero and sample standard deviation one in each dimension.
@@ -370,7 +418,7 @@ impl Trajectory for Flow<'_, '_> {
                     Observable::TestAccuracy => view().map_or(f64::NAN, |s| {
                         shape_accuracy(&self.training, &self.full, s, self.settings.matching)
                     }),
-                    Observable::EffectiveDimension => effective_dimension(self.state(t)?.view())?,
+                    Observable::EffectiveDimension => self.effective_dimension(t)?,
                     _ => f64::NAN,
                 };
             }

@@ -45,6 +45,7 @@ mod growth;
 mod observables;
 mod parallelograms;
 mod rank;
+mod rounding;
 mod smallest;
 mod smith;
 mod spectrum;

@@ -45,12 +45,27 @@ impl Match {
         }
     }
 
+    /// The same rule with δ moved so that the largest length changes by so much; one that nothing meets where it would
+    /// be negative. An open end below, a closed one above: what lies on it is in doubt.
+    pub(super) fn moved(self, by: f64, dimensions: usize) -> Match {
+        let delta = (self.limit(dimensions).sqrt() + by).max(0.0);
+        match by < 0.0 {
+            true => Match::MeanSquare { delta: delta / (dimensions as f64).sqrt() },
+            false => Match::Norm { delta },
+        }
+    }
+
     fn hits(self, square: f64, dimensions: usize) -> bool {
         match self {
             Match::Norm { .. } => square <= self.limit(dimensions),
             Match::MeanSquare { .. } => square < self.limit(dimensions),
         }
     }
+}
+
+/// A power of two near a size, which divides without rounding; 1 for zero.
+pub(super) fn power_of_two(size: f64) -> f64 {
+    if size == 0.0 { 1.0 } else { size.log2().round().clamp(-1000.0, 1000.0).exp2() }
 }
 
 /// Embeddings with mean zero and Σ_k E_k² = Z0 in each dimension.
@@ -68,6 +83,11 @@ pub fn normalised(embeddings: ArrayView2<'_, f64>, normalisation: Normalisation)
     check_embeddings(embeddings.nrows(), embeddings)?;
     let mut out = embeddings.to_owned();
     let z0 = normalisation.z0(embeddings.nrows());
+    // The scale does not matter, and squares must neither overflow nor underflow: a power of two a dimension.
+    for mut column in out.columns_mut() {
+        let unit = power_of_two(column.iter().fold(0.0_f64, |m, x| m.max(x.abs())));
+        column.mapv_inplace(|x| x / unit);
+    }
     for (dimension, mut column) in out.columns_mut().into_iter().enumerate() {
         let mean = column.sum() / column.len() as f64;
         let size = column.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
@@ -135,6 +155,8 @@ pub fn rqi_of_products(task: &Task, embeddings: ArrayView2<'_, f64>, limit: f64)
             why: "one square matrix a row",
         });
     }
+    let unit = power_of_two(embeddings.iter().fold(0.0_f64, |m, x| m.max(x.abs())));
+    let embeddings = embeddings.mapv(|e| e / unit);
     let square = embeddings.iter().map(|e| e * e).sum::<f64>() / embeddings.len() as f64;
     check("mean square of the embeddings", square, |s| s > 0.0, "above 0")?;
     let entry = |a: u32, i: usize, j: usize| embeddings[(a as usize, i * k + j)];

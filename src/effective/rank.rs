@@ -193,6 +193,18 @@ impl Task {
 }
 
 impl Problem {
+    /// How often an integer is an eigenvalue of G: p less the rank of G − μ over the field. It could be too large with a
+    /// probability of the order of 10⁻¹⁷, as [`Nullity::value`].
+    pub(super) fn multiplicity(&self, eigenvalue: i64) -> usize {
+        let mut echelon = Echelon::new(self.symbols());
+        for (i, row) in self.quadratic_form().outer_iter().enumerate() {
+            row.iter().enumerate().for_each(|(j, &entry)| echelon.put(j, entry as i64));
+            echelon.put(i, -eigenvalue);
+            echelon.insert();
+        }
+        self.symbols() - echelon.rank()
+    }
+
     pub(crate) fn echelon(&self) -> Echelon {
         let mut echelon = Echelon::new(self.symbols());
         let enough = self.symbols() - self.task.smallest_nullity();

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, s};
 use super::Problem;
 use super::rank::Nullity;
 use crate::error::Result;
-use crate::linalg::Engine;
+use crate::linalg::{EPS, Engine};
 
 /// Whether the loss is a mean or a sum over the parallelograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Spectrum<'a> {
     pub(crate) values: Array1<f64>,
     /// Eigenvectors as columns; the first n0 span the exact null space.
     pub(crate) vectors: Array2<f64>,
+    /// For each eigenvalue how far it may be from others that are given as equal to it: 0 where the equality is proved.
+    pub(crate) unresolved: Array1<f64>,
 }
 
 impl<'a> Spectrum<'a> {
@@ -86,7 +88,8 @@ impl<'a> Spectrum<'a> {
         for (k, exact) in known.iter().enumerate() {
             vectors.column_mut(k).assign(exact);
         }
-        Ok(Spectrum { problem, nullity, values, vectors })
+        let unresolved = problem.join_equal(&mut values, nullity.value);
+        Ok(Spectrum { problem, nullity, values, vectors, unresolved })
     }
 
     pub fn problem(&self) -> &'a Problem {
@@ -163,7 +166,37 @@ pub fn even_third_eigenvalue(symbols: usize) -> Option<f64> {
     (symbols.is_multiple_of(2) && symbols >= 4).then_some(k * (k + 1.0))
 }
 
+/// Multiplications that a proof of equal eigenvalues may cost.
+const WORTH_PROVING: usize = 200_000_000;
+
 impl Problem {
+    /// Gives eigenvalues that rounding alone tells apart one value. Late in a flow e^{−μt} would tell them apart too, and
+    /// end on one eigenvector of many. Equal ones near an integer are proved by elimination ([`Problem::multiplicity`]);
+    /// of the others the answer says how far apart they may be.
+    fn join_equal(&self, values: &mut Array1<f64>, nullity: usize) -> Array1<f64> {
+        let p = values.len();
+        let mut unresolved = Array1::zeros(p);
+        let reach = 4.0 * p as f64 * EPS * values.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        let mut first = nullity;
+        while first < p {
+            let mut end = first + 1;
+            while end < p && values[end] - values[end - 1] <= reach {
+                end += 1;
+            }
+            let (count, mean) = (end - first, values.slice(s![first..end]).sum() / (end - first) as f64);
+            if count > 1 {
+                let whole = mean.round();
+                let affordable = p * p * (p - count) <= WORTH_PROVING;
+                let near = (mean - whole).abs() <= reach;
+                let proved = near && affordable && self.multiplicity(whole as i64) == count;
+                values.slice_mut(s![first..end]).fill(if proved { whole } else { mean });
+                unresolved.slice_mut(s![first..end]).fill(if proved { 0.0 } else { count as f64 * reach });
+            }
+            first = end;
+        }
+        unresolved
+    }
+
     /// Orthonormal null vectors that every training set has: the translation, and for addition the line.
     pub(crate) fn known_null_vectors(&self) -> Vec<Array1<f64>> {
         let p = self.symbols();

@@ -92,6 +92,13 @@ impl MinL1 {
         let report = polish::report(&program, &mut point)?;
         let kappa = point.multipliers[free.nrows()];
         let multipliers: Array1<f64> = rows.t().dot(&Array1::from(point.multipliers)) * (size / kappa);
+        if size / kappa >= self.off_support {
+            // The multipliers at hand are a vertex of the face that attains the least maximum already.
+            return Ok(DualFace {
+                minimax_bound: (size / report.objective).min(self.off_support),
+                ..unchanged
+            });
+        }
         Ok(DualFace {
             minimax: size / kappa,
             minimax_bound: size / report.objective,

@@ -3,11 +3,12 @@
 use ndarray::Array1;
 
 use super::interior_point::{Fit, Program};
+use super::linear::{self, Outcome};
 use super::newton::Rows;
-use super::{Farkas, Limit, Report, check_labels, polish};
+use super::{Limit, Report, check_labels, polish};
 use crate::data::Design;
 use crate::error::Result;
-use crate::linalg::{Threads, dot};
+use crate::linalg::Threads;
 
 /// The w of least ‖w‖₁ with y_i⟨w, x_i⟩ ≥ 1.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub struct MaxMarginL1 {
 
 /// The largest L1 margin of the samples x_i with labels ±1: the late limit of a diagonal net of depth two
 /// under a margin loss. A structured interior point with n × n systems, then an exact solve on the optimal
-/// face.
+/// face; where that leaves anything in doubt and the data are small, the simplex method in double-double arithmetic.
 ///
 /// ```
 /// use groktime::data::Design;
@@ -51,12 +52,10 @@ pub fn max_margin_l1(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<Ma
     let (ones, goal) = (vec![1.0; x.dimension()], vec![1.0; x.samples()]);
     let rows = Rows { labels: Some(y), ..Rows::of(x, threads) };
     let program = Program { rows, plus: &ones, minus: &ones, fit: Fit::AtLeast(&goal) };
-    let ended = program.solve()?;
-    if ended.unbounded {
-        return Ok(Limit::Infeasible(farkas(&program, &ended.point.nu, &goal)));
-    }
-    let mut point = polish::linear(&program, &ended)?;
-    let report = polish::report(&program, &mut point)?;
+    let (point, report) = match linear::solve(&program)? {
+        Outcome::Optimal(point, report) => (*point, report),
+        Outcome::Infeasible(farkas) => return Ok(Limit::Infeasible(farkas)),
+    };
     let image = program.rows.transpose(&point.multipliers);
     Ok(Limit::Found(MaxMarginL1 {
         margin: 1.0 / report.objective,
@@ -67,12 +66,4 @@ pub fn max_margin_l1(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<Ma
         support_vectors: point.active,
         report,
     }))
-}
-
-/// ν scaled to ⟨b, ν⟩ = 1.
-fn farkas(program: &Program<'_>, nu: &[f64], b: &[f64]) -> Farkas {
-    let total = dot(nu, b);
-    let multipliers: Vec<f64> = nu.iter().map(|nu| nu / total).collect();
-    let bound = program.dual_norm(&program.rows.transpose(&multipliers));
-    Farkas { multipliers: multipliers.into(), bound }
 }

@@ -2,6 +2,9 @@
 
 use ndarray::{Array1, Array2};
 
+use super::active_set::{self, End, Shortest};
+use super::interior_point::{Fit, Program};
+use super::linear::{self, Outcome};
 use super::newton::{Rows, largest, norm};
 use super::{Farkas, Limit, Report, check_labels};
 use crate::data::Design;
@@ -29,9 +32,14 @@ const ZERO_MARGIN: f64 = 1e-7;
 /// Relative gap at which the iteration ends.
 const TOLERANCE: f64 = 1e-11;
 const LARGEST_GAP: f64 = 1e-6;
+/// Squared lengths of samples below this part of the largest are not told from rounding as well as the others.
+const EVEN: f64 = 1e-6;
+/// Squared lengths between this and its reciprocal neither underflow nor overflow.
+const SMALLEST: f64 = 1e-200;
 
 /// The largest L2 margin of the samples x_i with labels ±1: the kernel limit of a diagonal net under a
-/// margin loss. An interior point on the Gram matrix, then an exact solve on the support vectors.
+/// margin loss. An interior point on the Gram matrix, then an exact solve on the support vectors; where that leaves
+/// anything in doubt and the data are small, an active-set method in double-double arithmetic.
 ///
 /// ```
 /// use groktime::data::Design;
@@ -47,22 +55,47 @@ const LARGEST_GAP: f64 = 1e-6;
 pub fn max_margin_l2(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<MaxMarginL2>> {
     check_labels(x, y, true)?;
     let rows = Rows { labels: Some(y), ..Rows::of(x, threads) };
-    let gram = rows.congruent(x.gram(threads))?;
+    let first = by_gram(&rows);
+    if let Ok(Some((found, true))) = first {
+        return Ok(Limit::Found(found));
+    }
+    match active_set::solve(&rows, &vec![1.0; y.len()], true) {
+        Some(End::Shortest(shortest)) => return Ok(Limit::Found(of_active_set(&rows, shortest))),
+        Some(End::Infeasible(ray)) => {
+            if let Some(farkas) = certificate(&rows, &ray) {
+                return Ok(Limit::Infeasible(farkas));
+            }
+        }
+        None => {}
+    }
+    match first? {
+        Some((found, _)) => Ok(Limit::Found(found)),
+        None => not_separable(&rows).map(Limit::Infeasible),
+    }
+}
+
+/// By the interior point on the Gram matrix: the answer and whether doubles left no doubt; none where the margin is not
+/// above what a Gram matrix in doubles resolves.
+fn by_gram(rows: &Rows<'_>) -> Result<Option<(MaxMarginL2, bool)>> {
+    let gram = rows.congruent(rows.design.gram(rows.threads))?;
     let size = gram.diag().iter().fold(0.0_f64, |m, g| m.max(*g));
+    let even = gram.diag().iter().all(|g| *g >= EVEN * size);
+    if !(SMALLEST..1.0 / SMALLEST).contains(&size) {
+        return Ok(None);
+    }
     let (mut nu, s, iterations) = interior_point(&gram, size)?;
 
     let total: f64 = nu.iter().sum();
     let squared_margin = quadratic(&gram, &nu) / (total * total);
     if squared_margin <= (ZERO_MARGIN * ZERO_MARGIN) * size {
-        let multipliers: Vec<f64> = nu.iter().map(|nu| nu / total).collect();
-        let bound = norm(&rows.transpose(&multipliers));
-        return Ok(Limit::Infeasible(Farkas { multipliers: multipliers.into(), bound }));
+        return Ok(None);
     }
     let active: Vec<usize> = (0..nu.len()).filter(|&i| nu[i] / total > s[i]).collect();
     let polished = polish(&gram, &nu, &active)?;
-    let dual_unique = polished.as_ref().map(|(_, regular)| *regular);
-    if let Some((exact, _)) = polished {
-        nu = exact;
+    let clear = even && polished.as_ref().is_some_and(|p| p.clear);
+    let dual_unique = polished.as_ref().and_then(|p| p.regular);
+    if let Some(exact) = polished {
+        nu = exact.multipliers;
     }
     let mut weights = rows.transpose(&nu);
     let dual_objective = nu.iter().sum::<f64>() - dot(&weights, &weights) / 2.0;
@@ -75,7 +108,7 @@ pub fn max_margin_l2(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<Ma
             format!("relative gap {gap:.1e} after {iterations} steps, expected at most {LARGEST_GAP:.0e}");
         return Err(Error::Numerical { method: "interior point", detail });
     }
-    Ok(Limit::Found(MaxMarginL2 {
+    let found = MaxMarginL2 {
         margin: 1.0 / norm(&weights),
         weights: weights.into(),
         multipliers: nu.into(),
@@ -89,7 +122,57 @@ pub fn max_margin_l2(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<Ma
             unique: Some(true),
             dual_unique,
         },
-    }))
+    };
+    Ok(Some((found, clear)))
+}
+
+fn of_active_set(rows: &Rows<'_>, shortest: Shortest) -> MaxMarginL2 {
+    let Shortest { weights, multipliers, active, steps, norm, objective, gap, dual_unique } = shortest;
+    let least = rows.apply(&weights).into_iter().fold(f64::INFINITY, f64::min);
+    MaxMarginL2 {
+        margin: 1.0 / norm,
+        weights: weights.into(),
+        multipliers: multipliers.into(),
+        support_vectors: active,
+        report: Report {
+            objective,
+            dual_objective: objective * (1.0 - gap),
+            gap,
+            infeasibility: (1.0 - least).max(0.0),
+            iterations: steps,
+            unique: Some(true),
+            dual_unique,
+        },
+    }
+}
+
+/// Multipliers as a proof that no w fits, checked by [`linear::certificate`].
+fn certificate(rows: &Rows<'_>, nu: &[f64]) -> Option<Farkas> {
+    let (ones, goal) = (vec![1.0; rows.dimension()], vec![1.0; rows.count()]);
+    let rows = Rows { ..*rows };
+    let program = Program { rows, plus: &ones, minus: &ones, fit: Fit::AtLeast(&goal) };
+    let farkas = linear::certificate(&program, nu)?;
+    let bound = norm(&program.rows.transpose(&farkas.multipliers.to_vec()));
+    Some(Farkas { bound, ..farkas })
+}
+
+/// Whether any norm separates does not depend on the norm.
+fn not_separable(rows: &Rows<'_>) -> Result<Farkas> {
+    let (ones, goal) = (vec![1.0; rows.dimension()], vec![1.0; rows.count()]);
+    let program = Program { rows: Rows { ..*rows }, plus: &ones, minus: &ones, fit: Fit::AtLeast(&goal) };
+    match linear::solve(&program)? {
+        Outcome::Infeasible(farkas) => {
+            let bound = norm(&rows.transpose(&farkas.multipliers.to_vec()));
+            Ok(Farkas { bound, ..farkas })
+        }
+        Outcome::Optimal(point, _) => Err(Error::Numerical {
+            method: "interior point",
+            detail: format!(
+                "the data are separable, but the margin of about {:.1e} is below what a Gram matrix in doubles resolves",
+                1.0 / norm(&point.weights)
+            ),
+        }),
+    }
 }
 
 fn quadratic(gram: &Array2<f64>, nu: &[f64]) -> f64 {
@@ -161,9 +244,18 @@ fn interior_point(gram: &Array2<f64>, size: f64) -> Result<(Vec<f64>, Vec<f64>, 
     Ok((nu, s, MAX_ITERATIONS))
 }
 
-/// The ν near the given one that is zero off the active samples, whose margins are exactly 1; and whether
-/// it is the only one. None where that violates a constraint: the active samples were not yet clear.
-fn polish(gram: &Array2<f64>, nu: &[f64], active: &[usize]) -> Result<Option<(Vec<f64>, bool)>> {
+/// The exact multipliers of a set of support vectors.
+struct Exact {
+    multipliers: Vec<f64>,
+    /// Whether they are the only ones; none where that is in doubt.
+    regular: Option<bool>,
+    /// Whether doubles left no doubt about the rank.
+    clear: bool,
+}
+
+/// The ν near the given one that is zero off the active samples, whose margins are exactly 1. None where that violates a
+/// constraint: the active samples were not yet clear.
+fn polish(gram: &Array2<f64>, nu: &[f64], active: &[usize]) -> Result<Option<Exact>> {
     let m = active.len();
     if m == 0 {
         return Ok(None);
@@ -187,6 +279,16 @@ fn polish(gram: &Array2<f64>, nu: &[f64], active: &[usize]) -> Result<Option<(Ve
     }
     let mut all = vec![0.0; nu.len()];
     active.iter().zip(&exact).for_each(|(&i, &x)| all[i] = x);
-    let fits = product(gram, &all).iter().all(|k| *k >= 1.0 - 1e-10);
-    Ok((fits && exact.iter().all(|x| *x > 0.0)).then_some((all, rank == m)))
+    let image = product(gram, &all);
+    let fits = image.iter().all(|k| *k >= 1.0 - 1e-10);
+    // A squared singular value that is neither zero nor clear: a Gram matrix has half of the digits.
+    let clear = !eigen.values.iter().any(|v| (1e-13 * top..1e-8 * top).contains(v));
+    // A sample with margin 1 that is not active could take a share.
+    let met = image.iter().filter(|k| **k <= 1.0 + 1e-9).count();
+    let regular = match (clear, met == m) {
+        (true, true) => Some(rank == m),
+        (true, false) if rank < m => Some(false),
+        _ => None,
+    };
+    Ok((fits && exact.iter().all(|x| *x > 0.0)).then_some(Exact { multipliers: all, regular, clear }))
 }

@@ -3,6 +3,7 @@
 use ndarray::{Array1, aview1};
 
 use super::interior_point::{Fit, Program};
+use super::linear::{self, Outcome};
 use super::newton::Rows;
 use super::{Limit, MinNorm, Report, check_labels, min_norm, polish};
 use crate::data::Design;
@@ -96,8 +97,10 @@ pub fn min_weighted_l1(
         }));
     }
     let program = Program { rows: Rows::of(x, threads), plus: &plus, minus: &minus, fit: Fit::Equal(y) };
-    let mut point = polish::linear(&program, &program.solve()?)?;
-    let report = polish::report(&program, &mut point)?;
+    let (point, report) = match linear::solve(&program)? {
+        Outcome::Optimal(point, report) => (*point, report),
+        Outcome::Infeasible(farkas) => return Ok(Limit::Infeasible(farkas)),
+    };
     let image = program.rows.transpose(&point.multipliers);
     Ok(Limit::Found(MinL1 {
         off_support: polish::off_support(&program, &image, &point.support),

@@ -14,8 +14,10 @@
 //! the error whatever the solver did. That no w fits is an answer too ([`Limit::Infeasible`]) and carries
 //! its proof. The mathematics is in theory/limits.md.
 
+mod active_set;
 mod certificate;
 mod interior_point;
+mod linear;
 mod margin_l1;
 mod margin_l2;
 mod min_l1;
@@ -24,6 +26,8 @@ mod newton;
 pub mod nuclear;
 mod polish;
 mod regularised;
+mod simplex;
+mod wide;
 
 pub use certificate::DualFace;
 pub use margin_l1::{MaxMarginL1, max_margin_l1};

@@ -11,6 +11,11 @@ use crate::linalg::{Engine, dot};
 
 /// Singular values below this part of the largest are zero.
 const RANK: f64 = 1e-10;
+/// Singular values below this part of the largest are zero up to rounding, and those above the next are not.
+const ZERO: f64 = 1e-13;
+const CLEAR: f64 = 1e-8;
+/// What is nearer to equality than this part may be equal.
+const STRICT: f64 = 1e-9;
 /// Rounding allowed in signs and bounds of a polished point.
 const ROUNDING: f64 = 1e-11;
 /// A larger relative gap is a failure.
@@ -28,7 +33,9 @@ pub(super) struct Polished {
     /// Outputs whose multiplier is not zero in some optimum.
     pub active: Vec<usize>,
     /// Whether the optimum and its multipliers are the only ones; None where that was not decided.
-    pub unique: Option<(bool, bool)>,
+    pub unique: [Option<bool>; 2],
+    /// Whether doubles left no doubt about which variables are zero.
+    pub clear: bool,
 }
 
 impl Polished {
@@ -40,7 +47,8 @@ impl Polished {
             multipliers,
             iterations: 0,
             support: Vec::new(),
-            unique: Some((true, true)),
+            unique: [Some(true), Some(true)],
+            clear: true,
         }
     }
 
@@ -53,7 +61,8 @@ impl Polished {
             iterations: ended.iterations,
             support: support(program, point),
             active: active(program, point),
-            unique: None,
+            unique: [None, None],
+            clear: false,
         }
     }
 }
@@ -104,18 +113,87 @@ pub(super) fn linear(program: &Program<'_>, ended: &Ended) -> Result<Polished> {
     }
     let outputs = program.rows.apply(&weights);
     let signs_kept = support.iter().zip(&signs).all(|(&k, sign)| sign * weights[k] > 0.0);
+    // Every row by itself: rows of very different size are asked for very different things.
     let fits = outputs.iter().zip(b).all(|(f, b)| {
         let violation = if one_sided { b - f } else { (b - f).abs() };
-        violation <= ROUNDING * largest(&outputs)
+        violation <= ROUNDING * if one_sided { b.abs() } else { largest(&outputs) }
     });
-    let dual_fits = program.dual_norm(&program.rows.transpose(&multipliers)) <= 1.0 + ROUNDING
+    let image = program.rows.transpose(&multipliers);
+    let dual_fits = program.dual_norm(&image) <= 1.0 + ROUNDING
         && (!one_sided || active.iter().all(|&i| multipliers[i] > 0.0));
     if signs_kept && fits && dual_fits {
-        result.unique = Some((rank == support.len(), rank == active.len()));
+        // What is at its bound although it is zero, or met although its multiplier is.
+        let tight = with_more(support, (0..weights.len()).filter(|&k| at_bound(program, &image, k)));
+        let is_met = |i: &usize| !one_sided || outputs[*i] - b[*i] <= STRICT * b[*i];
+        let met = with_more(active, (0..outputs.len()).filter(is_met));
+        let doubt = svd.values.iter().any(|s| (ZERO * svd.values[0]..CLEAR * svd.values[0]).contains(s));
+        result.clear = !doubt;
+        result.unique = match (doubt, tight.len() == support.len() && met.len() == active.len()) {
+            (true, _) => [None, None],
+            (false, true) => [Some(rank == support.len()), Some(rank == active.len())],
+            (false, false) => uniqueness(program, [support, &tight], [active, &met])?,
+        };
         result.weights = weights;
         result.multipliers = multipliers;
     }
     Ok(result)
+}
+
+fn with_more(some: &[usize], more: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut all: Vec<usize> = some.iter().copied().chain(more).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether a multiplier's image is at the bound of coordinate k, or so near that rounding may have taken it away.
+fn at_bound(program: &Program<'_>, image: &[f64], k: usize) -> bool {
+    (image[k] / program.plus[k]).max(-image[k] / program.minus[k]) >= 1.0 - STRICT
+}
+
+/// Whether the weights and the multipliers are the only ones, from those that are not zero and the larger sets of those
+/// whose conditions are met with equality: `[support, tight]` coordinates and `[active, met]` rows.
+///
+/// Another optimal w is zero off `tight` (it is complementary to the same ν) and meets the rows `active` with equality: there
+/// is none if those columns are independent on those rows. And there are others if the columns of the support depend on
+/// each other on all rows that are met. The same for ν with rows and columns exchanged. A rank that singular values do not
+/// show clearly decides nothing.
+pub(super) fn uniqueness(
+    program: &Program<'_>,
+    [support, tight]: [&[usize]; 2],
+    [active, met]: [&[usize]; 2],
+) -> Result<[Option<bool>; 2]> {
+    let most = LARGEST_SUPPORT * program.rows.count();
+    if tight.len() > most || met.len() > most {
+        return Ok([None, None]);
+    }
+    let (large, small) = (clear_rank(program, active, tight)?, clear_rank(program, met, support)?);
+    let decide = |sure: bool, never: bool| if sure { Some(true) } else { never.then_some(false) };
+    Ok([
+        decide(large == Some(tight.len()), small.is_some_and(|r| r < support.len())),
+        decide(small == Some(met.len()), large.is_some_and(|r| r < active.len())),
+    ])
+}
+
+/// The rank of a part of B with its rows and columns brought to size one, where no singular value is in doubt.
+fn clear_rank(program: &Program<'_>, rows: &[usize], columns: &[usize]) -> Result<Option<usize>> {
+    if rows.is_empty() || columns.is_empty() {
+        return Ok(Some(0));
+    }
+    let mut part = submatrix(program, rows, columns)?;
+    for _ in 0..2 {
+        for mut row in part.rows_mut() {
+            let size = row.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+            row /= if size > 0.0 { size } else { 1.0 };
+        }
+        for mut column in part.columns_mut() {
+            let size = column.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+            column /= if size > 0.0 { size } else { 1.0 };
+        }
+    }
+    let values = Engine::SEQUENTIAL.thin_svd(part.view())?.values;
+    let doubt = values.iter().any(|s| (ZERO * values[0]..CLEAR * values[0]).contains(s));
+    Ok((!doubt).then(|| values.iter().filter(|s| **s >= CLEAR * values[0] && **s > 0.0).count()))
 }
 
 /// For a loss: Newton's method on the support, where the signs are fixed and the equations smooth.
@@ -171,11 +249,13 @@ pub(super) fn smooth(program: &Program<'_>, ended: &Ended) -> Result<Polished> {
         support.iter().zip(&w).for_each(|(&k, &w)| result.weights[k] = w);
         result.multipliers = nu;
         // A coordinate off the support at its bound could enter another optimum.
-        let strict = off_support(program, &image, &support) < 1.0 - 1e-9;
-        result.unique = (rank == support.len()).then_some((strict, true)).filter(|u| u.0);
-        if rank < support.len() {
-            result.unique = Some((false, true));
-        }
+        let strict = off_support(program, &image, &support) < 1.0 - STRICT;
+        result.unique = match (rank == support.len(), strict) {
+            (true, true) => [Some(true), Some(true)],
+            (true, false) => [None, Some(true)],
+            (false, _) => [Some(false), Some(true)],
+        };
+        result.clear = true;
     }
     Ok(result)
 }
@@ -260,7 +340,7 @@ pub(super) fn report(program: &Program<'_>, result: &mut Polished) -> Result<Rep
         gap,
         infeasibility,
         iterations: result.iterations,
-        unique: result.unique.map(|u| u.0),
-        dual_unique: result.unique.map(|u| u.1),
+        unique: result.unique[0],
+        dual_unique: result.unique[1],
     })
 }

@@ -14,10 +14,28 @@ use rayon::prelude::*;
 use super::product::{Factor, Real};
 use super::{Eigh, Error, Result, ThinSvd, Threads, strips};
 
-fn par(threads: Threads) -> Par {
+/// Rows from which on more threads than one pay. Below, the difference cannot be measured.
+const FEWEST_SHARED: usize = 600;
+/// Parts that faer divides its work into, whatever the number of threads: its sums depend on how many parts there are.
+const PARTS: usize = 8;
+
+/// How a kernel on a matrix of so many rows (or columns, if these are less) is divided. A function of the size alone, so
+/// that one problem has the same bits on any number of threads.
+fn par(threads: Threads, size: usize) -> Par {
     match threads {
-        Threads::One => Par::Seq,
-        Threads::All => Par::rayon(0),
+        Threads::All if size >= FEWEST_SHARED => Par::rayon(PARTS),
+        _ => Par::Seq,
+    }
+}
+
+/// Products of numbers that are worth waking other threads.
+const SERIAL: usize = 1 << 21;
+
+/// How a product of rows × inner and inner × columns is divided.
+fn par_of_product(threads: Threads, rows: usize, inner: usize, columns: usize) -> Par {
+    match threads {
+        Threads::All if rows.saturating_mul(inner).saturating_mul(columns) >= SERIAL => Par::rayon(PARTS),
+        _ => Par::Seq,
     }
 }
 
@@ -80,7 +98,7 @@ pub fn eigh(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Eigh> {
         return Ok(e);
     }
     let n = a.nrows();
-    let par = par(threads);
+    let par = par(threads, n);
     let mut values = vec![0.0; n];
     let mut vectors = vec![0.0; n * n];
     let req = evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::Yes, par, default());
@@ -107,7 +125,7 @@ pub fn eigenvalues(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array1<f6
         return Ok(eigenvalues((&a / scale).view(), threads)? * scale);
     }
     let n = a.nrows();
-    let par = par(threads);
+    let par = par(threads, n);
     let mut values = vec![0.0; n];
     let req = evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::No, par, default());
     let done = with_mat(a, |a| {
@@ -123,7 +141,7 @@ pub fn eigenvalues(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array1<f6
 /// Reduces the lower triangle of a column-major matrix to tridiagonal form; see
 /// [`Tridiagonal`](super::Tridiagonal). Returns the reflectors' factors.
 pub fn tridiagonal(a: &mut [f64], n: usize, threads: Threads) -> Vec<f64> {
-    let par = par(threads);
+    let par = par(threads, n);
     // In blocks of one the factor is the squared length of v over two.
     let mut factors = vec![0.0; n.saturating_sub(1)];
     with_stack(evd::tridiag::tridiag_in_place_scratch::<f64>(n, par, default()), |stack| {
@@ -148,7 +166,7 @@ pub fn thin_svd(a: ArrayView2<'_, f64>, threads: Threads) -> Result<ThinSvd> {
     }
     let (rows, columns) = a.dim();
     let k = rows.min(columns);
-    let par = par(threads);
+    let par = par(threads, k);
     let mut values = vec![0.0; k];
     let mut left = vec![0.0; rows * k];
     let mut right = vec![0.0; columns * k];
@@ -202,7 +220,7 @@ pub fn cholesky(a: ArrayView2<'_, f64>, threads: Threads) -> Result<Array2<f64>>
 /// Factors the lower triangle of a column-major matrix; the upper one is workspace. Otherwise the first
 /// pivot that is not positive.
 pub fn cholesky_in_place(a: &mut [f64], n: usize, threads: Threads) -> std::result::Result<(), usize> {
-    let par = par(threads);
+    let par = par(threads, n);
     let req = cholesky::llt::factor::cholesky_in_place_scratch::<f64>(n, par, default());
     let a = MatMut::from_column_major_slice_mut(a, n, n);
     let done = with_stack(req, |stack| {
@@ -217,7 +235,7 @@ pub fn cholesky_in_place(a: &mut [f64], n: usize, threads: Threads) -> std::resu
 /// (L Lᵀ)⁻¹, both triangles filled.
 pub fn inverse_of_cholesky(l: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
     let n = l.nrows();
-    let par = par(threads);
+    let par = par(threads, n);
     let mut inverse = vec![0.0; n * n];
     let req = cholesky::llt::inverse::inverse_scratch::<f64>(n, par);
     with_mat(l, |l| {
@@ -243,7 +261,7 @@ pub struct Lu {
 
 pub fn lu(a: ArrayView2<'_, f64>, threads: Threads) -> Lu {
     let n = a.nrows();
-    let par = par(threads);
+    let par = par(threads, n);
     let mut factors: Vec<f64> = a.t().iter().copied().collect();
     let (mut order, mut inverse) = (vec![0_usize; n], vec![0_usize; n]);
     let req = lu_kernels::factor::lu_in_place_scratch::<usize, f64>(n, n, par, default());
@@ -290,7 +308,7 @@ pub fn lower_gram(a: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
             a.transpose(),
             BlockStructure::Rectangular,
             1.0,
-            par(threads),
+            par_of_product(threads, n, a.ncols(), n),
         )
     });
     column_major(gram, n, n)
@@ -332,7 +350,7 @@ pub fn rows_of_gram<T: Number>(a: &[T], n: usize, rows: Range<usize>, product: &
 }
 
 pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) -> Array2<f64> {
-    let (rows, columns) = (a.nrows(), b.ncols());
+    let (rows, inner, columns) = (a.nrows(), a.ncols(), b.ncols());
     let mut out = vec![0.0; rows * columns];
     with_mat(a, |a| {
         with_mat(b, |b| {
@@ -342,16 +360,15 @@ pub fn matmul(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, threads: Threads) 
                 a,
                 b,
                 1.0,
-                par(threads),
+                par_of_product(threads, rows, inner, columns),
             )
         })
     });
     column_major(out, rows, columns)
 }
 
-/// Rows of a product that are worth a thread, and products of numbers that are worth waking others.
+/// Rows of a product that are worth a part of their own.
 const FEWEST_ROWS: usize = 16;
-const SERIAL: usize = 1 << 21;
 
 /// See [`super::product::multiply`].
 pub fn multiply<T: Real>(out: &mut [T], add: bool, a: Factor<'_, T>, b: Factor<'_, T>, threads: Threads) {
@@ -374,13 +391,13 @@ pub fn multiply<T: Real>(out: &mut [T], add: bool, a: Factor<'_, T>, b: Factor<'
         );
         clear_vector_registers();
     };
-    let count = rayon::current_num_threads();
-    // A part of the rows a thread: faer's own division reaches nine tenths of that.
-    if threads == Threads::All && a.rows >= FEWEST_ROWS * count && a.rows * a.columns * columns >= SERIAL {
-        let each = a.rows.div_ceil(count);
+    let par = par_of_product(threads, a.rows, a.columns, columns);
+    // Parts of the rows: faer's own division reaches nine tenths of that.
+    if par != Par::Seq && a.rows >= FEWEST_ROWS * PARTS {
+        let each = a.rows.div_ceil(PARTS);
         let parts = out.par_chunks_mut(each * columns).enumerate();
         parts.for_each(|(i, out)| part(out, i * each, Par::Seq));
     } else {
-        part(out, 0, par(threads));
+        part(out, 0, par);
     }
 }

@@ -24,7 +24,7 @@ use crate::linalg::EPS;
 use crate::trajectory::{Clock, Observable, Table, Trajectory};
 
 /// Constant of the error of projections, in units of √n·ε.
-const PROJECTION: f64 = 8.0;
+pub(super) const PROJECTION: f64 = 8.0;
 
 /// What can be changed without decomposing again.
 ///

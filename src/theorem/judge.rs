@@ -171,7 +171,12 @@ struct Sighting {
 
 impl Sighting {
     fn margin(&self) -> f64 {
-        self.slack + self.rounding
+        // An error without bound excuses everything, also an infinite failure.
+        if self.rounding == f64::INFINITY && !self.slack.is_nan() {
+            f64::INFINITY
+        } else {
+            self.slack + self.rounding
+        }
     }
 }
 

@@ -118,6 +118,10 @@ impl Judged {
             Standing::Holds if slack.is_nan() => {
                 (Outcome::NotEvaluated, Some("the claim or its quantity has no value here".into()))
             }
+            Standing::Holds if meets && rounding == f64::INFINITY && slack != f64::INFINITY => (
+                Outcome::Undetermined,
+                Some("rounding leaves nothing to compare: its error has no bound".into()),
+            ),
             Standing::Holds if meets => (Outcome::Holds, None),
             Standing::Holds if chance => {
                 (Outcome::NotEvaluated, Some("failed in this one draw: judged by its rate (verify)".into()))

@@ -11,7 +11,7 @@ use clap::Args;
 use groktime::completion::{Problem, Record, Settings, SlowSettings, Solution};
 use groktime::data::files::write_npy;
 use groktime::linalg::Threads;
-use groktime::trajectory::{Observable, Trajectory};
+use groktime::trajectory::{Observable, Trajectory, even_times};
 use ndarray::{Array3, Axis};
 
 use self::report::Report;
@@ -42,7 +42,8 @@ pub struct Question {
     /// λ
     #[arg(long, value_name = "λ", default_value_t = 1e-4)]
     pub weight_decay: f64,
-    /// Last time, in units of flow: step size × steps; with --slow-flow λt [default: 3 log α/λ]
+    /// Last time, in units of flow: step size × steps; with --slow-flow λt [default: 3 |log α|/λ, at least
+    /// 3/λ; without decay the time of the fit]
     #[arg(long, value_name = "T")]
     pub horizon: Option<f64>,
     /// Relative tolerance, in [1e-11, 1e-6]
@@ -70,10 +71,10 @@ const OBSERVABLES: [Observable; 5] = [
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let problem = arguments.source.load()?;
-    let horizon = arguments.horizon()?;
+    let horizon = arguments.horizon(&problem)?;
     let times = match &arguments.question.at {
         Some(at) => at.times::<f64>().map_err(Failure::Input)?,
-        None => (0..=12).map(|k| horizon * f64::from(k) / 12.0).collect(),
+        None => even_times(horizon, 12),
     };
     let solution = solve(arguments, &problem, horizon, &times)?;
     let table = solution.observe(&times, &OBSERVABLES)?;
@@ -100,20 +101,19 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
 }
 
 impl Arguments {
-    /// The horizon given, or three times the time of the transition.
-    fn horizon(&self) -> Result<f64, Failure> {
-        let decay = if self.question.slow_flow { 1.0 } else { self.question.weight_decay };
-        if let Some(horizon) = self.question.horizon {
-            return Ok(horizon);
+    /// The horizon given, or the problem's own.
+    fn horizon(&self, problem: &Problem) -> Result<f64, Failure> {
+        let Question { horizon, weight_decay, slow_flow, .. } = self.question;
+        if !(weight_decay >= 0.0 && weight_decay.is_finite()) {
+            return Err(Failure::Input(format!(
+                "--weight-decay is {weight_decay}, expected a number of at least 0"
+            )));
         }
-        let transition = self.source.init_coordinate.ln() / decay;
-        if self.source.init.is_some() || !(transition > 0.0 && transition.is_finite()) {
-            return Err(Failure::Input(
-                "--horizon is needed: 3 log α/λ, its default, asks for --init-coordinate > 1 and --weight-decay > 0"
-                    .into(),
-            ));
-        }
-        Ok(3.0 * transition)
+        Ok(match (horizon, slow_flow) {
+            (Some(horizon), _) => horizon,
+            (None, true) => problem.default_slow_horizon(),
+            (None, false) => problem.default_horizon(weight_decay),
+        })
     }
 }
 

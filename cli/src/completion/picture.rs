@@ -1,6 +1,6 @@
 //! The picture of one problem: losses, and the norms beside the rank.
 
-use groktime::trajectory::{Observable, Trajectory, log_times};
+use groktime::trajectory::{Observable, Trajectory, even_times, log_times};
 
 use super::report::Report;
 use crate::output::{Failure, short};
@@ -11,8 +11,10 @@ pub fn figure(report: &Report<'_>) -> Result<Figure, Failure> {
     let horizon = solution.horizon().unwrap_or(1.0);
     let mut times: Vec<f64> =
         log_times(1e-6 * horizon, horizon, 24).into_iter().filter(|t| *t > 0.0).collect();
-    times.extend((1..120).map(|k| horizon * f64::from(k) / 120.0));
+    times.extend(even_times(horizon, 120).into_iter().skip(1));
+    
     times.sort_by(f64::total_cmp);
+    times.dedup();
     let what =
         [Observable::TrainLoss, Observable::TestLoss, Observable::ParameterNorm, Observable::NuclearNorm];
     let table = solution.observe(&times, &what)?;

@@ -12,6 +12,7 @@ use groktime::Loss;
 use groktime::data::files::write_npy;
 use groktime::diagonal::theorems::Inputs;
 use groktime::diagonal::{Run, Settings, SlowFlow, Snapshot};
+use groktime::trajectory::even_times;
 use ndarray::Array2;
 
 use self::report::{Curves, Report};
@@ -109,7 +110,7 @@ impl Arguments {
     fn times(&self, horizon: f64) -> Result<Vec<f64>, Failure> {
         let Some(at) = &self.question.at else {
             let tau = self.question.slow_flow;
-            return Ok(if tau { even_times(horizon) } else { default_times(horizon) });
+            return Ok(if tau { even_times(horizon, 24) } else { default_times(horizon) });
         };
         let times = at.times::<f64>().map_err(Failure::Input)?;
         match times.iter().find(|t| **t > horizon) {
@@ -132,11 +133,6 @@ fn default_times(horizon: f64) -> Vec<f64> {
     }
     times.push(horizon);
     times
-}
-
-/// τ is a logarithm already.
-fn even_times(horizon: f64) -> Vec<f64> {
-    (0..=24).map(|j| horizon * f64::from(j) / 24.0).collect()
 }
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {

@@ -1,7 +1,7 @@
 //! The picture of one net: accuracies, losses, norm and margins over time.
 
 use groktime::diagonal::Snapshot;
-use groktime::trajectory::log_times;
+use groktime::trajectory::{even_times, log_times};
 
 use super::report::{Curves, Report, Row};
 use super::{Arguments, source};
@@ -15,7 +15,7 @@ where
     let slow = arguments.question.slow_flow;
     let horizon = report.settings.horizon;
     let times = match slow {
-        true => (0..=150).map(|j| horizon * f64::from(j) / 150.0).collect(),
+        true => even_times(horizon, 150),
         false => log_times(1e-6 * horizon, horizon, 30),
     };
     let (rows, _) = curves.at(&times, false)?;

@@ -7,6 +7,7 @@ use groktime::diagonal::{Problem, Run, Settings, SlowFlow, Snapshot};
 use groktime::grokking::Transition;
 use groktime::ode::Statistics;
 use groktime::theorem::Judged;
+use groktime::trajectory::even_times;
 use serde_json::{Value, json};
 
 use super::source::{self, Test};
@@ -296,7 +297,7 @@ pub fn distance(
     let scale = problem.labels().iter().map(|y| y * y).sum::<f64>() / problem.labels().len() as f64;
     let mut times = Vec::new();
     // The last time is a product with rounding: it may not pass either horizon.
-    for tau in super::even_times(settings.horizon * decay).into_iter().skip(1) {
+    for tau in even_times(settings.horizon * decay, 24).into_iter().skip(1) {
         let t = (tau / decay).min(settings.horizon * (1.0 - 1e-12));
         if run.snapshot(t)?.train_loss <= 1e-2 * scale {
             times.push(t);

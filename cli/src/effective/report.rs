@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::Arguments;
 use super::training_set::TrainingSet;
 use crate::output::{
-    Failure, crossing_interval, crossing_text, crossing_value, short, statements_text, statements_value,
-    table, write_observations,
+    Failure, crossing_interval, crossing_text, crossing_value, cut, exact, short, statements_text,
+    statements_value, table, write_csv,
 };
 
 /// What is reported at each time.
@@ -27,6 +27,16 @@ const OBSERVABLES: [Observable; 6] = [
     Observable::EffectiveDimension,
 ];
 
+/// Their names in JSON; each has its error bar beside it.
+const CURVES: [(&str, Observable); 6] = [
+    ("loss", Observable::TrainLoss),
+    ("log_loss", Observable::LogTrainLoss),
+    ("rqi", Observable::RepresentationQuality),
+    ("accuracy", Observable::TestAccuracy),
+    ("parameter_norm", Observable::ParameterNorm),
+    ("effective_dimension", Observable::EffectiveDimension),
+];
+
 pub struct Report<'s, 'a> {
     pub set: TrainingSet<'a>,
     pub flow: Option<Moving<'s, 'a>>,
@@ -36,8 +46,11 @@ pub struct Report<'s, 'a> {
 pub struct Moving<'s, 'a> {
     pub flow: Flow<'s, 'a>,
     pub table: Table<f64>,
+    /// Error bars of the table, NaN where none is known.
+    pub errors: Table<f64>,
     /// ℓ0 in the chosen convention: ℓ·Z0.
     loss_zero: Vec<f64>,
+    loss_zero_error: Vec<Option<f64>>,
     pub first_rqi: Crossing<f64>,
     pub first_accurate: Option<Crossing<f64>>,
     final_rqi: f64,
@@ -83,13 +96,12 @@ impl<'s, 'a> Report<'s, 'a> {
         let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
         if let Some(moving) = &self.flow {
             put("at", json!(moving.table.times));
-            put("loss", json!(moving.table.column(Observable::TrainLoss)));
-            put("log_loss", json!(moving.table.column(Observable::LogTrainLoss)));
+            for (name, what) in CURVES {
+                put(name, json!(moving.table.column(what)));
+                put(&format!("{name}_error"), json!(moving.errors.column(what)));
+            }
             put("l0", json!(moving.loss_zero));
-            put("rqi", json!(moving.table.column(Observable::RepresentationQuality)));
-            put("accuracy", json!(moving.table.column(Observable::TestAccuracy)));
-            put("parameter_norm", json!(moving.table.column(Observable::ParameterNorm)));
-            put("effective_dimension", json!(moving.table.column(Observable::EffectiveDimension)));
+            put("l0_error", json!(moving.loss_zero_error));
             put("t_rqi", crossing_value(moving.first_rqi, 0));
             put("t_rqi_interval", crossing_interval(moving.first_rqi, 0));
             if let Some(accurate) = moving.first_accurate {
@@ -125,7 +137,7 @@ impl<'s, 'a> Report<'s, 'a> {
     /// The reported times, or the eigenvalues.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         match &self.flow {
-            Some(moving) => write_observations(path, &moving.table),
+            Some(moving) => moving.write(path),
             None => self.set.write(path),
         }
     }
@@ -147,8 +159,32 @@ impl<'s, 'a> Moving<'s, 'a> {
         let table = flow.observe(&times, &OBSERVABLES)?;
         // The full flow conserves Z0; the loss of the linear one is taken at the frozen Z0.
         let losses = table.column(Observable::TrainLoss);
-        let loss_zero = losses.into_iter().map(|loss| loss.unwrap_or(f64::NAN) * flow.z0()).collect();
-        Ok(Moving { final_rqi: flow.final_rqi()?, table, loss_zero, first_rqi, first_accurate, flow })
+        let loss_zero: Vec<f64> =
+            losses.into_iter().map(|loss| loss.unwrap_or(f64::NAN) * flow.z0()).collect();
+        let errors = flow.errors(&times, &OBSERVABLES)?;
+        // Z0 itself is rounded.
+        let rounding = flow.rates().len() as f64 * f64::EPSILON;
+        let relative = errors.column(Observable::TrainLoss).into_iter().zip(&loss_zero);
+        let loss_zero_error = relative.map(|(e, l)| e.map(|e| e * flow.z0() + l * rounding)).collect();
+        let final_rqi = flow.final_rqi()?;
+        Ok(Moving { final_rqi, table, errors, loss_zero, loss_zero_error, first_rqi, first_accurate, flow })
+    }
+
+    /// One row a time, each curve with its error bar beside it.
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let names = CURVES.map(|(_, what)| what.name());
+        let errors = names.map(|name| format!("{name}_error"));
+        let pairs = names.iter().zip(&errors).flat_map(|(name, error)| [*name, error.as_str()]);
+        let heading: Vec<&str> = std::iter::once("time").chain(pairs).collect();
+        let columns: Vec<_> = CURVES
+            .iter()
+            .flat_map(|&(_, what)| [self.table.column(what), self.errors.column(what)])
+            .collect();
+        let row = |(i, t): (usize, &f64)| {
+            let cells = columns.iter().map(|c| c[i].map_or(String::new(), exact));
+            std::iter::once(exact(*t)).chain(cells).collect()
+        };
+        write_csv(path, &heading, &self.table.times.iter().enumerate().map(row).collect::<Vec<_>>())
     }
 
     fn text(&self) -> String {
@@ -158,9 +194,10 @@ impl<'s, 'a> Moving<'s, 'a> {
             Observable::TestAccuracy,
             Observable::ParameterNorm,
         ];
-        let columns: Vec<_> = shown.iter().map(|&what| self.table.column(what)).collect();
+        let columns: Vec<_> =
+            shown.iter().map(|&what| (self.table.column(what), self.errors.column(what))).collect();
         let rows = self.table.times.iter().enumerate().map(|(i, &t)| {
-            let cells = columns.iter().map(|c| c[i].map_or("–".to_owned(), short));
+            let cells = columns.iter().map(|(c, e)| c[i].map_or("–".to_owned(), |x| cut(x, e[i])));
             std::iter::once(short(t)).chain(cells).collect()
         });
         table(&["time", "loss ℓ", "RQI", "accuracy", "√Z0"], rows.collect())

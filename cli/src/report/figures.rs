@@ -59,7 +59,7 @@ impl Section {
         let svg = svg.map_err(|e| Failure::Input(format!("{}: {e}", path.display())))?;
         let checks = document["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
         self.figures += 1;
-        self.checks += checks.len();
+        self.checks += checks.iter().filter(|check| check["verdict"] != "not-comparable").count();
         self.agree += checks.iter().filter(|check| check["verdict"] == "agrees").count();
         let number = entry.number.map_or("Not in the paper".to_owned(), |number| format!("Figure {number}"));
         let stale = match document["program"] == Value::from(PROGRAM.clone()) {
@@ -98,18 +98,23 @@ fn width(svg: &str) -> f64 {
 
 /// Published beside measured.
 fn table(checks: &[Value]) -> String {
-    let number = |value: &Value| value.as_f64().map_or("∞".to_owned(), short);
     let row = |check: &Value| {
         let text = |key: &str| escaped(check[key].as_str().unwrap_or_default());
         let measured = check["measured"].as_f64().map_or("–".to_owned(), short);
-        let low = if check["low"].is_null() { "−∞".to_owned() } else { number(&check["low"]) };
+        let range = match (check["low"].as_f64(), check["high"].as_f64()) {
+            _ if check["not_comparable"].is_string() => format!("– ({})", text("not_comparable")),
+            (Some(low), Some(high)) if low == high => format!("{} ({})", short(low), text("because")),
+            (Some(low), Some(high)) => format!("{} to {} ({})", short(low), short(high), text("because")),
+            (Some(low), None) => format!("≥ {} ({})", short(low), text("because")),
+            (None, Some(high)) => format!("≤ {} ({})", short(high), text("because")),
+            (None, None) => String::new(),
+        };
         format!(
             "<tr><td data-label=\"what\">{}</td><td data-label=\"published\">{}</td><td data-label=\"measured\">{}</td>\
-             <td data-label=\"agrees within\">{low} to {}</td><td data-label=\"verdict\" class=\"{verdict}\">{verdict}</td></tr>\n",
+             <td data-label=\"agrees within\">{range}</td><td data-label=\"verdict\" class=\"{verdict}\">{verdict}</td></tr>\n",
             text("what"),
             text("published"),
             escaped(&measured),
-            number(&check["high"]),
             verdict = text("verdict"),
         )
     };

@@ -126,7 +126,8 @@ fn page(sections: &[figures::Section], rows: &[Value], judged: &Value) -> String
          <link rel=\"icon\" href=\"data:,\">\n<style>\n{style}</style>\n</head>\n<body>\n<header>\n\
          <h1>Published figures and statements, checked</h1>\n\
          <p>Figures by exact trajectories, each with what was published beside what was measured; and every statement of \
-         the papers, judged. <strong>{agree} of {checks}</strong> published values agree; of {total} statements \
+         the papers, judged. <strong>{agree} of {checks}</strong> published values agree (where the run is of the published \
+         size); of {total} statements \
          <strong>{hold} hold</strong>, {violated} are violated, {errata} are known errata.</p>\n\
          <p class=\"soft\">groktime {version}, schema {schema}. Settings are under each figure.</p>\n</header>\n\
          <nav aria-label=\"Contents\"><ul>{links}<li><a href=\"#statements\">Statements</a></li></ul></nav>\n\

@@ -177,30 +177,81 @@ struct Check {
     /// The published value or statement.
     published: String,
     measured: f64,
-    /// Accepted range of the measured value.
+    #[serde(flatten)]
+    range: Range,
+    verdict: &'static str,
+    /// Why the two numbers are not of the same problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_comparable: Option<&'static str>,
+}
+
+/// Values of a measurement that agree with what was published, and why these.
+#[derive(Serialize)]
+struct Range {
     low: Option<f64>,
     high: Option<f64>,
-    verdict: &'static str,
+    because: &'static str,
+}
+
+/// From `low` to `high`, both included. The reason says what the width allows for: printed digits, another seed,
+/// another order of additions, or what the words deny.
+fn between(low: f64, high: f64, because: &'static str) -> Range {
+    Range { low: Some(low), high: Some(high), because }
+}
+
+fn at_least(low: f64, because: &'static str) -> Range {
+    Range { low: Some(low), high: None, because }
+}
+
+fn at_most(high: f64, because: &'static str) -> Range {
+    Range { low: None, high: Some(high), because }
+}
+
+/// A yes (1) or no (0) that has to be yes.
+fn yes() -> Range {
+    between(1.0, 1.0, "yes")
+}
+
+impl Range {
+    fn has(&self, x: f64) -> bool {
+        !x.is_nan() && self.low.is_none_or(|low| x >= low) && self.high.is_none_or(|high| x <= high)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = output::short;
+        match (self.low, self.high) {
+            (Some(low), Some(high)) if low == high => write!(f, "{}", number(low))?,
+            (Some(low), Some(high)) => write!(f, "{} to {}", number(low), number(high))?,
+            (Some(low), None) => write!(f, "≥ {}", number(low))?,
+            (None, Some(high)) => write!(f, "≤ {}", number(high))?,
+            (None, None) => f.write_str("anything")?,
+        }
+        write!(f, ": {}", self.because)
+    }
 }
 
 impl Check {
-    fn new(
-        what: impl Into<String>,
-        published: impl Into<String>,
-        measured: f64,
-        low: f64,
-        high: f64,
-    ) -> Check {
-        let finite = |x: f64| x.is_finite().then_some(x);
-        let verdict = if measured >= low && measured <= high { "agrees" } else { "differs" };
+    fn new(what: impl Into<String>, published: impl Into<String>, measured: f64, range: Range) -> Check {
+        let verdict = if range.has(measured) { "agrees" } else { "differs" };
         Check {
             what: what.into(),
             published: published.into(),
             measured,
-            low: finite(low),
-            high: finite(high),
+            range,
             verdict,
+            not_comparable: None,
         }
+    }
+
+    /// A number that belongs to the published size, of which a reduced run is another problem: it is shown, and
+    /// counts neither way.
+    fn comparable_if(mut self, published_size: bool, why_not: &'static str) -> Check {
+        if !published_size {
+            (self.verdict, self.not_comparable) = ("not-comparable", Some(why_not));
+        }
+        self
     }
 }
 
@@ -337,8 +388,12 @@ impl Folder<'_> {
         let mut text = format!("{}  {} ({seconds:.1} s)\n", entry.name, entry.what(paper));
         for check in &produced.checks {
             let measured = output::short(check.measured);
+            let range = match check.not_comparable {
+                Some(why_not) => why_not.to_owned(),
+                None => format!("agrees: {}", check.range),
+            };
             text += &format!(
-                "  {:<8} {}: {measured} (published: {})\n",
+                "  {:<14} {}: {measured} (published: {}; {range})\n",
                 check.verdict, check.what, check.published
             );
         }

@@ -220,3 +220,35 @@ pub(super) fn flips(modes: &[Mode]) -> bool {
 pub(super) fn halve(modes: &[Mode], odd: bool) -> Vec<Mode> {
     modes.iter().map(|m| m.at_parity(odd)).collect()
 }
+
+/// Bound on the forward error of d(t)·e^{−shift}: [`Mode::forward_error`] without underflow on the way.
+pub(super) fn scaled_error(m: &Mode, time: f64, shift: f64) -> f64 {
+    let exponent = if time == 0.0 { 0.0 } else { m.rate * time };
+    let size = |x: f64| if x == 0.0 { 0.0 } else { (x.abs().ln() - shift).exp() };
+    let moving = |x: f64| {
+        if x == 0.0 || exponent == f64::NEG_INFINITY { 0.0 } else { (x.abs().ln() + exponent - shift).exp() }
+    };
+    let relative = EPS * (3.0 * exponent.abs() + 4.0);
+    let amplitude = moving(m.amplitude);
+    let rounded = if amplitude > 0.0 { amplitude * relative } else { 0.0 };
+    rounded + moving(m.amplitude_error) + size(m.offset_error) + 2.0 * EPS * size(m.offset)
+}
+
+/// What errors of the rates move together at a time, times e^{−shift}, where they can mix amplitudes of the norm
+/// `mixing`: [`Mode::drift`] without underflow on the way.
+pub(super) fn scaled_drift(modes: &[Mode], mixing: f64, time: f64, shift: f64) -> f64 {
+    let one = |m: &Mode| {
+        let moved = time * m.rate_error;
+        let exponent = if moved < 0.1 { 0.2 + m.rate * time } else { m.rate_top * time };
+        if moved * mixing == 0.0 { 0.0 } else { (moved.ln() + mixing.ln() + exponent - shift).exp() }
+    };
+    modes.iter().map(one).fold(0.0, f64::max).min(f64::MAX)
+}
+
+/// ln x and a bound on its error, of a value known to within `rounding`.
+pub(super) fn ln_point(value: f64, rounding: f64) -> (f64, f64) {
+    let relative = if rounding == 0.0 { 0.0 } else { rounding / value };
+    let error = if relative < 1.0 { -(-relative).ln_1p() } else { f64::INFINITY };
+    let ln = value.ln();
+    (ln, error + if ln.is_finite() { 2.0 * EPS * ln.abs() } else { 0.0 })
+}

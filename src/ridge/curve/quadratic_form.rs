@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::mode::{
+    Mode, Tangent, approach, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error,
+    time_scale,
+};
 use super::{Alternating, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
@@ -207,5 +210,49 @@ impl<T: Clock> Alternating for QuadraticForm<T> {
             tilt: self.tilt,
             clock: PhantomData,
         }
+    }
+}
+
+impl<T: Clock> QuadraticForm<T> {
+    /// ln of the value and a bound on its error, also where the value underflows; the error is infinite where rounding
+    /// cannot tell the value from zero.
+    pub fn ln_bounds(&self, t: T) -> (f64, f64) {
+        let point = self.value(t);
+        if point.value > 1e-280 {
+            return ln_point(point.value, point.rounding);
+        }
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let seen = |w: f64, m: &Mode| if w > 0.0 { *m } else { Mode::default() };
+        let modes: Vec<Mode> = self.modes.iter().zip(&self.weights).map(|(m, w)| seen(*w, m)).collect();
+        let shift = ln_scale(&modes, time);
+        if shift == f64::NEG_INFINITY {
+            return (shift, if point.rounding > 0.0 { f64::INFINITY } else { 0.0 });
+        }
+        let z: Vec<f64> = modes.iter().map(|m| scaled(m, time, odd, shift)).collect();
+        let size = |x: f64| if x > 0.0 { (x.ln() - shift).exp() } else { 0.0 };
+        let forward: f64 =
+            modes.iter().zip(&self.weights).map(|(m, w)| w * scaled_error(m, time, shift)).sum();
+        let complement = &self.modes[self.modes.len() - 2];
+        let decayed = if time == 0.0 { 0.0 } else { complement.rate * time };
+        let tilt = size(self.tilt[0]) * decayed.exp() + size(self.tilt[1]);
+        let moved = scaled_drift(&self.modes, self.mixing, time, shift) + tilt + forward;
+        let value = self.squared_norm(&z);
+        let (ln, error) = ln_point(value, self.rounding(value.sqrt(), self.size(z.iter().copied()), moved));
+        let ln = 2.0 * shift + ln;
+        (ln, error + if ln.is_finite() { 8.0 * EPS * (1.0 + shift.abs()) } else { 0.0 })
+    }
+
+    /// The value where all moving parts are gone: of the minimiser, whether or not the trajectory tends to it.
+    pub fn at_minimiser(&self) -> Point {
+        let z: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
+        let value = self.squared_norm(&z);
+        let forward: f64 = self
+            .modes
+            .iter()
+            .zip(&self.weights)
+            .map(|(m, w)| w * (m.offset_error + 2.0 * EPS * m.offset.abs()))
+            .sum();
+        let moved = forward + self.tilt[1];
+        Point { value, rounding: self.rounding(value.sqrt(), self.size(z.iter().copied()), moved) }
     }
 }

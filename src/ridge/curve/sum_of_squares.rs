@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 use std::marker::PhantomData;
 
-use super::mode::{Mode, Tangent, approach, flips, halve, ln_scale, moved, scaled, time_scale};
+use super::mode::{
+    Mode, Tangent, approach, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error,
+    time_scale,
+};
 use super::{Alternating, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
@@ -196,5 +199,38 @@ impl<T: Clock> Alternating for SumOfSquares<T> {
             scale: self.scale,
             clock: PhantomData,
         }
+    }
+}
+
+impl<T: Clock> SumOfSquares<T> {
+    /// ln of the value and a bound on its error, also where the value underflows; the error is infinite where rounding
+    /// cannot tell the value from zero.
+    pub fn ln_bounds(&self, t: T) -> (f64, f64) {
+        let point = self.value(t);
+        if point.value > 1e-280 {
+            return ln_point(point.value, point.rounding);
+        }
+        let (time, odd) = (t.as_f64(), t.is_odd());
+        let shift = ln_scale(&self.modes, time).max(0.5 * self.constant.ln());
+        if shift == f64::NEG_INFINITY {
+            return (shift, if point.rounding > 0.0 { f64::INFINITY } else { 0.0 });
+        }
+        let square = |x: f64| if x > 0.0 { (x.ln() - 2.0 * shift).exp() } else { 0.0 };
+        let sum: f64 = self.modes.iter().map(|m| scaled(m, time, odd, shift).powi(2)).sum();
+        let errors: f64 = self.modes.iter().map(|m| scaled_error(m, time, shift).powi(2)).sum();
+        let moved = scaled_drift(&self.modes, self.mixing, time, shift) + errors.sqrt();
+        let value = sum + square(self.constant);
+        let rounding =
+            2.0 * sum.sqrt() * moved + moved * moved + square(self.constant_error) + 8.0 * EPS * value;
+        let (ln, error) = ln_point(value, rounding);
+        let ln = self.scale.ln() + 2.0 * shift + ln;
+        (ln, error + if ln.is_finite() { 8.0 * EPS * (1.0 + shift.abs()) } else { 0.0 })
+    }
+
+    /// The value where all moving parts are gone: of the minimiser, whether or not the trajectory tends to it.
+    pub fn at_minimiser(&self) -> Point {
+        let sum: f64 = self.modes.iter().map(|m| m.offset * m.offset).sum();
+        let errors: f64 = self.modes.iter().map(|m| m.offset_error * m.offset_error).sum();
+        self.finish(sum, errors.sqrt())
     }
 }

@@ -36,6 +36,26 @@ impl<T: Clock> TestLoss<T> {
     }
 }
 
+impl<T: Clock> TestLoss<T> {
+    /// ln of the value and a bound on its error.
+    pub fn ln_bounds(&self, t: T) -> Option<(f64, f64)> {
+        match self {
+            TestLoss::Sum(sum) => Some(sum.ln_bounds(t)),
+            TestLoss::Form(form) => Some(form.ln_bounds(t)),
+            TestLoss::Undefined => None,
+        }
+    }
+
+    /// The value of the minimiser, whether or not the trajectory tends to it.
+    pub fn at_minimiser(&self) -> Option<Point> {
+        match self {
+            TestLoss::Sum(sum) => Some(sum.at_minimiser()),
+            TestLoss::Form(form) => Some(form.at_minimiser()),
+            TestLoss::Undefined => None,
+        }
+    }
+}
+
 impl<T: Clock> Curve for TestLoss<T> {
     type Time = T;
 

@@ -1,14 +1,16 @@
 //! What the statements are made of, and how they are judged.
 
 use super::Inputs;
-use crate::crossing::{Crossing, Point};
+use super::ball::{Ball, length};
+use crate::crossing::Crossing;
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::ridge::ClosedForm;
-use crate::theorem::{Claim, Form, Hypothesis, Judged, Statement};
+use crate::ridge::closed_form::PROJECTION;
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
 use crate::trajectory::{Clock, log_times};
 
-/// What the statements are made of: the problem's numbers, in the clock's units.
+/// What the statements are made of: the problem's numbers with their errors, in the clock's units.
 pub(super) struct Facts<'f, 's, 'a, T> {
     pub(super) form: &'f ClosedForm<'s, 'a, T>,
     pub(super) inputs: &'f Inputs,
@@ -20,24 +22,24 @@ pub(super) struct Facts<'f, 's, 'a, T> {
     pub(super) rank: usize,
     pub(super) eta: f64,
     pub(super) lambda: f64,
-    pub(super) mean_square: f64,
-    pub(super) s_min: f64,
+    pub(super) mean_square: Ball,
+    pub(super) s_min: Ball,
     pub(super) s_max: f64,
-    pub(super) start: f64,
-    pub(super) start_outside: f64,
+    pub(super) start: Ball,
+    pub(super) start_outside: Ball,
     /// ‖θ*‖ and ‖θ*_⊥‖; NaN without a linear teacher.
-    pub(super) star: f64,
-    pub(super) star_outside: f64,
+    pub(super) star: Ball,
+    pub(super) star_outside: Ball,
     /// Linear teacher and no label noise.
     pub(super) realizable: bool,
     /// Eigenvalue range of Σ; NaN when not evaluated.
-    pub(super) sigma_min: f64,
-    pub(super) sigma_max: f64,
+    pub(super) sigma_min: Ball,
+    pub(super) sigma_max: Ball,
     pub(super) variance: f64,
     pub(super) bound: f64,
     pub(super) times: Vec<f64>,
-    pub(super) t1: (f64, f64),
-    pub(super) t2: (f64, f64),
+    pub(super) t1: Known,
+    pub(super) t2: Known,
 }
 
 impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
@@ -51,14 +53,28 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let spectrum = form.spectrum;
         let (n, m) = spectrum.shape();
         let scale = form.settings.init_scale.abs();
+        let eigenvalues = spectrum.eigenvalues();
+        let s_max = eigenvalues.last().copied().unwrap_or(0.0);
+        let s_min = match (eigenvalues.first(), spectrum.eigenvalue_errors().first()) {
+            (Some(&s), Some(&error)) => Ball::new(s, error),
+            _ => Ball::NAN,
+        };
+        // A norm of m numbers; and what the decomposition leaves in the wrong part of a vector.
+        let norm = |x: f64| Ball::new(x, m as f64 * EPS * x);
+        let condition = if s_min.mid > 0.0 { (s_max / s_min.mid).sqrt() } else { 0.0 };
+        let leak = PROJECTION * (n.min(m) as f64).sqrt() * EPS * condition;
+        // Nothing is outside of rows that span everything.
+        let outside = |x: f64, whole: f64| match eigenvalues.len() == m {
+            true => Ball::ZERO,
+            false => Ball::new(x, norm(x).rad + leak * whole),
+        };
         let (start, start_outside) = spectrum.init_norms();
         let (star, star_outside) = spectrum.teacher_norms().unwrap_or((f64::NAN, f64::NAN));
-        let realizable = spectrum.teacher.as_ref().is_some_and(|t| t.noise.is_none());
         let sigma = spectrum.covariance_range(inputs.covariance_limit)?;
+        let isotropic = sigma.is_some_and(|(low, high)| low == high);
         let (sigma_min, sigma_max) = sigma.unwrap_or((f64::NAN, f64::NAN));
-        let eigenvalues = spectrum.eigenvalues();
-        let t1 = number(train, -1.0);
-        let t2 = test.map_or((f64::NAN, 0.0), |test| number(test, 0.0));
+        let sigma_error = if isotropic { 0.0 } else { m as f64 * EPS * sigma_max };
+        let sum = spectrum.mean_square_feature();
         let mut facts = Facts {
             form,
             inputs,
@@ -69,21 +85,25 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             rank: eigenvalues.len(),
             eta: form.settings.step_size,
             lambda: form.settings.weight_decay,
-            mean_square: spectrum.mean_square_feature(),
-            s_min: eigenvalues.first().copied().unwrap_or(f64::NAN),
-            s_max: eigenvalues.last().copied().unwrap_or(0.0),
-            start: start * scale,
-            start_outside: start_outside * scale,
-            star,
-            star_outside,
-            realizable,
-            sigma_min,
-            sigma_max,
+            mean_square: Ball::new(sum, (n * m) as f64 * EPS * sum),
+            s_min,
+            s_max,
+            start: norm(start * scale),
+            start_outside: outside(start_outside * scale, start * scale),
+            star: norm(star),
+            star_outside: outside(star_outside, star),
+            realizable: spectrum.teacher.as_ref().is_some_and(|t| t.noise.is_none()),
+            // What may be zero is taken for zero: a weaker claim, and a true one.
+            sigma_min: match sigma_min <= sigma_error {
+                true => Ball::ZERO,
+                false => Ball::new(sigma_min, sigma_error),
+            },
+            sigma_max: Ball::new(sigma_max, sigma_error),
             variance: inputs.init_variance.unwrap_or(f64::NAN),
             bound: spectrum.feature_bound.unwrap_or(f64::NAN),
             times: Vec::new(),
-            t1,
-            t2,
+            t1: Known::of(Some(train), -1.0),
+            t2: Known::of(test, 0.0),
         };
         facts.times = facts.grid();
         Ok(facts)
@@ -91,7 +111,7 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
 
     /// Times at which envelopes are compared: the start, every early step, a fine logarithmic grid until
     /// the slowest mode has decayed by e^{−60}, and the crossings.
-    pub(super) fn grid(&self) -> Vec<f64> {
+    fn grid(&self) -> Vec<f64> {
         let slowest =
             self.form.rates.iter().map(|r| -r.rate).filter(|r| *r > 0.0).fold(f64::INFINITY, f64::min);
         let fastest = self.form.rates.iter().map(|r| -r.rate).filter(|r| r.is_finite()).fold(0.0, f64::max);
@@ -102,19 +122,28 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
             times.iter_mut().for_each(|t| *t = t.round());
             times.extend((0..=32).map(f64::from));
         }
-        times.extend([self.t1.0, self.t2.0].iter().filter(|t| t.is_finite() && **t >= 0.0));
+        times.extend([self.t1.time, self.t2.time].iter().filter(|t| t.is_finite() && **t >= 0.0));
         times.sort_by(f64::total_cmp);
         times.dedup();
         times
     }
 
-    /// −ln(1 − ηx) a step, or x a unit of flow time.
-    pub(super) fn decay(&self, x: f64) -> f64 {
+    /// −ln|1 − ηx| a step, or x a unit of flow time.
+    pub(super) fn decay(&self, x: Ball) -> Ball {
         if self.is_flow {
             return x;
         }
-        let y = self.eta * x;
-        if y < 1.0 { -(-y).ln_1p() } else { -(y - 1.0).abs().ln() }
+        let y = self.eta * x.mid;
+        let left = (1.0 - y).abs();
+        let mid = if y < 0.5 { -libm::log1p(-y) } else { -libm::log(left) };
+        let relative = (self.eta * x.rad + 2.0 * EPS * y) / left;
+        let error = if relative < 1.0 { -(-relative).ln_1p() } else { f64::INFINITY };
+        Ball::new(mid, error + if mid.is_finite() { 2.0 * EPS * mid.abs() } else { 0.0 })
+    }
+
+    /// How fast the complement decays.
+    pub(super) fn outside_decay(&self) -> Ball {
+        self.decay(Ball::exact(self.lambda))
     }
 
     /// η in the denominators of (6) to (8): flow time has absorbed it.
@@ -122,10 +151,19 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         if self.is_flow { 1.0 } else { self.eta }
     }
 
-    /// Decay of r^t. What is left of 1 − η(…) below a few units of rounding cannot be told from 0.
-    pub(super) fn slow_decay(&self) -> f64 {
-        let decay = self.decay(self.s_min / self.n + self.lambda);
-        if self.is_flow { decay } else { decay.min(-(4.0 * EPS).ln()) }
+    /// Decay of r^t, r = 1 − ηλ⁺/n − ηλ, for upper bounds. What is left of r below a few units of rounding cannot be
+    /// told from 0: the bound then decays by less, and is the weaker claim.
+    pub(super) fn slow_decay(&self) -> Ball {
+        let g = self.s_min.times(1.0 / self.n).plus(Ball::exact(self.lambda));
+        let decay = self.decay(g);
+        let least = -(4.0 * EPS).ln();
+        match self.is_flow || decay.mid < least {
+            true => decay,
+            false => {
+                let error = self.eta * (g.rad + 2.0 * EPS * g.mid);
+                Ball::new(least, (error / (4.0 * EPS)).ln_1p())
+            }
+        }
     }
 
     /// The statement's form: exact limits under flow are derived, not printed.
@@ -147,116 +185,138 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         Hypothesis::fact("linear teacher, no label noise", Some(self.realizable))
     }
 
+    /// λ⁺ = λ⁺min(ΦᵀΦ) exists: said only where it does not.
+    pub(super) fn some_feature(&self) -> Option<Hypothesis> {
+        (self.rank == 0).then(|| Hypothesis::fact("Φ ≠ 0", Some(false)))
+    }
+
     pub(super) fn init_law(&self) -> Hypothesis {
         Hypothesis::fact("θ₀ ~ N(0, ν²I)", self.inputs.init_variance.map(|_| true))
     }
 
-    pub(super) fn train_envelope(&self, statement: Statement) -> Judged {
-        let own = if self.rank > 0 { self.rate_error(0) } else { 0.0 };
-        statement.judge_envelope(&self.times, !self.is_flow, |t| {
-            let time = T::from_f64(t);
-            self.in_logs(self.form.ln_train_loss(time), self.form.train_loss(time), own, t)
-        })
+    /// Compares a curve with a bound at every time up to `until`, both as logarithms with their errors.
+    pub(super) fn envelope<B>(
+        &self,
+        statement: impl FnOnce(Claim) -> Statement,
+        bound: B,
+        until: f64,
+        curve: impl Fn(T) -> Ball,
+    ) -> Judged
+    where
+        B: Fn(f64) -> Ball + Clone + Send + Sync + 'static,
+    {
+        let shown = bound.clone();
+        let claim = Claim::Envelope { ln_bound: Box::new(move |t| shown(t).mid), until };
+        let judged = statement(claim).judge_envelope(&self.times, !self.is_flow, |t| {
+            let measured = curve(T::from_f64(t));
+            (measured.mid, measured.rad + bound(t).rad)
+        });
+        judged.certain()
     }
 
-    /// `own`: error of the rate in the bound.
-    pub(super) fn test_envelope(&self, own: f64, statement: Statement) -> Judged {
-        statement.judge_envelope(&self.times, !self.is_flow, |t| self.ln_test_loss(own, t))
+    pub(super) fn ln_train_loss(&self, t: T) -> Ball {
+        let (mid, rad) = self.form.train.ln_bounds(t);
+        Ball::new(mid, rad)
     }
 
-    pub(super) fn ln_test_loss(&self, own: f64, t: f64) -> (f64, f64) {
-        let time = T::from_f64(t);
-        match (self.form.ln_test_loss(time), self.form.test_loss(time)) {
-            (Some(ln), Some(point)) => self.in_logs(ln, point, own, t),
-            _ => (f64::NAN, 0.0),
+    pub(super) fn ln_test_loss(&self, t: T) -> Ball {
+        self.form.test.ln_bounds(t).map_or(Ball::NAN, |(mid, rad)| Ball::new(mid, rad))
+    }
+
+    pub(super) fn ln_norm(&self, t: T) -> Ball {
+        let (mid, rad) = self.form.norm.ln_bounds(t);
+        Ball::new(0.5 * mid, 0.5 * rad)
+    }
+
+    /// A bound that uses λ⁺ where the numerical rank is smaller than n and m: whether an eigenvalue is zero or only
+    /// tiny was decided by rounding, so a failure accuses nobody.
+    pub(super) fn with_smallest(&self, judged: Judged) -> Judged {
+        let full = (self.n as usize).min(self.m as usize);
+        match self.rank < full {
+            true => judged.confirm(|_| {
+                Err(format!("the rank {} of at most {full}, and so λ⁺, was decided by rounding", self.rank))
+            }),
+            false => judged.certain(),
         }
     }
 
-    /// Error of a mode's rate; a mode that is gone after one step has none.
-    pub(super) fn rate_error(&self, i: usize) -> f64 {
-        let rate = self.form.rates[i];
-        if rate.rate.is_finite() { rate.error } else { 0.0 }
-    }
-
-    /// A logarithm with what rounding may have done to it, and to a bound whose rate has the error `own`.
-    pub(super) fn in_logs(&self, ln: f64, point: Point, own: f64, t: f64) -> (f64, f64) {
-        // A loss that underflows does not say how its modes were rounded: any of them may have drifted.
-        let (relative, drift) = match point.value > 1e-280 {
-            true => (point.rounding / point.value, own),
-            false => (0.0, (0..=self.rank).map(|i| self.rate_error(i)).fold(own, f64::max)),
+    /// The minimiser's coordinates a*_i in the directions v_i, with their errors.
+    pub(super) fn minimiser(&self) -> Vec<Ball> {
+        let spectrum = self.form.spectrum;
+        let unit = PROJECTION * self.n.min(self.m).sqrt() * EPS;
+        let coordinate = |i: usize| {
+            let (s, g) = (spectrum.eigenvalues()[i], self.form.rates[i].g);
+            let error = spectrum.eigenvalue_errors()[i];
+            let relative = error / s + error / (self.n * g) + 8.0 * EPS;
+            let lean = (self.s_max / s).sqrt() * spectrum.unfittable.sqrt();
+            let projected = s.sqrt() / (self.n * g) * unit * (spectrum.labels_norm + lean);
+            let limit = spectrum.limit(i, g);
+            Ball::new(limit, limit.abs() * relative + projected)
         };
-        let digits = 1.0 + if ln.is_finite() { ln.abs() } else { 0.0 };
-        (ln, relative + 2.0 * drift * t + 32.0 * EPS * digits)
-    }
-
-    pub(super) fn judge_t1(&self, statement: Statement) -> Judged {
-        let own = rounding_of_time(&statement.claim, self.slow_decay());
-        statement.judge(self.t1.0, self.t1.1 + own)
-    }
-
-    /// `decay`: how fast the bound falls where it meets the threshold.
-    pub(super) fn judge_t2(&self, decay: f64, statement: Statement) -> Judged {
-        let own = rounding_of_time(&statement.claim, decay);
-        statement.judge(self.t2.0, self.t2.1 + own)
+        (0..self.rank).map(coordinate).collect()
     }
 }
 
-pub(super) fn envelope(f: impl Fn(f64) -> f64 + Send + Sync + 'static, until: f64) -> Claim {
-    Claim::Envelope { ln_bound: Box::new(f), until }
+/// The length of a vector of balls.
+pub(super) fn ball_length(x: &[Ball]) -> Ball {
+    let mid = length(x.iter().map(|b| b.mid));
+    Ball::new(mid, length(x.iter().map(|b| b.rad)) + x.len() as f64 * EPS * mid)
 }
 
-/// rate·t, zero at t = 0 also for an infinite rate.
-pub(super) fn decayed(rate: f64, t: f64) -> f64 {
-    if t == 0.0 { 0.0 } else { rate * t }
+/// A crossing time with the interval that certainly contains it.
+pub(super) struct Known {
+    /// The time; NaN where it is not decided.
+    pub(super) time: f64,
+    low: f64,
+    high: f64,
 }
 
-/// ln/rate where the logarithm is positive, else 0: how long a decay takes. Infinite without decay.
-pub(super) fn time_of(ln: f64, rate: f64) -> f64 {
-    if ln.is_nan() || rate.is_nan() {
-        f64::NAN
-    } else if ln <= 0.0 {
-        0.0
-    } else {
-        ln / rate
+impl Known {
+    pub(super) fn of<T: Clock>(crossing: Option<Crossing<T>>, from_start: f64) -> Known {
+        let (time, low, high) = match crossing {
+            Some(Crossing::FromStart) => (from_start, from_start, from_start),
+            Some(Crossing::At { time, lo, hi }) => (time.as_f64(), lo.as_f64(), hi.as_f64()),
+            Some(Crossing::Never) => (f64::INFINITY, f64::INFINITY, f64::INFINITY),
+            Some(Crossing::Undecided { from }) => (f64::NAN, from.as_f64(), f64::INFINITY),
+            None => (f64::NAN, f64::NAN, f64::NAN),
+        };
+        Known { time, low, high }
     }
-}
 
-/// What rounding may do to ln(a/b)/rate.
-pub(super) fn rounding_of_time(claim: &Claim, rate: f64) -> f64 {
-    match claim {
-        Claim::Scalar(time) if *time > 0.0 && time.is_finite() && rate > 0.0 => {
-            16.0 * EPS * (time + 1.0 / rate)
+    /// What is certain about the time, less what is certain about another.
+    pub(super) fn after(&self, other: &Known) -> Known {
+        // Never less never has no value.
+        let part = |a: f64, b: f64| a - b.max(0.0);
+        let (time, low, high) =
+            (part(self.time, other.time), part(self.low, other.high), part(self.high, other.low));
+        Known { time, low, high }
+    }
+
+    /// Compares the time with a claim about it.
+    pub(super) fn judge(&self, claim: Ball, statement: impl FnOnce(Claim) -> Statement) -> Judged {
+        let statement = statement(Claim::Scalar(claim.mid));
+        if !self.time.is_nan() {
+            // Whole numbers past 2⁵³ are rounded.
+            let width = if self.high > self.low { self.high - self.low } else { 0.0 };
+            let digits = if self.time.is_finite() { EPS * self.time.abs() } else { 0.0 };
+            return statement.judge(self.time, width + digits + claim.rad).certain();
         }
-        _ => 0.0,
-    }
-}
-
-/// First time at which a falling function is at or below a level; infinite if never. `rate` is about the
-/// slowest decay in it.
-pub(super) fn first_below(f: impl Fn(f64) -> f64, level: f64, rate: f64) -> f64 {
-    let below = |t: f64| f(t) <= level;
-    if below(0.0) {
-        return 0.0;
-    }
-    // Twenty doublings of the slowest decay time: past that nothing moves.
-    let unit = 1.0 / rate;
-    let Some(doublings) = (0..=20).find(|&i| below(unit * f64::from(1 << i))) else {
-        return f64::INFINITY;
-    };
-    let (mut lo, mut hi) = (0.0, unit * f64::from(1 << doublings));
-    for _ in 0..200 {
-        let middle = 0.5 * (lo + hi);
-        if below(middle) { hi = middle } else { lo = middle }
-    }
-    hi
-}
-
-/// A crossing as a number with the width of its certified interval.
-pub(super) fn number<T: Clock>(crossing: Crossing<T>, from_start: f64) -> (f64, f64) {
-    match crossing {
-        Crossing::FromStart => (from_start, 0.0),
-        Crossing::At { time, lo, hi } => (time.as_f64(), hi.as_f64() - lo.as_f64()),
-        Crossing::Never => (f64::INFINITY, 0.0),
-        Crossing::Undecided { .. } => (f64::NAN, 0.0),
+        if self.low.is_nan() || claim.mid.is_nan() {
+            return statement.judge(f64::NAN, 0.0);
+        }
+        // Undecided: the interval may decide all the same.
+        let name = statement.quantity;
+        let (worse, better) = match statement.side {
+            Side::Lower => (self.low, self.high),
+            _ => (self.high, self.low),
+        };
+        let lower = statement.side == Side::Lower;
+        let meets = |t: f64| if lower { t >= claim.mid - claim.rad } else { t <= claim.mid + claim.rad };
+        if meets(worse) || !meets(better) {
+            let end = if meets(worse) { worse } else { better };
+            return statement.judge(end, claim.rad).certain();
+        }
+        let reason = format!("{name} is known to lie in [{}, {}] only", self.low, self.high);
+        statement.judge(f64::NAN, claim.rad).undetermined(reason)
     }
 }

@@ -1,88 +1,84 @@
-//! Theorem 4.6: where descent ends.
+//! Theorem 4.6: the minimiser θ*_λ, to which descent tends.
 
-use super::facts::Facts;
+use super::ball::Ball;
+use super::facts::{Facts, ball_length};
+use crate::crossing::Point;
 use crate::linalg::EPS;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::Clock;
 
 impl<T: Clock> Facts<'_, '_, '_, T> {
-    /// Theorem 4.6: where descent ends.
+    /// Theorem 4.6. Its claims are about the minimiser itself: where some ρ = −1, or where λ = 0 keeps a part of θ₀,
+    /// descent does not tend to it.
     pub(super) fn limit(&self) -> Vec<Judged> {
-        let limit = |i: usize| self.form.spectrum.limit(i, self.form.rates[i].g);
-        let limit_norm = (0..self.rank).map(|i| limit(i).powi(2)).sum::<f64>().sqrt();
-        let limit_train = self.form.train_loss_limit().unwrap_or(f64::NAN);
-        let norm = Statement {
-            source: "2601.19791 Thm 4.6 (‖θ*_λ‖)",
-            form: self.printed(),
-            quantity: "limit_norm",
-            side: Side::Upper,
-            claim: Claim::Scalar(self.star),
-            probability: None,
-            hypotheses: vec![self.realizable_hypothesis()],
-        };
-        let train = Statement {
-            source: "2601.19791 Thm 4.6 (L_n(θ*_λ))",
-            form: self.printed(),
-            quantity: "train_loss_limit",
-            side: Side::Upper,
-            claim: Claim::Scalar(0.5 * self.lambda * self.star * self.star),
-            probability: None,
-            hypotheses: vec![self.realizable_hypothesis()],
-        };
-        // Every mode contracts by 1 − ηλ at least (by e^{−λ} a unit of flow time).
-        let slowest = self.form.rates.iter().map(|r| -r.rate).fold(f64::INFINITY, f64::min);
-        let mut bounded = self.bound_hypotheses();
-        bounded.extend(self.step_hypothesis(
-            "η ≤ 1/(λ + b²)",
-            1.0 / (self.lambda + self.bound.powi(2)),
-            false,
-        ));
-        bounded.push(Hypothesis::below("0 < λ", 0.0, self.lambda));
-        let converges = Statement {
-            source: "2601.19791 Thm 4.6 (convergence to θ*_λ)",
-            form: self.printed(),
-            quantity: "log_contraction",
-            side: Side::Upper,
-            claim: Claim::Scalar(-self.decay(self.lambda)),
-            probability: None,
-            hypotheses: bounded.clone(),
-        };
         let (epsilon, delta) = (self.inputs.train_threshold, self.inputs.failure_probability);
-        // Our own constants (theory/ridge.md, equation 24), at any sample size.
-        let gap = self.bound.powi(2) * self.star.powi(2) / self.n.sqrt()
-            * (4.0 + (0.5 * (1.0 / delta).ln()).sqrt());
-        let mut explicit_needs = self.bound_hypotheses();
-        explicit_needs.push(self.realizable_hypothesis());
-        explicit_needs.push(Hypothesis::below("0 < λ", 0.0, self.lambda));
-        let explicit = Statement {
-            source: "2601.19791 Thm 4.6 (L(θ*_λ), explicit constants)",
-            form: Form::Derived,
-            quantity: "test_loss_limit",
-            side: Side::Upper,
-            claim: Claim::Scalar(2.0 * limit_train + gap),
-            probability: Some(Probability { stated: 1.0 - delta, exact: None, over: "sample" }),
-            hypotheses: explicit_needs,
-        };
-        let mut generalises = bounded;
+        let norm = ball_length(&self.minimiser());
+        let train = loss(self.form.train.at_minimiser());
+        let test = self.form.test.at_minimiser().map_or(Ball::NAN, loss);
+        let mut bounded = self.bound_hypotheses();
+        let step = 1.0 / (self.lambda + self.bound.powi(2));
+        bounded.extend(self.step_hypothesis("η ≤ 1/(λ + b²)", step, false));
+        bounded.push(Hypothesis::below("0 < λ", 0.0, self.lambda));
+        let mut generalises = bounded.clone();
         generalises.push(self.realizable_hypothesis());
         generalises.extend(self.sample_hypotheses(epsilon, delta));
-        let general = Statement {
-            source: "2601.19791 Thm 4.6 (L(θ*_λ))",
-            form: self.printed(),
-            quantity: "test_loss_limit",
-            side: Side::Upper,
-            claim: Claim::Scalar(2.0 * limit_train + epsilon),
-            probability: Some(Probability { stated: 1.0 - delta, exact: None, over: "sample" }),
-            hypotheses: generalises,
+        // Our own constants (theory/ridge.md, equation 24), at any sample size.
+        let gap = self.bound.powi(2) * self.star.mid.powi(2) / self.n.sqrt()
+            * (4.0 + (0.5 * (1.0 / delta).ln()).sqrt());
+        let mut explicit = self.bound_hypotheses();
+        explicit.push(self.realizable_hypothesis());
+        explicit.push(Hypothesis::below("0 < λ", 0.0, self.lambda));
+
+        let chance = Some(Probability { stated: 1.0 - delta, exact: None, over: "sample" });
+        let realizable = || vec![self.realizable_hypothesis()];
+        let upper = |source, quantity, hypotheses, probability, claim: Ball, measured: Ball| {
+            let (form, claimed) = (self.printed(), Claim::Scalar(claim.mid));
+            let side = Side::Upper;
+            let statement =
+                Statement { source, form, quantity, side, claim: claimed, probability, hypotheses };
+            statement.judge(measured.mid, measured.rad + claim.rad).certain()
         };
-        let limit_test = self.form.test_loss_limit().unwrap_or(f64::NAN);
+        let small = self.star.times(self.lambda * self.star.mid).times(0.5);
+        let small = Ball::new(small.mid, 2.0 * small.rad + f64::MIN_POSITIVE);
+        let mut explicit = upper(
+            "2601.19791 Thm 4.6 (L(θ*_λ), explicit constants)",
+            "test_loss_limit",
+            explicit,
+            chance,
+            train.times(2.0).plus(Ball::exact(gap)),
+            test,
+        );
+        explicit.statement.form = Form::Derived;
         vec![
-            norm.judge(limit_norm, 1e-12 * (self.star + limit_norm)),
-            train.judge(limit_train, 1e-12 * limit_train),
-            converges.judge(-slowest, 1e-12 * slowest.abs() + 8.0 * EPS),
-            general.judge(limit_test, 1e-12 * limit_test),
-            explicit.judge(limit_test, 1e-12 * limit_test),
+            upper("2601.19791 Thm 4.6 (‖θ*_λ‖)", "limit_norm", realizable(), None, self.star, norm),
+            upper("2601.19791 Thm 4.6 (L_n(θ*_λ))", "train_loss_limit", realizable(), None, small, train),
+            upper(
+                "2601.19791 Thm 4.6 (convergence to θ*_λ)",
+                "log_contraction",
+                bounded,
+                None,
+                self.outside_decay().times(-1.0),
+                self.contraction(),
+            ),
+            upper(
+                "2601.19791 Thm 4.6 (L(θ*_λ))",
+                "test_loss_limit",
+                generalises,
+                chance,
+                train.times(2.0).plus(Ball::exact(epsilon)),
+                test,
+            ),
+            explicit,
         ]
+    }
+
+    /// ln of the largest |ρ|, of the modes and of the complement.
+    fn contraction(&self) -> Ball {
+        let slowest = self.form.rates.iter().max_by(|a, b| a.rate.total_cmp(&b.rate));
+        slowest.map_or(Ball::NAN, |r| {
+            let digits = if r.rate.is_finite() { 4.0 * EPS * r.rate.abs() } else { 0.0 };
+            Ball::new(r.rate, r.error + digits)
+        })
     }
 
     pub(super) fn bound_hypotheses(&self) -> Vec<Hypothesis> {
@@ -96,14 +92,19 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
     /// The sample sizes of Theorem 4.6; its universal constant C is not given, and matters unless θ* = 0.
     pub(super) fn sample_hypotheses(&self, epsilon: f64, delta: f64) -> Vec<Hypothesis> {
         let b4 = self.bound.powi(4);
-        let need = 2048.0 * b4 * self.star.powi(4) * (4.0 / delta).ln() / (epsilon * epsilon);
+        let need = 2048.0 * b4 * self.star.mid.powi(4) * (4.0 / delta).ln() / (epsilon * epsilon);
         let constant = "n ≥ 4C²b⁴‖θ*‖⁴/ε², C universal";
         vec![
             Hypothesis::at_least("n ≥ 2048 b⁴‖θ*‖⁴ ln(4/δ)/ε²", self.n, need),
-            match self.star == 0.0 {
+            match self.star.mid == 0.0 {
                 true => Hypothesis::at_least(constant, self.n, 0.0),
                 false => Hypothesis::open(constant, self.n),
             },
         ]
     }
+}
+
+/// A loss with its error; what underflows is not told from zero.
+fn loss(point: Point) -> Ball {
+    Ball::new(point.value, point.rounding + f64::MIN_POSITIVE)
 }

@@ -4,6 +4,7 @@
 //! θ_⊥ = the part outside the rows of Φ. Under the flow clock each bound is its own limit η → 0 (times in
 //! τ = η·step), and hypotheses on η are void. Derivations and what is corrected: `theory/ridge.md`.
 
+mod ball;
 mod end_to_end;
 mod facts;
 mod late;

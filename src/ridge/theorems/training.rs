@@ -1,14 +1,16 @@
 //! Theorem 4.4: the training loss falls early.
 
-use super::facts::{Facts, decayed, envelope, time_of};
-use crate::theorem::{Claim, Hypothesis, Judged, Side, Statement};
+use super::ball::{Ball, ln_sum, time_of};
+use super::facts::Facts;
+use crate::theorem::{Hypothesis, Judged, Side, Statement};
 use crate::trajectory::Clock;
 
 impl<T: Clock> Facts<'_, '_, '_, T> {
     pub(super) fn training_hypotheses(&self) -> Vec<Hypothesis> {
         let epsilon = self.inputs.train_threshold;
-        let decay = (2.0 * epsilon / (3.0 * self.star * self.star))
-            .min((self.mean_square * epsilon / 6.0).sqrt() / self.star);
+        let star = self.star.mid;
+        let decay =
+            (2.0 * epsilon / 3.0 / star / star).min((self.mean_square.mid * (epsilon / 6.0)).sqrt() / star);
         let mut all = self.descent_hypotheses();
         all.push(Hypothesis::at_most("λ ≤ min{2ε/(3‖θ*‖²), √(L̂ε)/(√6‖θ*‖)}", self.lambda, decay));
         all
@@ -16,45 +18,54 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
 
     pub(super) fn descent_hypotheses(&self) -> Vec<Hypothesis> {
         let step = 1.0 / (self.lambda + self.s_max / self.n);
-        let mut all =
-            vec![self.realizable_hypothesis(), Hypothesis::at_least("‖θ₀‖ ≥ ‖θ*‖", self.start, self.star)];
+        let mut all = vec![
+            self.realizable_hypothesis(),
+            Hypothesis::at_least("‖θ₀‖ ≥ ‖θ*‖", self.start.mid, self.star.mid),
+        ];
         all.extend(self.step_hypothesis("η < 1/(λ + λmax(ΦᵀΦ)/n)", step, true));
+        all.extend(self.some_feature());
         all
     }
 
     /// Theorem 4.4: the training loss falls.
     pub(super) fn training(&self) -> Vec<Judged> {
-        let epsilon = self.inputs.train_threshold;
         let slow = self.slow_decay();
-        let time = time_of((6.0 * self.mean_square * self.start.powi(2) / epsilon).ln(), 2.0 * slow);
-        let threshold = self.judge_t1(Statement {
+        let start = self.start.ln();
+        let ln_six = Ball::exact(6.0_f64.ln() - self.inputs.train_threshold.ln())
+            .plus(self.mean_square.ln())
+            .plus(start.times(2.0));
+        let threshold = self.t1.judge(time_of(ln_six, slow.times(2.0)), |claim| Statement {
             source: "2601.19791 Thm 4.4",
             form: self.printed(),
             quantity: "t1",
             side: Side::Upper,
-            claim: Claim::Scalar(time),
+            claim,
             probability: None,
             hypotheses: self.training_hypotheses(),
         });
-        let (l, lambda, start, star) = (self.mean_square, self.lambda, self.start, self.star);
+        // 2L̂r^{2t}‖θ₀‖² + 2λr^t‖θ₀‖‖θ*‖ + (λ/2)‖θ*‖², term by term in logarithms: squares of small numbers underflow.
+        let (lambda, star) = (Ball::exact(self.lambda).ln(), self.star.ln());
+        let head = self.mean_square.times(2.0).ln().plus(start.times(2.0));
+        let cross = lambda.plus(start).plus(star).plus(Ball::exact(2.0_f64.ln()));
+        let tail = lambda.plus(star.times(2.0)).minus(Ball::exact(2.0_f64.ln()));
+        let one = Ball::exact(1.0);
         let bound = move |t: f64| {
-            let r = (-decayed(slow, t)).exp();
-            let tail = 0.5 * lambda * star * star;
-            let moving = 2.0 * l * r * r * start * start + 2.0 * lambda * r * start * star;
-            match moving + tail > 0.0 {
-                true => (moving + tail).ln(),
-                false => (2.0 * l * start * start).ln() - 2.0 * decayed(slow, t),
-            }
+            ln_sum(&[(one, head.minus(slow.times(2.0 * t))), (one, cross.minus(slow.times(t))), (one, tail)])
         };
-        let finite_time = self.train_envelope(Statement {
-            source: "2601.19791 Thm 4.4 (proof, every t)",
-            form: self.printed(),
-            quantity: "log_train_loss",
-            side: Side::Upper,
-            claim: envelope(bound, f64::INFINITY),
-            probability: None,
-            hypotheses: self.descent_hypotheses(),
-        });
-        vec![threshold, finite_time]
+        let finite_time = self.envelope(
+            |claim| Statement {
+                source: "2601.19791 Thm 4.4 (proof, every t)",
+                form: self.printed(),
+                quantity: "log_train_loss",
+                side: Side::Upper,
+                claim,
+                probability: None,
+                hypotheses: self.descent_hypotheses(),
+            },
+            bound,
+            f64::INFINITY,
+            |t| self.ln_train_loss(t),
+        );
+        vec![self.with_smallest(threshold), self.with_smallest(finite_time)]
     }
 }

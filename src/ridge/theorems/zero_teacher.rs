@@ -1,8 +1,8 @@
 //! Theorem 4.1: the zero teacher.
 
+use super::ball::Ball;
 use super::chi_square_below;
-use super::facts::{Facts, decayed, envelope};
-use crate::crossing::Curve as _;
+use super::facts::Facts;
 use crate::theorem::{Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::Clock;
 
@@ -10,60 +10,66 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
     /// Theorem 4.1: zero teacher.
     pub(super) fn zero_teacher(&self) -> Vec<Judged> {
         let common = || -> Vec<Hypothesis> {
-            let step = 2.0 / (self.mean_square + 2.0 * self.lambda);
-            let mut all = vec![Hypothesis::at_most("‖θ*‖ = 0", self.star, 0.0), self.realizable_hypothesis()];
+            let step = 2.0 / (self.mean_square.mid + 2.0 * self.lambda);
+            let mut all =
+                vec![Hypothesis::at_most("‖θ*‖ = 0", self.star.mid, 0.0), self.realizable_hypothesis()];
             all.extend(self.step_hypothesis("η ≤ 2/(L̂ + 2λ)", step, false));
             all
         };
-        let (slow, outside) = (self.slow_decay(), self.decay(self.lambda));
-        let start = 2.0 * self.start.ln();
-        let head = (0.5 * self.mean_square).ln() + start;
-        let train = self.train_envelope(Statement {
-            source: "2601.19791 Thm 4.1(i)",
-            form: self.printed(),
-            quantity: "log_train_loss",
-            side: Side::Upper,
-            claim: envelope(move |t| head - 2.0 * decayed(slow, t), f64::INFINITY),
-            probability: None,
-            hypotheses: common(),
-        });
-        let floor = (0.5 * self.sigma_min * self.free * self.variance).ln();
-        let test = self.test_envelope(
-            self.rate_error(self.rank),
-            Statement {
+        let (slow, outside) = (self.slow_decay(), self.outside_decay());
+        let start = self.start.ln();
+        let head = self.mean_square.times(0.5).ln().plus(start.times(2.0));
+        let train = self.envelope(
+            |claim| Statement {
+                source: "2601.19791 Thm 4.1(i)",
+                form: self.printed(),
+                quantity: "log_train_loss",
+                side: Side::Upper,
+                claim,
+                probability: None,
+                hypotheses: common().into_iter().chain(self.some_feature()).collect(),
+            },
+            move |t| head.minus(slow.times(2.0 * t)),
+            f64::INFINITY,
+            |t| self.ln_train_loss(t),
+        );
+        let floor = self.sigma_min.times(0.5 * self.free.max(0.0) * self.variance).ln();
+        let test = self.envelope(
+            |claim| Statement {
                 source: "2601.19791 Thm 4.1(ii)",
                 form: self.printed(),
                 quantity: "log_test_loss",
                 side: Side::Lower,
-                claim: envelope(move |t| floor - 2.0 * decayed(outside, t), f64::INFINITY),
+                claim,
                 probability: Some(self.complement_law(2.0 * (-self.free / 32.0).exp())),
                 hypotheses: [common(), self.complement_hypotheses()].concat(),
             },
+            move |t| floor.minus(outside.times(2.0 * t)),
+            f64::INFINITY,
+            |t| self.ln_test_loss(t),
         );
-        let norm = Statement {
-            source: "2601.19791 Thm 4.1(iii)",
-            form: self.printed(),
-            quantity: "log_parameter_norm",
-            side: Side::Upper,
-            claim: envelope(move |t| 0.5 * start - decayed(outside, t), f64::INFINITY),
-            probability: None,
-            hypotheses: common(),
-        };
-        let own = self.rate_error(self.rank);
-        let norm = norm.judge_envelope(&self.times, !self.is_flow, |t| {
-            let time = T::from_f64(t);
-            let (ln, square) = (self.form.norm.ln_value(time), self.form.norm.value(time));
-            let (ln, rounding) = self.in_logs(ln, square, own, t);
-            (0.5 * ln, rounding)
-        });
-        vec![train, test, norm]
+        let norm = self.envelope(
+            |claim| Statement {
+                source: "2601.19791 Thm 4.1(iii)",
+                form: self.printed(),
+                quantity: "log_parameter_norm",
+                side: Side::Upper,
+                claim,
+                probability: None,
+                hypotheses: common(),
+            },
+            move |t: f64| -> Ball { start.minus(outside.times(t)) },
+            f64::INFINITY,
+            |t| self.ln_norm(t),
+        );
+        vec![self.with_smallest(train), test, norm]
     }
 
     /// What the χ² event needs: m > n, λ_min(Σ) > 0 known, the law of θ₀.
     pub(super) fn complement_hypotheses(&self) -> Vec<Hypothesis> {
         vec![
             Hypothesis::below("n < m", self.n, self.m),
-            Hypothesis::at_least("λmin(Σ) known", self.sigma_min, 0.0),
+            Hypothesis::at_least("λmin(Σ) known", self.sigma_min.mid, 0.0),
             self.init_law(),
         ]
     }

@@ -123,6 +123,49 @@ fn bits(engine: Engine, a: &Array2<f64>) -> Vec<u64> {
     matrices.iter().flatten().chain(vectors.iter().flatten()).map(|x| x.to_bits()).collect()
 }
 
+/// Where sums of a backend depend on how its work is divided, the division is a matter of the size alone.
+#[test]
+fn the_number_of_threads_is_not_seen_in_the_bits() {
+    let pools = [1, 2, 3].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    let all = Engine { backend: Backend::Faer, threads: Threads::All };
+    for (n, m) in [(160, 190), (330, 350)] {
+        let a = gaussian(11, n, m);
+        let [expected, others @ ..] = pools.each_ref().map(|pool| pool.install(|| bits(all, &a)));
+        assert!(others.iter().all(|found| *found == expected), "{n} × {m}");
+        assert!(bits(Engine::SEQUENTIAL, &a) == expected, "{n} × {m}: all are one");
+    }
+    // Just large enough to be shared.
+    let a = gaussian(12, 601, 601);
+    let shifted = all.gram(a.view()) + &Array2::<f64>::eye(601);
+    let kernels: [(&str, &(dyn Fn() -> Vec<f64> + Sync)); 8] = [
+        ("values", &|| all.eigenvalues(shifted.view()).unwrap().to_vec()),
+        ("vectors", &|| all.eigh(shifted.view()).unwrap().vectors.into_raw_vec_and_offset().0),
+        ("singular vectors", &|| all.thin_svd(a.view()).unwrap().right.into_raw_vec_and_offset().0),
+        ("factor", &|| all.cholesky(shifted.view()).unwrap().into_raw_vec_and_offset().0),
+        ("inverse", &|| {
+            let l = all.cholesky(shifted.view()).unwrap();
+            all.inverse_of_cholesky(l.view()).unwrap().into_raw_vec_and_offset().0
+        }),
+        ("LU factors", &|| {
+            let mut x = vec![1.0; 601];
+            all.lu(a.view()).unwrap().solve(&mut x);
+            x
+        }),
+        ("product", &|| all.matmul(a.view(), a.view()).unwrap().into_raw_vec_and_offset().0),
+        ("image", &|| {
+            // Long enough that even a product with a vector is shared.
+            let wide = gaussian(13, 40, 60_000);
+            all.matvec(wide.view(), wide.row(0)).unwrap().to_vec()
+        }),
+    ];
+    for (name, kernel) in kernels {
+        let [expected, others @ ..] = pools
+            .each_ref()
+            .map(|pool| pool.install(|| kernel().iter().map(|x| x.to_bits()).collect::<Vec<_>>()));
+        assert!(others.iter().all(|found| *found == expected), "{name}");
+    }
+}
+
 #[test]
 fn one_thread_gives_the_same_bits_in_any_surroundings() {
     let a = gaussian(11, 160, 190);
@@ -131,7 +174,7 @@ fn one_thread_gives_the_same_bits_in_any_surroundings() {
         let expected = bits(engine, &a);
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let all = Engine { backend, threads: Threads::All };
-        assert!(alone.install(|| bits(all, &a)) == expected, "{backend:?}: all of one thread are one");
+        assert!(alone.install(|| bits(all, &a)) == expected, "{backend:?}: all are one");
         for threads in [1, 2, 4] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert!(pool.install(|| bits(engine, &a)) == expected, "{backend:?}, pool of {threads}");

@@ -8,7 +8,7 @@ use groktime::trajectory::{Observable, Trajectory, log_times};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Check, Entry, Make, Produced};
+use super::{Check, Entry, Make, Produced, at_least, between};
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
 
@@ -125,28 +125,57 @@ fn checks(runs: &[Run]) -> Result<Vec<Check>, Failure> {
         Ok(median(runs.iter().map(|r| first_below(r, level)).collect::<Result<_, _>>()?))
     };
     let plateau = at(5e4, Observable::TestLoss)?;
-    let within = |what: &str, published: &str, measured: f64, target: f64, part: f64| {
-        Check::new(what, published, measured, target * (1.0 - part), target * (1.0 + part))
+    let within = |what: &str,
+                  published: &str,
+                  measured: f64,
+                  target: f64,
+                  part: f64,
+                  because: &'static str| {
+        Check::new(what, published, measured, between(target * (1.0 - part), target * (1.0 + part), because))
     };
+    // The published mask is not known: the widths are the ranges over the five drawn here, and printed digits.
+    let mask = "another mask: the range over the five drawn here";
     let mut checks = vec![
         within(
             "training loss at step 0",
             "0.108 (mask-dependent)",
             at(0.0, Observable::TrainLoss)?,
             0.108,
-            0.15,
+            0.09,
+            mask,
         ),
-        within("‖θ‖ at step 0", "139.28", at(0.0, Observable::ParameterNorm)?, 139.28, 1e-4),
-        within("‖θ‖ at step 1000", "137.90", at(1e3, Observable::ParameterNorm)?, 137.90, 1e-3),
-        within("plateau of the test loss", "0.1022", plateau, 0.1022, 0.02),
-        within("step at 90% of the plateau", "2.5e5", step_of(0.9 * plateau)?, 2.5e5, 0.1),
-        within("step at half the plateau", "3.67e5", step_of(0.5 * plateau)?, 3.67e5, 0.1),
-        within("step at test loss 0.0144", "5.09e5", step_of(0.0144)?, 5.09e5, 0.15),
-        within("step at test loss 0.0016", "7.7e5", step_of(0.0016)?, 7.7e5, 0.25),
-        within("‖θ‖ at step 3.2e5", "8.5", at(3.2e5, Observable::ParameterNorm)?, 8.5, 0.1),
-        within("‖θ‖ at the end", "5.607", at(STEPS, Observable::ParameterNorm)?, 5.607, 0.01),
-        within("‖W‖_* at the end", "31.4", at(STEPS, Observable::NuclearNorm)?, 31.4, 0.01),
-        within("training loss at the end", "9.8e-6", at(STEPS, Observable::TrainLoss)?, 9.8e-6, 0.3),
+        within("‖θ‖ at step 0", "139.28", at(0.0, Observable::ParameterNorm)?, 139.28, 1e-4, "five digits"),
+        within(
+            "‖θ‖ at step 1000",
+            "137.90",
+            at(1e3, Observable::ParameterNorm)?,
+            137.90,
+            1e-3,
+            "four digits",
+        ),
+        within("plateau of the test loss", "0.1022", plateau, 0.1022, 0.01, mask),
+        within(
+            "step at 90% of the plateau",
+            "2.5e5",
+            step_of(0.9 * plateau)?,
+            2.5e5,
+            0.06,
+            "two digits, another mask",
+        ),
+        within("step at half the plateau", "3.67e5", step_of(0.5 * plateau)?, 3.67e5, 0.06, mask),
+        within("step at test loss 0.0144", "5.09e5", step_of(0.0144)?, 5.09e5, 0.09, mask),
+        within("step at test loss 0.0016", "7.7e5", step_of(0.0016)?, 7.7e5, 0.13, mask),
+        within(
+            "‖θ‖ at step 3.2e5",
+            "8.5",
+            at(3.2e5, Observable::ParameterNorm)?,
+            8.5,
+            0.016,
+            "two digits, another mask",
+        ),
+        within("‖θ‖ at the end", "5.607", at(STEPS, Observable::ParameterNorm)?, 5.607, 0.002, mask),
+        within("‖W‖_* at the end", "31.4", at(STEPS, Observable::NuclearNorm)?, 31.4, 0.005, mask),
+        within("training loss at the end", "9.8e-6", at(STEPS, Observable::TrainLoss)?, 9.8e-6, 0.25, mask),
     ];
     let mut recovered = 0.0;
     for run in runs {
@@ -159,8 +188,7 @@ fn checks(runs: &[Run]) -> Result<Vec<Check>, Failure> {
         "masks of which the minimum nuclear norm is the table itself",
         "most (the published run ends at test loss 4e-5)",
         recovered,
-        1.0,
-        SEEDS as f64,
+        at_least((SEEDS / 2 + 1) as f64, "most: more than half"),
     ));
     Ok(checks)
 }

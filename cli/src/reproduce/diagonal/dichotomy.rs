@@ -1,7 +1,7 @@
 //! Figure 1 of arXiv 2311.18817: the same net groks one task and misgroks another.
 //!
 //! The paper's times are steps of gradient descent with step size 0.01, ours are flow times t = 0.01·step.
-//! Its sample is not published: what depends on the sample is accepted within the spread over seeds.
+//! Its sample is not published: what depends on the sample is compared within the range over seeds.
 
 use groktime::Loss;
 use groktime::data::accuracy::accuracy;
@@ -14,12 +14,15 @@ use serde_json::json;
 
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, at_least, between};
 
 const STEP_SIZE: f64 = 0.01;
 const WEIGHT_DECAY: f64 = 1e-3;
 const INIT_NORM: f64 = 128.0;
 const DIMENSION: usize = 100_000;
+/// The width of a range about what depends on the sample: the range over the seeds 0 to 8 (figure 1b: 0 to 6) of the
+/// task, to each side, and half of the last printed digit.
+const SAMPLE: &str = "another sample: the range over nine (1b: seven) of them, to each side";
 
 /// A flow on a drawn task, asked by the step.
 struct Study<'p> {
@@ -106,7 +109,7 @@ impl Study<'_> {
     /// A check of such a step, within a relative tolerance of the published one.
     fn check_passes(&self, level: f64, published: f64, tolerance: f64) -> Result<Check, Failure> {
         let what = format!("step at which the test accuracy passes {:.0}%", 100.0 * level);
-        Ok(near(what, self.passes(level)?, published, tolerance))
+        Ok(near(what, self.passes(level)?, published, tolerance, SAMPLE))
     }
 
     /// The largest training loss after 10⁴ steps, and its step.
@@ -213,9 +216,15 @@ impl Study<'_> {
 }
 
 /// A check within a relative tolerance of the published value.
-fn near(what: impl Into<String>, measured: f64, published: f64, tolerance: f64) -> Check {
+fn near(
+    what: impl Into<String>,
+    measured: f64,
+    published: f64,
+    tolerance: f64,
+    because: &'static str,
+) -> Check {
     let (low, high) = (published * (1.0 - tolerance), published * (1.0 + tolerance));
-    Check::new(what, short(published), measured, low, high)
+    Check::new(what, short(published), measured, between(low, high, because))
 }
 
 fn short(x: f64) -> String {
@@ -229,25 +238,45 @@ pub fn figure_1a() -> Result<Produced, Failure> {
         let (peak, peak_step) = study.peak();
         let at = |step| study.row(step);
         let checks = vec![
-            Check::new("training accuracy at step 1", "1", at(1)?.train_accuracy, 1.0, 1.0),
-            Check::new("test accuracy at step 10⁴", "0.515", at(10_000)?.test_accuracy, 0.51, 0.52),
-            near("training loss at step 5·10³", at(5_000)?.train_loss, 1.23e-4, 0.03),
-            near("training loss at step 1.2·10⁵", at(120_000)?.train_loss, 5.6e-4, 0.03),
-            near("norm at step 10⁵: 128/e", at(100_000)?.norm, INIT_NORM / std::f64::consts::E, 0.002),
-            study.check_passes(0.52, 1.61e5, 0.1)?,
-            study.check_passes(0.55, 2.09e5, 0.1)?,
-            study.check_passes(0.6, 2.30e5, 0.1)?,
-            study.check_passes(0.75, 2.61e5, 0.1)?,
-            // From here on one or two coordinates of the sample decide: 2.9 to 3.5·10⁵ over seeds.
-            study.check_passes(0.9, 3.40e5, 0.2)?,
-            study.check_passes(0.99, 3.54e5, 0.2)?,
-            near("largest training loss after step 10⁴", peak, 3.2e-3, 0.15),
-            near("its step", peak_step, 2.9e5, 0.15),
-            near("norm at step 1.96·10⁵", at(196_000)?.norm, 18.4, 0.03),
-            near("norm at step 2.93·10⁵", at(293_000)?.norm, 8.9, 0.1),
-            near("training loss at the end", study.last().train_loss, 1.51e-3, 0.03),
-            near("norm at the end", study.last().norm, 4.324, 0.01),
-            Check::new("test accuracy at the end", "1", study.last().test_accuracy, 0.999, 1.0),
+            Check::new(
+                "training accuracy at step 1",
+                "1",
+                at(1)?.train_accuracy,
+                between(1.0, 1.0, "exactly"),
+            ),
+            Check::new(
+                "test accuracy at step 10⁴",
+                "0.515",
+                at(10_000)?.test_accuracy,
+                between(0.513, 0.517, SAMPLE),
+            ),
+            near("training loss at step 5·10³", at(5_000)?.train_loss, 1.23e-4, 0.011, SAMPLE),
+            near("training loss at step 1.2·10⁵", at(120_000)?.train_loss, 5.6e-4, 0.016, SAMPLE),
+            near(
+                "norm at step 10⁵: 128/e",
+                at(100_000)?.norm,
+                INIT_NORM / std::f64::consts::E,
+                0.002,
+                "published: to 0.2%; what fits the data adds to the decayed start",
+            ),
+            study.check_passes(0.52, 1.61e5, 0.12)?,
+            study.check_passes(0.55, 2.09e5, 0.06)?,
+            study.check_passes(0.6, 2.30e5, 0.05)?,
+            study.check_passes(0.75, 2.61e5, 0.05)?,
+            study.check_passes(0.9, 3.40e5, 0.07)?,
+            study.check_passes(0.99, 3.54e5, 0.07)?,
+            near("largest training loss after step 10⁴", peak, 3.2e-3, 0.09, SAMPLE),
+            near("its step", peak_step, 2.9e5, 0.05, SAMPLE),
+            near("norm at step 1.96·10⁵", at(196_000)?.norm, 18.4, 0.003, SAMPLE),
+            near("norm at step 2.93·10⁵", at(293_000)?.norm, 8.9, 0.017, SAMPLE),
+            near("training loss at the end", study.last().train_loss, 1.51e-3, 0.01, "1%: read off a curve"),
+            near("norm at the end", study.last().norm, 4.324, 0.009, SAMPLE),
+            Check::new(
+                "test accuracy at the end",
+                "1",
+                study.last().test_accuracy,
+                at_least(0.999, "one, to three digits"),
+            ),
         ];
         let title =
             "Grokking: y = sign of three signed coordinates, n = 256, d = 10⁵, ‖θ(0)‖ = 128, λ = 10⁻³";
@@ -262,24 +291,40 @@ pub fn figure_1b() -> Result<Produced, Failure> {
         let (peak, peak_step) = study.peak();
         let at = |step| study.row(step);
         let checks = vec![
-            Check::new("training accuracy at step 1", "1", at(1)?.train_accuracy, 1.0, 1.0),
-            Check::new("test accuracy at step 1", "0.999", at(1)?.test_accuracy, 0.995, 1.0),
-            study.check_passes(0.99, 3.73e5, 0.1)?,
-            study.check_passes(0.9, 4.46e5, 0.1)?,
-            study.check_passes(0.75, 5.29e5, 0.15)?,
-            study.check_passes(0.6, 7.4e5, 0.3)?,
-            Check::new("test accuracy at the end", "0.551", study.last().test_accuracy, 0.54, 0.58),
-            near("training loss at step 2.7·10⁵", at(270_000)?.train_loss, 9.3e-4, 0.1),
-            // Six seeds give 1.36 to 1.38·10⁻³ at 3.4·10⁵: the peak hardly depends on the sample.
+            Check::new(
+                "training accuracy at step 1",
+                "1",
+                at(1)?.train_accuracy,
+                between(1.0, 1.0, "exactly"),
+            ),
+            Check::new(
+                "test accuracy at step 1",
+                "0.999",
+                at(1)?.test_accuracy,
+                between(0.9985, 0.9995, "three digits"),
+            ),
+            study.check_passes(0.99, 3.73e5, 0.03)?,
+            study.check_passes(0.9, 4.46e5, 0.07)?,
+            study.check_passes(0.75, 5.29e5, 0.11)?,
+            study.check_passes(0.6, 7.4e5, 0.7)?,
+            Check::new(
+                "test accuracy at the end",
+                "0.551",
+                study.last().test_accuracy,
+                between(0.507, 0.595, SAMPLE),
+            ),
+            near("training loss at step 2.7·10⁵", at(270_000)?.train_loss, 9.3e-4, 0.02, SAMPLE),
             Check {
                 published: "0.00124, read off a curve".into(),
-                ..near("largest training loss after step 10⁴", peak, 1.24e-3, 0.1)
+                ..near("largest training loss after step 10⁴", peak, 1.24e-3, 0.03, SAMPLE)
             },
-            Check { published: "4.1e5, read off a curve".into(), ..near("its step", peak_step, 4.1e5, 0.1) },
-            near("training loss at the end", study.last().train_loss, 7.3e-4, 0.05),
-            // One sample of 32 decides it: six seeds give 1.06 to 1.22.
-            near("test loss at the end", study.last().test_loss, 1.03, 0.15),
-            near("norm at the end", study.last().norm, 3.224, 0.03),
+            Check {
+                published: "4.1e5, read off a curve".into(),
+                ..near("its step", peak_step, 4.1e5, 0.04, SAMPLE)
+            },
+            near("training loss at the end", study.last().train_loss, 7.3e-4, 0.06, SAMPLE),
+            near("test loss at the end", study.last().test_loss, 1.03, 0.18, SAMPLE),
+            near("norm at the end", study.last().norm, 3.224, 0.024, SAMPLE),
         ];
         let title =
             "Misgrokking: a gap of 25 along a random direction, n = 32, d = 10⁵, ‖θ(0)‖ = 128, λ = 10⁻³";

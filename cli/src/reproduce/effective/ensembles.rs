@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Marker, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, at_most, between, yes};
 
 /// Successes of the authors' program in 10⁴ subsets, p = 10, |D| = 14..=40.
 const AUTHORS: [u32; 27] = [
@@ -117,10 +117,10 @@ pub fn figure_4a() -> Result<Produced, Failure> {
         rows,
         settings: json!({"operation": "addition without wrap", "trials": {"6": 100_000, "10": 100_000, "15": 40_000, "20": 20_000, "40": 2000, "80": 300}, "seed": 0}),
         checks: vec![
-            Check::new("critical fraction, p = 10", "about 0.4; 0.4087 by the authors' program", ten, 0.40, 0.417),
-            Check::new("largest distance from the authors' counts (standard errors, 27 sizes)", "same law", worst, 0.0, 4.0),
-            Check::new("largest distance from the enumerated counts of p = 6 (standard errors)", "same law", worst_exact, 0.0, 4.5),
-            Check::new("critical fraction, p = 80 (not constant in p)", "0.4 at p = 10 only", last, 0.05, 0.1),
+            Check::new("critical fraction, p = 10", "about 0.4; 0.4087 by the authors' program", ten, between(0.4087 - 1.0 / 110.0, 0.4087 + 1.0 / 110.0, "half a step of the grid of sizes, 1/110")),
+            Check::new("largest distance from the authors' counts (standard errors, 27 sizes)", "same law", worst, at_most(4.0, "of 27 normal deviates one is larger in one case of 500")),
+            Check::new("largest distance from the enumerated counts of p = 6 (standard errors)", "same law", worst_exact, at_most(4.5, "of 21 normal deviates one is larger in one case of 7000")),
+            Check::new("critical fraction, p = 80 (not constant in p)", "0.4 at p = 10 only", last, at_most(0.1, "at most a quarter of 0.4")),
         ],
     })
 }
@@ -192,28 +192,35 @@ pub fn figure_5a() -> Result<Produced, Failure> {
         rows,
         settings: json!({"operation": "addition without wrap", "symbols": 10, "trials": trials, "seed": 0}),
         checks: vec![
-            Check::new("mean λ₃ at r = 0.31", "about 0 below 0.4", at(17)[0], 0.0, 5e-4),
+            Check::new(
+                "mean λ₃ at r = 0.31",
+                "about 0 below 0.4",
+                at(17)[0],
+                at_most(5.5e-4, "1% of the mean at r = 0.8"),
+            ),
             Check::new(
                 "mean λ₃ at r = 0.51 (no number printed; another implementation's)",
                 "0.01761",
                 at(28)[0],
-                0.0172,
-                0.0180,
+                between(0.0172, 0.0180, "2%: the standard errors of both means"),
             ),
             Check::new(
                 "mean λ₃ at r = 0.80 (another implementation's)",
                 "0.05542",
                 at(44)[0],
-                0.0548,
-                0.0561,
+                between(0.0548, 0.0561, "1%: the standard errors of both means"),
             ),
-            Check::new("λ₃ at r = 1, exactly 6/70", "0.0857", at(55)[0], 0.085_714, 0.085_715),
+            Check::new(
+                "λ₃ at r = 1, exactly 6/70",
+                "0.0857",
+                at(55)[0],
+                between(0.085_714, 0.085_715, "six digits"),
+            ),
             Check::new(
                 "mean rises with r from 0.22 on (1: yes)",
                 "increasing",
                 f64::from(u8::from(rises)),
-                1.0,
-                1.0,
+                yes(),
             ),
         ],
     })

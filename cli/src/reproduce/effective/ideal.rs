@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, at_most, between};
 
 const SIZES: [usize; 10] = [6, 11, 17, 22, 28, 33, 39, 44, 50, 55];
 /// Ideal curves of another implementation (2000 sets a size), all sizes but the last.
@@ -143,11 +143,11 @@ pub fn figure_10() -> Result<Produced, Failure> {
         rows,
         settings: json!({"symbols": 10, "delta": 0.01, "trials": trials, "flows": "40 a size", "convention": "mean"}),
         checks: vec![
-            Check::new("share of representations with RQI above RQI-bar", "none, but for luck", lucky, 0.0, 0.05),
-            Check::new("share with accuracy above Acc-bar", "none, but for luck", lucky_accuracy, 0.0, 0.25),
-            Check::new("largest RQI-bar − RQI at 30 t_h", "0", short_of, 0.0, 0.0),
-            Check::new("least fraction with RQI-bar = 1 among the sets drawn", "less than 0.4", fewest, 0.18, 0.4),
-            Check::new("largest distance of the ideal curves from another implementation's (standard errors)", "same law", off, 0.0, 4.5),
+            Check::new("share of representations with RQI above RQI-bar", "none, but for luck", lucky, at_most(0.05, "luck: one in twenty")),
+            Check::new("share with accuracy above Acc-bar", "none, but for luck", lucky_accuracy, at_most(0.05, "luck: one in twenty")),
+            Check::new("largest RQI-bar − RQI at 30 t_h", "0", short_of, between(0.0, 0.0, "exactly")),
+            Check::new("least fraction with RQI-bar = 1 among the sets drawn", "less than 0.4", fewest, at_most(0.4, "as said")),
+            Check::new("largest distance of the ideal curves from another implementation's (standard errors)", "same law", off, at_most(4.5, "in standard errors: a chance below 10⁻⁴ for each point")),
         ],
     })
 }

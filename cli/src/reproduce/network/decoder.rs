@@ -9,7 +9,7 @@ use serde_json::json;
 use super::phases::{Cell, Size, diagram, panel, range, rows, spread, trained};
 use crate::output::Failure;
 use crate::plot::{Axis, Figure, Scale};
-use crate::reproduce::{Check, Options, Produced};
+use crate::reproduce::{Check, Options, Produced, at_least, at_most, yes};
 
 const CELLS: usize = 5;
 
@@ -125,22 +125,19 @@ pub fn figure_13(options: &Options) -> Result<Produced, Failure> {
                 "at decoder rate 10⁻⁴ the full batch comprehends, batches up to 20 do not (1: yes)",
                 "large batches and small rates comprehend",
                 f64::from(u8::from(slow(&|b| b == 45) == 1 && slow(&|b| b <= 20) == 0)),
-                1.0,
-                1.0,
+                yes(),
             ),
             Check::new(
                 "cells of comprehension, two smallest scales less two largest",
                 "small scales comprehend",
                 on(&scales, &|k| k < 2, comprehension) - on(&scales, &|k| k >= 3, comprehension),
-                1.0,
-                f64::INFINITY,
+                at_least(1.0, "more of them"),
             ),
             Check::new(
                 "share of cells that decay of the embeddings changes",
                 "it is irrelevant",
                 changed,
-                0.0,
-                0.2,
+                at_most(0.1, "one cell in ten: cells at the edge of a phase fall to either side"),
             ),
         ],
     })

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{axis, line};
 use crate::output::{Failure, exact};
 use crate::plot::{Color, Curve, Figure, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, at_most, between};
 
 pub(super) const OUTPUTS: usize = 30;
 
@@ -231,19 +231,32 @@ pub fn figure_2() -> Result<Produced, Failure> {
                 "a + b, generalised: variance on a line in order",
                 "a line",
                 add[1].structure,
-                0.9,
-                1.0,
+                between(0.9, 1.0, "nine tenths of the variance"),
             ),
-            Check::new("a + b, memorised: the same", "no structure", add[0].structure, 0.0, 0.6),
+            Check::new(
+                "a + b, memorised: the same",
+                "no structure",
+                add[0].structure,
+                at_most(0.6, "clearly below what a line has"),
+            ),
             Check::new(
                 "a + b mod 11, generalised: variance in one frequency",
                 "a circle",
                 modular[1].structure,
-                0.9,
-                1.0,
+                between(0.9, 1.0, "nine tenths of the variance"),
             ),
-            Check::new("a + b mod 11, memorised: the same", "no structure", modular[0].structure, 0.0, 0.6),
-            Check::new("test accuracy of the generalised nets, lower one", "1", accuracy, 0.9, 1.0),
+            Check::new(
+                "a + b mod 11, memorised: the same",
+                "no structure",
+                modular[0].structure,
+                at_most(0.6, "clearly below what a circle has"),
+            ),
+            Check::new(
+                "test accuracy of the generalised nets, lower one",
+                "1",
+                accuracy,
+                between(0.9, 1.0, "at most one pair in ten wrong"),
+            ),
         ],
     })
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{axis, line, over_steps};
 use crate::output::{Failure, exact};
 use crate::plot::{Color, Curve, Figure, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, between};
 
 pub(super) const SYMBOLS: usize = 10;
 const BUDGET: u64 = 10_000;
@@ -128,13 +128,22 @@ pub fn figure_4b() -> Result<Produced, Failure> {
         .map(|&(n, seed, step)| {
             let found = cases.iter().find(|c| (c.samples, c.seed) == (n, seed)).and_then(|c| c.measured);
             let measured = found.map_or(f64::NAN, |s| s as f64);
-            let (low, high) = (step as f64 - 0.5, step as f64 + 0.5);
-            Check::new(format!("n = {n}, seed {seed}"), step.to_string(), measured, low, high)
+            Check::new(
+                format!("n = {n}, seed {seed}"),
+                step.to_string(),
+                measured,
+                between(step as f64, step as f64, "the very step"),
+            )
         })
         .collect();
     let others = cases.iter().filter(|c| !PUBLISHED.iter().any(|p| (p.0, p.1) == (c.samples, c.seed)));
     let arrived = others.filter(|c| c.measured.is_some()).count();
-    checks.push(Check::new("other (n, seed) that arrive within 10⁴ steps", "none", arrived as f64, 0.0, 0.0));
+    checks.push(Check::new(
+        "other (n, seed) that arrive within 10⁴ steps",
+        "none",
+        arrived as f64,
+        between(0.0, 0.0, "none"),
+    ));
     Ok(Produced {
         figure: Figure {
             title: "Steps until RQI > 0.95: the trained net and the effective theory".into(),
@@ -220,7 +229,16 @@ pub fn figure_4d() -> Result<Produced, Failure> {
         curves.records.iter().find(|r| r.step == step).map_or(f64::NAN, |record| record.train.loss)
     };
     let near = |what: &str, published: f64, measured: f64, room: f64| {
-        Check::new(what, exact(published), measured, published * (1.0 - room), published * (1.0 + room))
+        Check::new(
+            what,
+            exact(published),
+            measured,
+            between(
+                published * (1.0 - room),
+                published * (1.0 + room),
+                "single precision, summed in another order over so many steps",
+            ),
+        )
     };
     Ok(Produced {
         figure: Figure {
@@ -264,8 +282,7 @@ pub fn figure_4d() -> Result<Produced, Failure> {
                 "step with RQI > 0.95",
                 "about 800",
                 there.map_or(f64::NAN, |s| s as f64),
-                750.0,
-                850.0,
+                between(750.0, 850.0, "about: read off a picture"),
             ),
             near("training loss at step 1000", 0.430_412_29, loss(1000), 1e-4),
             near("training loss at step 2000", 0.101_778_37, loss(2000), 1e-4),
@@ -273,8 +290,7 @@ pub fn figure_4d() -> Result<Produced, Failure> {
                 "step with test accuracy 0.9",
                 "1530",
                 curves.test_step.map_or(f64::NAN, |s| s as f64),
-                1526.0,
-                1536.0,
+                between(1526.0, 1536.0, "the distance of two recorded steps"),
             ),
         ],
     })

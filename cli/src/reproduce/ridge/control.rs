@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::output::{Failure, exact, short};
 use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, at_least, at_most, between};
 
 const LOG10_E: f64 = std::f64::consts::LOG10_E;
 
@@ -129,17 +129,24 @@ pub fn figure() -> Result<Produced, Failure> {
                 "largest relative distance of an achieved delay from the wanted one",
                 "0",
                 largest_miss,
-                0.0,
-                1.0,
+                at_most(1e-3, "a delay is a whole number of steps, and 1000 the least above none"),
             ),
             Check::new(
                 "wanted delays reached by λ",
                 "all, from none to 10⁸",
                 decays.len() as f64,
-                wanted.len() as f64,
-                f64::INFINITY,
+                at_least(wanted.len() as f64, "every one"),
             ),
-            Check::new("λ at which the delay vanishes", "exists", none(&decays), 0.0, 1.0),
+            Check::new(
+                "λ at which the delay vanishes",
+                "exists",
+                none(&decays),
+                between(
+                    1e-9,
+                    0.1,
+                    "anywhere in the range that is searched: that there is one is what is said",
+                ),
+            ),
         ],
     })
 }

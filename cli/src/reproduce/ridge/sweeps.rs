@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::output::{Failure, exact};
 use crate::plot::{Axis, Color, Curve, Figure, Panel, Scale, Style};
-use crate::reproduce::{Check, Produced};
+use crate::reproduce::{Check, Produced, at_least, at_most, between};
 
 /// Draws for each point of figure 2.
 const RUNS: u64 = 8;
@@ -94,20 +94,23 @@ pub fn figure_2() -> Result<Produced, Failure> {
     let worst_t1 = all().filter(|p| !p.t1_bound.is_nan()).map(|p| p.t1 / p.t1_bound).fold(0.0, f64::max);
     let worst_t2 =
         all().filter(|p| !p.t2_bound.is_nan()).map(|p| p.t2 / p.t2_bound).fold(f64::INFINITY, f64::min);
-    checks.push(Check::new("largest t1 / bound (8)", "below 1 (dashed above solid)", worst_t1, 0.0, 1.0));
+    checks.push(Check::new(
+        "largest t1 / bound (8)",
+        "below 1 (dashed above solid)",
+        worst_t1,
+        at_most(1.0, "an upper bound"),
+    ));
     checks.push(Check::new(
         "smallest t2 / bound (8)",
         "above 1 (dashed below solid)",
         worst_t2,
-        1.0,
-        f64::INFINITY,
+        at_least(1.0, "a lower bound"),
     ));
     checks.push(Check::new(
         "slope of log (8) for t2 against log λ less that of log t2",
         "same slope",
         slope(&sweeps[0], |p| p.t2_bound) - slope(&sweeps[0], |p| p.t2),
-        -0.05,
-        0.05,
+        between(-0.05, 0.05, "the same to a twentieth of the slope, which is −1"),
     ));
     let settings = json!({
         "features": "N(0, I/m)", "teacher": "unit norm", "step_size": 1, "thresholds": threshold,
@@ -177,31 +180,32 @@ pub fn figure_3() -> Result<Produced, Failure> {
             "slope of log t2 against log λ",
             "smaller λ raises t2",
             slope(decay, |p| p.t2),
-            -1.15,
-            -0.85,
+            between(-1.15, -0.85, "−1 for small λ, to within what the larger ones of the grid bend"),
         ),
         fit_is_independent_of(decay),
-        Check::new("slope of log t1 against log n", "smaller n lowers t1", slope(count, |p| p.t1), 0.1, 3.0),
+        Check::new(
+            "slope of log t1 against log n",
+            "smaller n lowers t1",
+            slope(count, |p| p.t1),
+            at_least(0.1, "clearly positive"),
+        ),
         Check::new(
             "slope of log t2 against log m",
             "width matters little",
             slope(wide, |p| p.t2),
-            -0.35,
-            0.35,
+            between(-0.23, 0.23, "twentyfold width changes it by less than a factor of two"),
         ),
         Check::new(
             "slope of log t1 against log m",
             "width matters little",
             slope(wide, |p| p.t1),
-            -0.35,
-            0.35,
+            between(-0.23, 0.23, "twentyfold width changes it by less than a factor of two"),
         ),
         Check::new(
             "slope of log t2 against log ν²",
             "ν² matters less than λ",
             slope(variance, |p| p.t2),
-            -1.0,
-            1.0,
+            between(-0.85, 0.85, "below the least slope against λ that is accepted"),
         ),
     ];
     let settings = json!({
@@ -290,7 +294,12 @@ fn spread_of(sweep: &Sweep, f: impl Fn(&Point) -> f64) -> f64 {
 /// The fit does not wait for the decay.
 fn fit_is_independent_of(decay: &Sweep) -> Check {
     let slope = slope(decay, |p| p.t1);
-    Check::new("slope of log t1 against log λ", "0 (t1 independent of λ)", slope, -0.05, 0.05)
+    Check::new(
+        "slope of log t1 against log λ",
+        "0 (t1 independent of λ)",
+        slope,
+        between(-0.02, 0.02, "three decades of λ move t1 by less than 15%"),
+    )
 }
 
 /// What figure 2 must show.
@@ -303,42 +312,42 @@ fn dependencies(sweeps: &[Sweep]) -> Vec<Check> {
     };
     let theory_t2 = 1.0 / (2.0 * 1e-4);
     vec![
-        Check::new("slope of log t2 against log λ", "−1 (t2 ∝ 1/λ)", slope(decay, |p| p.t2), -1.05, -0.95),
+        Check::new(
+            "slope of log t2 against log λ",
+            "−1 (t2 ∝ 1/λ)",
+            slope(decay, |p| p.t2),
+            between(-1.05, -0.95, "to a twentieth"),
+        ),
         fit_is_independent_of(decay),
         Check::new(
             "slope of log t1 against log n",
             "positive (smaller n lowers t1)",
             slope(samples, |p| p.t1),
-            0.5,
-            4.0,
+            at_least(0.25, "clearly positive: sixteen times the samples at least double t1"),
         ),
         Check::new(
             "largest over smallest t1 over m, less one",
             "m hardly matters",
             spread_of(width, |p| p.t1),
-            0.0,
-            3.0,
+            at_most(0.5, "eightfold width changes it by less than half"),
         ),
         Check::new(
             "largest over smallest t2 over m, less one",
             "m hardly matters",
             spread_of(width, |p| p.t2),
-            0.0,
-            0.2,
+            at_most(0.2, "eightfold width changes it by less than a fifth"),
         ),
         Check::new(
             "dt2/d ln ν² in units of 1/(2ηλ)",
             "1 (t2 ∝ ln ν²)",
             per_log(|p| p.t2) / theory_t2,
-            0.95,
-            1.05,
+            between(0.95, 1.05, "to a twentieth"),
         ),
         Check::new(
             "dt1/d ln ν² over dt2/d ln ν²",
             "below 1",
             per_log(|p| p.t1) / per_log(|p| p.t2),
-            0.0,
-            1.0,
+            between(0.0, 1.0, "positive, and the slope of t2 the larger one"),
         ),
     ]
 }

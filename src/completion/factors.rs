@@ -1,0 +1,390 @@
+//! The flow of the factors themselves, for small starts: U' = −(S + λ)U, V' = (S − λ)V with S of W = UUᵀ − VVᵀ.
+//!
+//! W and A as unknowns hold the small eigenvalues of UUᵀ and VVᵀ as differences of entries of the size of the data,
+//! and lose them; from a small start these eigenvalues decide what grows next. The factors keep each direction
+//! relative to itself ([`Graded`]). State: C of U, then C of V, row after row.
+
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
+
+use super::graded::Graded;
+use super::kernel::{Kernel, Pattern};
+use super::symmetric::stride;
+use super::Problem;
+use super::watch::{Balance, Watch};
+use crate::linalg::{Engine, Threads, add_multiple, dot, vectorised};
+use crate::ode::{Action, Flow, Reject, StiffFlow};
+
+/// Directions may grow apart by e^{twice this} before the columns are made orthogonal again: that many digits are
+/// lost by then to rounding.
+const APART: f64 = 4.0;
+/// Relative residual of the linear solve in Newton's iteration, at most and at least.
+const CG_TOLERANCE: (f64, f64) = (1e-10, 1e-2);
+/// Iterations above which a dense factor is taken as preconditioner, and the size above which none is.
+const PATIENCE: usize = 25;
+const MOST_DENSE: usize = 2000;
+
+pub(super) struct FactorFlow {
+    pub pattern: Pattern,
+    kernel: Kernel,
+    /// y, S_p/(W_p − y_p), and the share of s_p² in the loss, of each pair.
+    pub values: Vec<f64>,
+    weights: Vec<f64>,
+    shares: Vec<f64>,
+    largest_value: f64,
+    weight_decay: f64,
+    rtol: f64,
+    pub factors: [Graded; 2],
+    /// e^{2x} of each column.
+    pub gains: [Vec<f64>; 2],
+    work: Workspace,
+    frozen: Frozen,
+    shift: f64,
+    /// ∫‖S‖ since the columns were made orthogonal, and where that was last added to.
+    apart: f64,
+    last: f64,
+    /// When the columns were last made orthogonal.
+    renewed: f64,
+    /// Mean of y² over the entries as given.
+    mean_square: f64,
+    pub watch: Watch,
+}
+
+struct Workspace {
+    /// The state that the rest was taken from.
+    c: Vec<f64>,
+    /// C·diag(e^{2x}) of both factors.
+    scaled: [Vec<f64>; 2],
+    /// s_p and S_p.
+    x: Vec<f64>,
+    s: Vec<f64>,
+    /// A direction that grows fastest, and its image.
+    probe: Vec<f64>,
+    image: Vec<f64>,
+}
+
+/// Where Newton's matrix was taken.
+#[derive(Default)]
+struct Frozen {
+    c: Vec<f64>,
+    scaled: [Vec<f64>; 2],
+    a: Vec<f64>,
+    x: Vec<f64>,
+    s: Vec<f64>,
+}
+
+impl FactorFlow {
+    /// The flow, and its start as a state.
+    pub fn new(problem: &Problem, weight_decay: f64, rtol: f64) -> (FactorFlow, Vec<f64>) {
+        let observations = &problem.observations;
+        let (d, n) = (observations.dimension(), observations.count() as f64);
+        let pattern = Pattern::new(observations, Threads::One);
+        let pairs = observations.pairs();
+        let weights: Vec<f64> = pairs
+            .iter()
+            .map(|p| p.multiplicity as f64 * if p.row == p.column { 4.0 } else { 2.0 } / n)
+            .collect();
+        let (u, v) = problem.factors();
+        let ((u, mut state), (v, more)) = (Graded::new(&u), Graded::new(&v));
+        state.extend(more);
+        let width = [u.width, v.width];
+        let zeros = |n: usize| vec![0.0; n];
+        let mut flow = FactorFlow {
+            kernel: Kernel::new(&pattern, &weights),
+            values: pairs.iter().map(|p| p.value).collect(),
+            shares: pairs.iter().map(|p| p.multiplicity as f64 / n).collect(),
+            largest_value: pairs.iter().fold(0.0_f64, |m, p| m.max(p.value.abs())),
+            weight_decay,
+            rtol,
+            factors: [u, v],
+            gains: width.map(zeros),
+            work: Workspace {
+                c: zeros(state.len()),
+                scaled: width.map(|k| zeros(d * k)),
+                x: zeros(pairs.len()),
+                s: zeros(pairs.len()),
+                probe: (0..d).map(|i| 1.0 + 0.1 * (i as f64 * 1.7).sin()).collect(),
+                image: zeros(d),
+            },
+            frozen: Frozen {
+                c: zeros(state.len()),
+                scaled: width.map(|k| zeros(d * k)),
+                a: zeros(d * stride(d)),
+                x: zeros(pairs.len()),
+                s: zeros(pairs.len()),
+            },
+            shift: 0.0,
+            apart: 0.0,
+            last: 0.0,
+            renewed: 0.0,
+            mean_square: pairs.iter().map(|p| p.multiplicity as f64 * p.value * p.value / n).sum(),
+            watch: Watch::new(rtol),
+            weights,
+            pattern,
+        };
+        flow.take_gains();
+        flow.residuals(&state);
+        let start = flow.balance(&state);
+        flow.watch.objective(0.0, &start);
+        flow.watch_conserved(0.0, &state);
+        (flow, state)
+    }
+
+    fn take_gains(&mut self) {
+        for (gains, factor) in self.gains.iter_mut().zip(&self.factors) {
+            gains.iter_mut().zip(&factor.log_scales).for_each(|(g, x)| *g = (2.0 * x).exp());
+        }
+    }
+
+    fn d(&self) -> usize {
+        self.pattern.dimension
+    }
+
+    /// Length of the part of the state that is U's.
+    fn split(&self) -> usize {
+        self.d() * self.factors[0].width
+    }
+
+    /// Makes the columns orthogonal again.
+    pub fn renew(&mut self, t: f64, y: &mut [f64]) {
+        let (u, v) = y.split_at_mut(self.d() * self.factors[0].width);
+        self.factors[0].orthogonalise(u);
+        self.factors[1].orthogonalise(v);
+        self.take_gains();
+        self.apart = 0.0;
+        self.last = t;
+        self.renewed = t;
+        self.watch.new_epoch();
+        self.watch_conserved(t, y);
+    }
+
+    fn parts<'a>(&self, y: &'a [f64]) -> [&'a [f64]; 2] {
+        let (u, v) = y.split_at(self.split());
+        [u, v]
+    }
+
+    /// A = UUᵀ + VVᵀ as a full, padded square.
+    fn dense(&self, y: &[f64], scaled: &[Vec<f64>; 2], full: &mut [f64]) {
+        let d = self.d();
+        let mut out = ArrayViewMut2::from_shape((d, d).strides((stride(d), 1)), full).expect("padded rows");
+        let mut keep = 0.0;
+        for ((part, scaled), factor) in self.parts(y).into_iter().zip(scaled).zip(&self.factors) {
+            let view = |x| ArrayView2::from_shape((d, factor.width), x).expect("d rows");
+            general_mat_mul(1.0, &view(scaled), &view(part).t(), keep, &mut out);
+            keep = 1.0;
+        }
+    }
+
+    /// C·diag(e^{2x}), s = W_Ω − y and S of a state, into the workspace.
+    fn residuals(&mut self, y: &[f64]) {
+        let split = self.split();
+        let (u, v) = y.split_at(split);
+        let widths = [self.factors[0].width, self.factors[1].width];
+        let Workspace { c, scaled, x, s, .. } = &mut self.work;
+        c.copy_from_slice(y);
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((scaled, part), (gains, width)) in
+                    scaled.iter_mut().zip([u, v]).zip(self.gains.iter().zip(widths))
+                {
+                    for (to, from) in scaled.chunks_exact_mut(width.max(1)).zip(part.chunks_exact(width.max(1))) {
+                        for ((to, from), gain) in to.iter_mut().zip(from).zip(gains) {
+                            *to = from * gain;
+                        }
+                    }
+                }
+                for ((x, s), ((&(i, j), value), weight)) in x
+                    .iter_mut()
+                    .zip(s.iter_mut())
+                    .zip(self.pattern.at.iter().zip(&self.values).zip(&self.weights))
+                {
+                    *x = entry(&scaled[0], u, widths[0], i, j) - entry(&scaled[1], v, widths[1], i, j) - value;
+                    *s = weight * *x;
+                }
+            },
+        );
+    }
+
+    /// The terms of 𝓛 + (λ/2)(‖U‖² + ‖V‖²) at the state that the workspace was filled from.
+    fn balance(&self, y: &[f64]) -> Balance {
+        Balance {
+            loss: self.work.x.iter().zip(&self.shares).map(|(x, share)| share * x * x).sum(),
+            square_norm: self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum(),
+            weight_decay: self.weight_decay,
+            data: self.mean_square,
+        }
+    }
+
+    /// VᵀU e^{2λt} on a vector, in the columns of this epoch: theory/completion.md (6).
+    fn watch_conserved(&mut self, t: f64, y: &[f64]) {
+        let (u, v) = y.split_at(self.split());
+        let [width_u, width_v] = [self.factors[0].width, self.factors[1].width];
+        if width_u == 0 || width_v == 0 {
+            return;
+        }
+        let image: Vec<f64> = u.chunks_exact(width_u).map(|row| row.iter().sum()).collect();
+        let mut now = vec![0.0; width_v];
+        let mut sizes = vec![0.0; width_v];
+        for (row, x) in v.chunks_exact(width_v).zip(&image) {
+            for ((now, size), v) in now.iter_mut().zip(&mut sizes).zip(row) {
+                *now += v * x;
+                *size += v * v;
+            }
+        }
+        let size = (u.iter().map(|x| x * x).sum::<f64>()).sqrt();
+        sizes.iter_mut().for_each(|s| *s = s.sqrt() * size);
+        let growth = (2.0 * self.weight_decay * (t - self.renewed)).exp();
+        self.watch.conserved(t, &now, &sizes, growth);
+    }
+
+    /// A step of the power method on S: gives (nearly) its norm, from below.
+    fn norm_of_s(&mut self) -> f64 {
+        let Workspace { s, probe, image, .. } = &mut self.work;
+        for (i, image) in image.iter_mut().enumerate() {
+            *image = self.pattern.row(i).map(|(j, p)| s[p] * probe[j]).sum();
+        }
+        let norm = dot(image, image).sqrt();
+        if norm > 0.0 {
+            probe.iter_mut().zip(&*image).for_each(|(p, i)| *p = 0.05 * *p + 0.95 * i / norm);
+            let length = dot(probe, probe).sqrt();
+            if length > 1e-3 {
+                probe.iter_mut().for_each(|p| *p /= length);
+            }
+        }
+        norm
+    }
+}
+
+/// Σ_k a_ik b_jk.
+#[inline(always)]
+fn entry(a: &[f64], b: &[f64], width: usize, i: usize, j: usize) -> f64 {
+    dot(&a[i * width..(i + 1) * width], &b[j * width..(j + 1) * width])
+}
+
+impl Flow for FactorFlow {
+    fn dimension(&self) -> usize {
+        self.d() * (self.factors[0].width + self.factors[1].width)
+    }
+
+    /// theory/completion.md (3), column by column.
+    fn rhs(&mut self, _t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Reject> {
+        self.residuals(y);
+        let split = self.split();
+        let decay = self.weight_decay;
+        let (du, dv) = dy.split_at_mut(split);
+        for (((part, out), factor), sign) in
+            self.parts(y).into_iter().zip([du, dv]).zip(&self.factors).zip([-1.0, 1.0])
+        {
+            let width = factor.width.max(1);
+            for (i, (out, own)) in out.chunks_exact_mut(width).zip(part.chunks_exact(width)).enumerate() {
+                out.iter_mut().zip(own).for_each(|(out, own)| *out = -decay * own);
+                for (j, p) in self.pattern.row(i) {
+                    add_multiple(out, sign * self.work.s[p], &part[j * width..(j + 1) * width]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Each column relative to itself.
+    fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
+        let split = self.split();
+        let (first, second) = sizes.split_at_mut(split);
+        let d = self.d() as f64;
+        for ((part, sizes), factor) in self.parts(y).into_iter().zip([first, second]).zip(&self.factors) {
+            let width = factor.width.max(1);
+            if sizes.is_empty() {
+                continue;
+            }
+            let (sums, rest) = sizes.split_at_mut(width);
+            sums.fill(0.0);
+            for row in part.chunks_exact(width) {
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+            }
+            sums.iter_mut().for_each(|sum| *sum = (*sum / d).sqrt());
+            rest.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(sums));
+        }
+    }
+
+    /// Watches the run, and asks for an end where the columns are to be made orthogonal.
+    fn accepted(&mut self, t: f64, y: &mut [f64]) -> Action {
+        self.residuals(y);
+        let balance = self.balance(y);
+        self.watch.objective(t, &balance);
+        self.apart += 1.3 * self.norm_of_s() * (t - self.last);
+        self.watch_conserved(t, y);
+        self.last = t;
+        let extreme = y.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        if self.watch.breach.is_some() || self.apart > APART || !(1e-100..1e100).contains(&extreme) {
+            return Action::Stop;
+        }
+        Action::Continue
+    }
+}
+
+impl StiffFlow for FactorFlow {
+    fn refresh(&mut self, _t: f64, y: &[f64]) -> Result<(), Reject> {
+        self.residuals(y);
+        Ok(())
+    }
+
+    /// Newton's matrix at the state of the last right-hand side: its columns, and the tangent kernel of its A.
+    fn factor(&mut self, shift: f64) -> Result<(), Reject> {
+        self.shift = shift;
+        let mut frozen = std::mem::take(&mut self.frozen);
+        frozen.c.copy_from_slice(&self.work.c);
+        for (to, from) in frozen.scaled.iter_mut().zip(&self.work.scaled) {
+            to.copy_from_slice(from);
+        }
+        self.dense(&frozen.c, &frozen.scaled, &mut frozen.a);
+        self.kernel.refresh(&frozen.a);
+        self.frozen = frozen;
+        let few = self.values.len() <= MOST_DENSE;
+        if !few || self.kernel.iterations <= PATIENCE {
+            self.kernel.set_factor(None);
+            return Ok(());
+        }
+        let mut matrix = self.kernel.dense();
+        matrix.mapv_inplace(|x| shift * x);
+        matrix.diag_mut().iter_mut().for_each(|x| *x += 1.0 + self.weight_decay * shift);
+        let factor = Engine::SEQUENTIAL
+            .cholesky(matrix.view())
+            .map_err(|_| Reject("the tangent kernel is not positive definite"))?;
+        self.kernel.set_factor(Some(factor));
+        Ok(())
+    }
+
+    /// With the columns frozen, (1 + λh)δ + h S[δs] C = b couples only δs: theory/completion.md (11), (15).
+    fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
+        let (shift, split, d) = (self.shift, self.split(), self.d());
+        let identity = 1.0 + self.weight_decay * shift;
+        let widths = [self.factors[0].width, self.factors[1].width];
+        let Frozen { c, scaled, x, s, .. } = &mut self.frozen;
+        let change = |part: usize, b: &[f64], (i, j): (usize, usize)| {
+            let (scaled, width) = (&scaled[part], widths[part]);
+            entry(scaled, b, width, i, j) + entry(scaled, b, width, j, i)
+        };
+        for (x, &at) in x.iter_mut().zip(&self.pattern.at) {
+            *x = change(0, &b[..split], at) - change(1, &b[split..], at);
+        }
+        // s is a difference, with the rounding of y: h S[noise] must cancel to within the tolerance.
+        let largest_weight = self.weights.iter().fold(0.0_f64, |m, w| m.max(*w));
+        let noise = shift * largest_weight * f64::EPSILON * self.largest_value;
+        let tolerance = (1e-3 * self.rtol / noise).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
+        self.kernel.solve(identity, shift, tolerance, x)?;
+        for (s, (x, weight)) in s.iter_mut().zip(x.iter().zip(&self.weights)) {
+            *s = shift * weight * x;
+        }
+        let (bu, bv) = b.split_at_mut(split);
+        let parts = [&c[..split], &c[split..]];
+        for (((part, out), width), sign) in parts.into_iter().zip([bu, bv]).zip(widths).zip([-1.0, 1.0]) {
+            for (i, out) in out.chunks_exact_mut(width.max(1)).enumerate().take(d) {
+                for (j, p) in self.pattern.row(i) {
+                    add_multiple(out, sign * s[p], &part[j * width..(j + 1) * width]);
+                }
+                out.iter_mut().for_each(|x| *x /= identity);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! From a problem to a solved path: in W and A from a large start, in the factors from a small one.
+
+use std::ops::ControlFlow;
+
+use super::flow::CompletionFlow;
+use super::march::March;
+use super::solution::{Diagnostics, Solution, inside};
+use super::{Problem, RTOL, Record, Settings};
+use crate::error::{Error, Result};
+use crate::ode::{Ended, Options, bdf_observed};
+
+/// From a start whose UUᵀ and VVᵀ are below so many times the largest value seen the factors are integrated.
+/// Above, W = UUᵀ − VVᵀ would lose digits to cancellation; far below, W and A lose the small eigenvalues.
+const SMALL_START: f64 = 1.0;
+type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
+
+impl Problem {
+    /// Integrates the flow from time 0 to the horizon.
+    ///
+    /// # Errors
+    /// Settings out of range; [`Error::Numerical`] where the integration fails or an invariant is lost.
+    pub fn flow(&self, settings: &Settings) -> Result<Solution> {
+        self.flow_observed(settings, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`Problem::flow`] that reports the time after each step; `Break` ends it with an error.
+    ///
+    /// # Errors
+    /// As [`Problem::flow`]; [`Error::Numerical`] when interrupted.
+    pub fn flow_observed(
+        &self,
+        settings: &Settings,
+        progress: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Solution> {
+        self.integrate(settings, RTOL, progress)
+    }
+
+    pub(super) fn integrate(
+        &self,
+        settings: &Settings,
+        range: std::ops::RangeInclusive<f64>,
+        mut progress: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Solution> {
+        settings.check(range)?;
+        match self.starts_small() {
+            true => self.integrate_factors(settings, &mut progress),
+            false => self.integrate_closed(settings, &mut progress),
+        }
+    }
+
+    /// Whether the start is small beside the data.
+    pub(super) fn starts_small(&self) -> bool {
+        let largest = self.observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()));
+        let (u, v) = self.factors();
+        // The largest row of UUᵀ is between its largest eigenvalue and a d-th part of it.
+        let square = |f: &ndarray::Array2<f64>| {
+            f.rows().into_iter().map(|r| r.iter().map(|x| x * x).sum::<f64>()).fold(0.0, f64::max)
+        };
+        square(&u).max(square(&v)) <= std::env::var("GK_SMALL").map_or(SMALL_START, |x| x.parse().unwrap()) * largest
+    }
+
+    /// The flow of W and A.
+    fn integrate_closed(&self, settings: &Settings, progress: Progress<'_>) -> Result<Solution> {
+        let start = self.start()?;
+        let (decay, rtol) = (settings.weight_decay, settings.rtol);
+        let mut flow = CompletionFlow::new(self, &start, decay, rtol, settings.threads);
+        let y0 = flow.state(&start);
+        let mut solution = Solution::new(self, &flow.pattern, settings, start.invariant);
+        let mut recorder = Recorder::new(settings);
+        if recorder.path || recorder.due(0.0).is_some() {
+            solution.push(0.0, &y0);
+        }
+        let options = Options { rtol, record: false, ..Options::default() };
+        let mut between = vec![0.0; y0.len()];
+        let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
+            if recorder.path {
+                solution.push(step.t, step.y());
+            }
+            while let Some(t) = recorder.due(step.t) {
+                step.interpolate(t, &mut between);
+                solution.push(t, &between);
+            }
+            progress(step.t)
+        })?;
+        if let Some(breach) = flow.monitor.breach.take() {
+            return Err(failed(breach));
+        }
+        if flow.failed() || done.ended == Ended::Interrupted {
+            let reason = match done.ended {
+                Ended::Interrupted => "interrupted",
+                _ => "the invariant ‖A‖² − ‖W‖² of the flow was lost: ask for a smaller rtol",
+            };
+            return Err(failed(format!("at t = {:e}: {reason}", done.t)));
+        }
+        flow.final_check(done.t, &done.y)?;
+        solution.set_diagnostics(Diagnostics {
+            statistics: done.statistics,
+            invariant_drift: flow.watch.drift,
+            repairs: flow.watch.repairs,
+        });
+        Ok(solution)
+    }
+
+    /// The flow of the factors.
+    fn integrate_factors(&self, settings: &Settings, progress: Progress<'_>) -> Result<Solution> {
+        let mut march = March::new(self, settings.weight_decay, settings.rtol);
+        let mut solution = Solution::new(self, &march.flow.pattern, settings, self.start()?.invariant);
+        let mut recorder = Recorder::new(settings);
+        let mut packed = vec![0.0; solution.node_length()];
+        let mut between = vec![0.0; march.y.len()];
+        if recorder.path || recorder.due(0.0).is_some() {
+            march.frame.node(&march.y, &mut packed);
+            solution.push_node(0.0, &packed);
+        }
+        let done = march.run(settings.horizon, &mut |step, explicit, frame| {
+            let mut push = |t: f64, y: &[f64]| {
+                frame.node(y, &mut packed);
+                solution.push_node(t, &packed);
+            };
+            if recorder.path {
+                for t in inside(step.t_old, step.t).take(if explicit { usize::MAX } else { 0 }) {
+                    step.interpolate(t, &mut between);
+                    push(t, &between);
+                }
+                push(step.t, step.y());
+            }
+            while let Some(t) = recorder.due(step.t) {
+                step.interpolate(t, &mut between);
+                push(t, &between);
+            }
+            if recorder.path && explicit {
+                solution.ends_of_parts();
+            }
+            progress(step.t)
+        })?;
+        if done != Ended::Horizon {
+            return Err(failed(format!("at t = {:e}: interrupted", march.t)));
+        }
+        solution.set_diagnostics(Diagnostics {
+            statistics: march.statistics,
+            invariant_drift: march.flow.watch.drift(),
+            repairs: 0,
+        });
+        Ok(solution)
+    }
+}
+
+/// Which times are kept.
+struct Recorder {
+    path: bool,
+    /// Those asked for, the latest first.
+    times: Vec<f64>,
+}
+
+impl Recorder {
+    fn new(settings: &Settings) -> Recorder {
+        let mut times = match &settings.record {
+            Record::Path => Vec::new(),
+            Record::At(times) => times.clone(),
+        };
+        times.sort_by(|a, b| b.total_cmp(a));
+        times.dedup();
+        Recorder { path: settings.record == Record::Path, times }
+    }
+
+    /// The next time asked for, if it is no later than t.
+    fn due(&mut self, t: f64) -> Option<f64> {
+        self.times.pop_if(|next| *next <= t)
+    }
+}
+
+fn failed(detail: String) -> Error {
+    Error::Numerical { method: "completion flow", detail }
+}
