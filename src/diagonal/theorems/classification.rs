@@ -4,7 +4,8 @@
 use std::f64::consts::LN_2;
 
 use super::dual::Dual;
-use super::facts::{Facts, PathError, envelope, ln_exp_minus_one, ln_inverse_f, statement};
+use super::accuracy::PathError;
+use super::facts::{Facts, envelope, ln_exp_minus_one, ln_inverse_f, statement};
 use super::linearised::LinearFlow;
 use crate::Loss;
 use crate::error::Result;
@@ -177,7 +178,10 @@ impl Facts<'_, '_> {
             690.0,
         ));
         let applies = hypotheses.iter().all(|h| h.standing == crate::theorem::Standing::Holds);
-        let flow = if applies { Some(LinearFlow::new(self)?) } else { None };
+        let flow = if applies { LinearFlow::new(self).ok() } else { None };
+        if applies {
+            hypotheses.push(Hypothesis::fact("the linearised flow is integrated", flow.as_ref().map(|_| true)));
+        }
         let times: Vec<f64> = flow.as_ref().map_or(Vec::new(), |flow| flow.times());
         let sum = |t: f64| flow.as_ref().map_or((f64::NAN, 0.0), |flow| flow.ln_loss_plus_margin(t));
         let quantity = "log_train_loss + γ‖h‖ (linearised flow)";
@@ -200,7 +204,7 @@ impl Facts<'_, '_> {
             envelope(move |_| -ln_n, f64::INFINITY),
             hypotheses,
         );
-        Ok(vec![above.judge_envelope(&times, false, sum), below.judge_envelope(&times, false, sum)])
+        Ok(vec![self.judge_all(above, &times, sum), self.judge_all(below, &times, sum)])
     }
 
     /// (D17) on the net, while its gradients have not moved. What their change has done is allowed for:

@@ -19,7 +19,7 @@ impl Facts<'_, '_> {
         let (from, until) = (0.2 * self.ln_alpha / self.lambda, 0.8 * self.ln_alpha / self.lambda);
         let law = self.plateau_law(dual);
         let times: Vec<f64> = (0..=12).map(|i| from + (until - from) * f64::from(i) / 12.0).collect();
-        let inside = until > 0.0 && until <= self.horizon;
+        let inside = until > from && until <= self.horizon;
         let left_out = match (dual, inside) {
             (Some(dual), true) => {
                 let changed = |t: f64| self.state(t).map_or(f64::NAN, |s| self.kernel_growth(&s));
@@ -40,7 +40,11 @@ impl Facts<'_, '_> {
             envelope(move |t| law.ln_loss(t), until.next_up()),
             hypotheses,
         );
-        let times = if inside { times } else { Vec::new() };
+        let times = match self.pinned {
+            Some(t) => vec![t],
+            None if inside => times,
+            None => Vec::new(),
+        };
         s.judge_envelope_at(&times, |t| {
             let (ln, error) = self.ln_loss(t);
             (ln, error + left_out)
