@@ -3,16 +3,20 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
+use super::graded::Graded;
 use super::march::{March, Stride};
 use super::symmetric::packed_index;
 use super::solution::{Diagnostics, Solution, inside};
-use super::{Problem, RTOL, Record, Settings};
+use super::{Init, Problem, RTOL, Record, Settings};
 use crate::error::{Error, Result};
 use crate::ode::{Ended, Options, bdf_observed};
 
 /// From a start whose UUᵀ and VVᵀ are below so many times the largest value seen the factors are integrated.
 /// Above, W = UUᵀ − VVᵀ would lose digits to cancellation; far below, W and A lose the small eigenvalues.
 const SMALL_START: f64 = 1.0;
+/// Singular values of U(0) or V(0) further apart than this count as a lower rank.
+const UNEVEN: f64 = 100.0;
+
 type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
 impl Problem {
@@ -61,8 +65,14 @@ impl Problem {
         let square = |f: &ndarray::Array2<f64>| {
             f.rows().into_iter().map(|r| r.iter().map(|x| x * x).sum::<f64>()).fold(0.0, f64::max)
         };
-        let th: f64 = std::env::var("GK_SMALL").map_or(SMALL_START, |x| x.parse().unwrap());
-        square(&u).max(square(&v)) <= th * self.largest_value()
+        if square(&u).max(square(&v)) <= SMALL_START * self.largest_value() {
+            return true;
+        }
+        let uneven = |factor: &ndarray::Array2<f64>| {
+            let scales = Graded::new(factor).0.log_scales;
+            scales.len() < factor.nrows() || scales[0] - scales[scales.len() - 1] > UNEVEN.ln()
+        };
+        matches!(self.init, Init::Factors { .. }) && (uneven(&u) || uneven(&v))
     }
 
     /// The flow of W and A.
@@ -104,6 +114,7 @@ impl Problem {
                 invariant_drift: flow.watch.drift,
                 repairs: flow.watch.repairs,
             });
+            solution.begin_parts();
             return self.march_on(march, solution, recorder, settings, progress);
         }
         if flow.failed() || done.ended == Ended::Interrupted {
