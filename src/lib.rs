@@ -38,6 +38,7 @@
 //! | [`network`] | trained nets of any depth: optimisers, gradient flow, tangent kernel, feature ranks, exact laws |
 //! | [`trajectory`] | a trajectory is a function of time: the trait, clocks, tables of observables |
 //! | [`crossing`] | certified last and first crossings of curves that need not be monotone |
+//! | [`digits`] | many digits, and exact integers, for the last decisions |
 //! | [`grokking`] | t1, t2, the delay, the four phases |
 //! | [`theorem`] | statements, hypotheses, verdicts |
 //! | [`sweep`] | many problems: a journal on disk that survives what happens, shards, the same bytes for any threads |
@@ -67,6 +68,7 @@ pub mod completion;
 pub mod crossing;
 pub mod data;
 pub mod diagonal;
+pub mod digits;
 pub mod effective;
 pub mod error;
 pub mod grokking;

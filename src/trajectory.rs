@@ -11,6 +11,10 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
     const NAME: &'static str;
     /// The start.
     const ZERO: Self;
+    /// The last time of the clock: 2⁶⁴ − 1 steps, or the largest finite number.
+    const LAST: Self;
+    /// Whether time is counted in whole steps, so that nothing happens between neighbouring times.
+    const STEPS: bool;
 
     /// As a real number (rounded above 2⁵³ steps).
     fn as_f64(self) -> f64;
@@ -18,6 +22,8 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
     fn from_f64(t: f64) -> Self;
     /// Exactly so many steps (as flow time: as many units).
     fn from_steps(steps: u64) -> Self;
+    /// The number of steps; `None` for flow.
+    fn steps(self) -> Option<u64>;
     /// Whether an odd number of steps has been made (never for flow).
     fn is_odd(self) -> bool;
     /// A time strictly between, near the middle on a logarithmic axis; `None` when there is none that
@@ -32,6 +38,8 @@ pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send 
 impl Clock for u64 {
     const NAME: &'static str = "gd";
     const ZERO: u64 = 0;
+    const LAST: u64 = u64::MAX;
+    const STEPS: bool = true;
 
     fn as_f64(self) -> f64 {
         self as f64
@@ -41,6 +49,9 @@ impl Clock for u64 {
     }
     fn from_steps(steps: u64) -> u64 {
         steps
+    }
+    fn steps(self) -> Option<u64> {
+        Some(self)
     }
     fn is_odd(self) -> bool {
         self % 2 == 1
@@ -68,6 +79,8 @@ impl Clock for u64 {
 impl Clock for f64 {
     const NAME: &'static str = "flow";
     const ZERO: f64 = 0.0;
+    const LAST: f64 = f64::MAX;
+    const STEPS: bool = false;
 
     fn as_f64(self) -> f64 {
         self
@@ -77,6 +90,9 @@ impl Clock for f64 {
     }
     fn from_steps(steps: u64) -> f64 {
         steps as f64
+    }
+    fn steps(self) -> Option<u64> {
+        None
     }
     fn is_odd(self) -> bool {
         false
@@ -216,8 +232,15 @@ pub fn log_times<T: Clock>(first: T, last: T, per_decade: usize) -> Vec<T> {
     let (a, b) = (first.as_f64(), last.as_f64());
     let mut times = vec![T::ZERO];
     if a > 0.0 && b > a {
-        let count = ((b / a).log10() * per_decade as f64).ceil().max(1.0) as usize;
-        let inner = (0..count).map(|i| T::from_f64(round_near(a * (b / a).powf(i as f64 / count as f64))));
+        // The ratio of times 1e-200 and 1e200 is no number; that of their logarithms is.
+        let ratio = b / a;
+        let decades = if ratio.is_finite() { ratio.log10() } else { b.log10() - a.log10() };
+        let count = (decades * per_decade as f64).ceil().max(1.0) as usize;
+        let at = |share: f64| match ratio.is_finite() {
+            true => a * ratio.powf(share),
+            false => 10.0_f64.powf(a.log10() + share * decades),
+        };
+        let inner = (0..count).map(|i| T::from_f64(round_near(at(i as f64 / count as f64))));
         times.extend(inner.filter(|t| *t < last));
     }
     times.push(last);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
@@ -147,6 +147,10 @@ pub fn write_observations<T: Clock>(path: &Path, observations: &Observations<T>)
 
 /// A table for people.
 pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    format!("{}\n", plain_table(heading, rows))
+}
+
+fn plain_table(heading: &[&str], rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().top_border(line).header_separator(line).bottom_border(line));
@@ -154,6 +158,15 @@ pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     table.set_header(heading.to_vec());
     for row in rows {
         table.add_row(row);
+    }
+    table
+}
+
+/// A table whose first column is text and takes what the others, which are not broken, leave.
+pub fn table_of_text(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = plain_table(heading, rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     format!("{table}\n")
 }
@@ -214,7 +227,10 @@ pub fn crossing_interval<T: Clock>(crossing: Crossing<T>, from_start: i64) -> Va
         Crossing::FromStart => json!([from_start, from_start]),
         Crossing::At { lo, hi, .. } => json!([time_value(lo), time_value(hi)]),
         Crossing::Never => Value::Null,
-        Crossing::Undecided { from } => json!([time_value(from), null]),
+        Crossing::Undecided { lo, hi } => {
+            let lo = lo.map_or(json!(from_start), time_value);
+            json!([lo, hi.map_or(Value::Null, time_value)])
+        }
     }
 }
 
@@ -265,6 +281,49 @@ pub fn statement_name(source: &str, form: Form) -> String {
 }
 
 const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_end_at_the_error() {
+        let cases = [
+            (0.123456789, 1e-12, "0.12346"),
+            (0.123456789, 2e-3, "0.12"),
+            (0.123456789, 1e-3, "0.123"),
+            (1.5, 1e-17, "1.50000"),
+            (123.456, 0.5, "123"),
+            (123.456, 20.0, "1e2"),
+            (4.6952e-8, 1e-10, "4.70e-8"),
+            (4.6952e-8, 1e-20, "4.6952e-8"),
+            (3.2e7, 1e-3, "32000000"),
+            (1.2e-17, 3e-17, "0 ± 3e-17"),
+            (0.0, 1e-20, "0 ± 1e-20"),
+        ];
+        for (value, error, shown) in cases {
+            assert_eq!(cut(value, Some(error)), shown, "{value} ± {error}");
+        }
+        assert_eq!(cut(0.25, None), short(0.25));
+        assert_eq!(cut(0.25, Some(0.0)), short(0.25));
+        assert_eq!(cut(f64::NAN, Some(1.0)), "–");
+    }
+
+    /// No digit is shown that the error does not leave, and one more would be too many by less than a digit.
+    #[test]
+    fn what_is_shown_is_within_the_error_and_a_digit() {
+        for i in 0..2000 {
+            let value = 10_f64.powf(f64::from(i % 37) - 18.0) * (1.0 + 0.0007 * f64::from(i));
+            let error = value * 10_f64.powf(-0.05 * f64::from(i % 120) - 0.01);
+            let text = cut(value, Some(error));
+            let Ok(shown) = text.parse::<f64>() else { continue };
+            // What `short` itself rounds away: the sixth digit, or the sixth decimal.
+            let short_of = if (1e-3..1e5).contains(&value) { 5e-6 } else { 5e-5 * value };
+            let room = (10.0 * error).max(short_of);
+            assert!((shown - value).abs() <= room, "{value} ± {error}: {text}");
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

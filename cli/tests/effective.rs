@@ -198,8 +198,11 @@ fn verification_and_a_figure() {
     assert_eq!(out["violated"], Value::Bool(false));
     for row in out["statements"].as_array().unwrap() {
         assert!(row["applicable"].as_u64().unwrap() > 0, "{row}");
+        assert!(row["informative"].as_u64().unwrap() > 0, "{row}");
         let outcome = row["outcome"].as_str().unwrap();
-        assert!(["holds", "known-erratum"].contains(&outcome), "{row}");
+        // What luck may break fails here and there, and is judged by its rate: no rate is claimed.
+        let luck = row["source"].as_str().unwrap().contains("Alexander");
+        assert!(["holds", "known-erratum"].contains(&outcome) || luck && outcome == "not-evaluated", "{row}");
     }
     let folder = Folder::new();
     let (code, _, stderr) = run(&["reproduce", "effective-4c", "--out", &folder.text(""), "--quiet"]);

@@ -127,10 +127,10 @@ fn a_killed_run_goes_on() {
 }
 
 const STATEMENTS: &str = r#"{"command":"verify","version":"0.1.0","schema":1,"violated":false,"statements":[
-{"model":"ridge","source":"2601.19791 (7)","form":"printed","quantity":"t2 <&>","side":"lower","instances":3,"applicable":2,
+{"model":"ridge","source":"2601.19791 (7)","form":"printed","quantity":"t2 <&>","side":"lower","instances":3,"applicable":2,"informative":2,
  "holds":1,"fails":1,"worst_slack":-3.5,"value":7.5,"measured":4,"at_time":null,"rate":null,"outcome":"known-erratum",
  "hypotheses":[{"name":"m > n","have":10,"need":5,"holds":true}],"note":"its proof needs more"},
-{"model":"effective","source":"2205.10343 eq. 9","form":"derived","quantity":"rate","side":"equal","instances":1,"applicable":1,
+{"model":"effective","source":"2205.10343 eq. 9","form":"derived","quantity":"rate","side":"equal","instances":1,"applicable":1,"informative":1,
  "holds":1,"fails":0,"worst_slack":0,"value":1,"measured":1,"at_time":3,"rate":{"draws":10,"failures":1},"outcome":"holds",
  "hypotheses":[],"note":""}]}"#;
 
@@ -162,7 +162,8 @@ fn the_page_holds_everything() {
         "t2 &lt;&amp;&gt; ≥ 7.50000",
         "m &gt; n: has 10, needs 5",
         "<span class=\"mark known-erratum\">erratum</span>",
-        "1 of 10 draws fail",
+        "1/1/1; 1 of 10 draws fail",
+        "2/2/3",
     ] {
         assert!(page.contains(part), "{part}");
     }

@@ -331,6 +331,13 @@ fn verify_holds() {
         let applicable = row["applicable"].as_u64().expect("a count");
         assert!(applicable > 0, "{} is never applicable", row["source"]);
         assert_ne!(row["outcome"], "violated", "{}", row["source"]);
+        // Nothing holds by instances that could not have failed.
+        let informative = row["informative"].as_u64().expect("a count");
+        assert!(informative > 0 || row["outcome"] == "undetermined", "{row}");
+        assert!(
+            informative > 0 || row["note"].as_str().is_some_and(|n| n.contains("no informative")),
+            "{row}"
+        );
     }
     let erratum = rows.iter().find(|r| r["outcome"] == "known-erratum").expect("the printed (7)");
     assert_eq!(erratum["source"], "2601.19791 (7)");

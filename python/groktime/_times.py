@@ -12,14 +12,15 @@ Time = TypeVar("Time", int, float)
 class Crossing(Generic[Time]):
     """When a curve crosses its threshold: `kind` is "at", "from-start", "never" or "undecided".
 
-    `time` is the time of "at", 0 from the start, None for "never" (and for "undecided", where the curve touches
-    its threshold to within rounding, from `bounds[0]` on). The exact answer lies in `bounds`, one point whenever
-    rounding can tell.
+    `time` is the time of "at", 0 from the start, None for "never" and for "undecided", where rounding hides an end
+    of the interval. The exact answer lies in `bounds`, one point whenever rounding can tell. A lower end of −1 says
+    that the curve may be below its threshold from the start; an upper end of None, that it may never cross (or later
+    than 2⁶⁴ − 1 steps, when the lower end is that).
     """
 
     kind: str
     time: Time | None
-    bounds: tuple[Time, Time] | None = None
+    bounds: tuple[Time, Time | None] | None = None
 
     def __bool__(self) -> bool:
         """Whether there is a time."""
@@ -64,5 +65,6 @@ def crossing(found: dict[str, Any]) -> Crossing[Any]:
     if kind == "from-start":
         return Crossing(kind, 0)
     if kind == "undecided":
-        return Crossing(kind, None, (time, time))
+        lo, hi = bounds
+        return Crossing(kind, None, (-1 if lo is None else lo, hi))
     return Crossing(kind, time, bounds)

@@ -60,6 +60,12 @@ class Flow(Trajectory):
         found = self._flow.embeddings(times)
         return found.reshape(*shape, *found.shape[1:])
 
+    def error(self, t: ArrayLike, name: str) -> Any:
+        """The error bar of an observable ("train_loss", "rqi", …), a bound on its rounding; NaN where none is known.
+        `observe` takes names such as "rqi_error" too."""
+        times, shape = self._times(t)
+        return self._observe(times, [f"{name}_error"])[:, 0].reshape(shape)[()]
+
     def rqi(self, t: ArrayLike) -> Any:
         """Fraction of the parallelograms of the full data that the embeddings have."""
         return self._column(t, "rqi")

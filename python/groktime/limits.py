@@ -1,7 +1,8 @@
 """Where flows start and end: convex problems, each with a duality gap.
 
 Every answer has `weights` (or `matrix`), `gap` (relative), and `unique` (None where rounding does not tell); None
-means that there is no solution: data that are not separable, equations that contradict each other.
+means that there is no solution: data that are not separable, equations that contradict each other. `farkas` then gives the
+multipliers that prove it.
 
 >>> from groktime import limits
 >>> best = limits.max_margin([[2.0, 1.0], [-2.0, 1.0]], [1, -1], norm=1)
@@ -9,6 +10,8 @@ means that there is no solution: data that are not separable, equations that con
 ([0.5, 0.0], 2.0)
 >>> limits.max_margin([[1.0], [1.0]], [1, -1]) is None
 True
+>>> limits.farkas([[1.0], [1.0]], [1, -1]).multipliers.tolist()
+[0.5, 0.5]
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ from .completion import observations
 from .diagonal import Loss
 
 __all__ = [
+    "Farkas",
     "Interpolant",
     "MaxMargin",
     "NuclearLimit",
     "Regularised",
+    "farkas",
     "max_margin",
     "min_norm",
     "minimum_nuclear_norm",
@@ -53,6 +58,15 @@ class MaxMargin:
     support_vectors: list[int]
     support: list[int] | None = None
     off_support: float | None = None
+
+
+@dataclass(frozen=True)
+class Farkas:
+    """Multipliers ν with ⟨b, ν⟩ = 1 that prove that no w fits: for margins b = 1, ν ≥ 0 and diag(y)Xᵀν = 0, for equations
+    b = y and Xᵀν = 0. `bound` is what rounding leaves of that in the dual norm: no w of norm below 1/bound fits."""
+
+    multipliers: Floats
+    bound: float
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,16 @@ def min_norm(
     weighted = None if costs is None else (vector(costs[0], "costs"), vector(costs[1], "costs"))
     found = _groktime.interpolant(matrix(data, "data"), vector(labels, "labels"), norm, weighted)
     return None if found is None else Interpolant(**found)
+
+
+def farkas(
+    data: ArrayLike, labels: ArrayLike, *, norm: Literal[1, 2] = 2, what: Literal["margin", "interpolant"] = "margin"
+) -> Farkas | None:
+    """The proof that the data are not separable, or that no weights interpolate; None where some do."""
+    if what not in ("margin", "interpolant"):
+        raise ValueError(f'what is {what!r}, expected "margin" or "interpolant"')
+    found = _groktime.farkas(matrix(data, "data"), vector(labels, "labels"), what == "margin", norm)
+    return None if found is None else Farkas(*found)
 
 
 def regularised(data: ArrayLike, labels: ArrayLike, weight_decay: float, *, loss: Loss = "squared") -> Regularised:

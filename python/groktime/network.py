@@ -63,6 +63,12 @@ class Run:
         """‖θ‖₂."""
         return self._run.column("parameter_norm")
 
+    def error(self, name: str) -> Floats:
+        """The error bar of `train_loss`, `test_loss`, `train_accuracy`, `test_accuracy` or `parameter_norm`: how far
+        rounding may have moved it at the parameters of each step; NaN where nothing is known. What the rounding of every
+        update has done to the parameters is part of the run."""
+        return self._run.column(f"{name}_error")
+
     @property
     def train_step(self) -> int | None:
         """The first step with training accuracy ≥ 0.9."""
@@ -89,8 +95,9 @@ class Run:
         return self._run.parameters()
 
     def as_dicts(self) -> list[dict[str, float]]:
-        """One dictionary a record."""
-        names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "parameter_norm")
+        """One dictionary a record, each curve with its error bar beside it (`train_loss_error`)."""
+        curves = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "parameter_norm")
+        names = [name for curve in curves for name in (curve, f"{curve}_error")]
         columns = [self._run.column(name).tolist() for name in names]
         return [
             {"step": step, **dict(zip(names, row, strict=True))}

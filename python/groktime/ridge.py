@@ -116,6 +116,17 @@ class ClosedForm(Trajectory):
         """Training and test loss as t → ∞; None where there is no limit, or no test loss."""
         return self._form.loss_limits()
 
+    @property
+    def limit_errors(self) -> tuple[float | None, float | None]:
+        """Bounds on the rounding errors of `limits`; None where there is no limit or no bound is known."""
+        return self._form.loss_limit_errors()
+
+    def error_of(self, t: ArrayLike, name: str) -> Any:
+        """Bound on the rounding error of "train_loss", "test_loss", "test_accuracy" or "parameter_norm"; NaN where
+        none is known. `observe` takes the same as "train_loss_error" and so on."""
+        times, shape = self._times(t)
+        return self._form.observe(times, [f"{name}_error"])[:, 0].reshape(shape)[()]
+
     def sensitivity(self, which: Literal["t1", "t2"], threshold: float = 0.01) -> Sensitivity | None:
         """Derivatives of t1 or t2 with respect to log λ, log η, log ν² and log threshold; None where the time is
         not a crossing. Descent reads steps as real numbers."""

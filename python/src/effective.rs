@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::statements;
-use crate::support::{Kept, choose, compute, crossing, error, observe, slice};
+use crate::support::{Kept, choose, compute, crossing, error, observables, observe, slice};
 
 type Decomposed = Kept<Spectrum<'static>, Problem>;
 type Moving = Kept<Flow<'static, 'static>, Decomposed>;
@@ -200,7 +200,19 @@ impl EffectiveFlow {
         times: PyReadonlyArray1<'py, f64>,
         names: Vec<String>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        Ok(observe(py, self.flow.value(), slice(&times)?, &names)?.into_pyarray(py))
+        // `loss_error` is the error bar of `loss`, and so on.
+        let (flow, times) = (self.flow.value(), slice(&times)?);
+        let plain: Vec<String> =
+            names.iter().map(|name| name.strip_suffix("_error").unwrap_or(name).to_owned()).collect();
+        let mut values = observe(py, flow, times, &plain)?;
+        if plain != names {
+            let what = observables(&plain)?;
+            let errors = compute(py, || Ok(flow.errors(times, &what)?.values))?;
+            for (j, _) in names.iter().zip(&plain).enumerate().filter(|(_, (name, plain))| name != plain) {
+                values.column_mut(j).assign(&errors.column(j));
+            }
+        }
+        Ok(values.into_pyarray(py))
     }
 
     /// E at each time: times × symbols × dimensions.

@@ -22,7 +22,7 @@ mod _groktime {
     #[pymodule_export]
     use super::effective::{EffectiveFlow, EffectiveProblem};
     #[pymodule_export]
-    use super::limits::{interpolant, max_margin, minimum_nuclear_norm, regularised};
+    use super::limits::{farkas, interpolant, max_margin, minimum_nuclear_norm, regularised};
     #[pymodule_export]
     use super::network::{NetworkRun, train};
     #[pymodule_export]

@@ -4,11 +4,11 @@ use groktime::Loss;
 use groktime::data::{Design, Observations};
 use groktime::limits::nuclear::{self, NuclearLimit, Options};
 use groktime::limits::{
-    Limit, Report, max_margin_l1, max_margin_l2, min_norm, min_weighted_l1, regularised as regularise,
+    Limit, Report, max_margin_l1, max_margin_l2, min_l1, min_norm, min_weighted_l1, regularised as regularise,
 };
 use groktime::linalg::Threads;
 use ndarray::Array1;
-use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -86,6 +86,29 @@ pub fn interpolant<'py>(
     dict.set_item("support", found.support)?;
     dict.set_item("off_support", found.off_support)?;
     Ok(Some(dict))
+}
+
+/// Multipliers ν that show that no weights fit, and ‖Xᵀν‖ in the dual norm; None where some do.
+#[pyfunction]
+pub fn farkas<'py>(
+    py: Python<'py>,
+    data: PyReadonlyArray2<'py, f64>,
+    labels: PyReadonlyArray1<'py, f64>,
+    margins: bool,
+    norm: u32,
+) -> PyResult<Option<(Bound<'py, PyArray1<f64>>, f64)>> {
+    let (x, y) = (data.as_array(), slice(&labels)?);
+    let l1 = choose("norm", &norm.to_string(), &[("1", true), ("2", false)])?;
+    let proof = compute(py, || {
+        let x = Design::new(x)?;
+        Ok(match (margins, l1) {
+            (true, true) => max_margin_l1(&x, y, Threads::All)?.infeasible(),
+            (true, false) => max_margin_l2(&x, y, Threads::All)?.infeasible(),
+            (false, true) => min_l1(&x, y, Threads::All)?.infeasible(),
+            (false, false) => min_norm(&x, y, Threads::All)?.infeasible(),
+        })
+    })?;
+    Ok(proof.map(|proof| (proof.multipliers.into_pyarray(py), proof.bound)))
 }
 
 /// The minimum of the mean loss + (λ/2)‖w‖₁.

@@ -153,10 +153,12 @@ impl NetworkRun {
         PyArray1::from_vec(py, self.curves.records.iter().map(|r| r.step).collect())
     }
 
-    /// One observable over the recorded steps; NaN where undefined.
+    /// One observable over the recorded steps, or with `_error` behind its name its error bar; NaN where undefined.
     fn column<'py>(&self, py: Python<'py>, name: String) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let what: Vec<Observable> = observables(&[name])?;
-        let column = self.curves.column(what[0]);
+        let plain = name.strip_suffix("_error").unwrap_or(&name).to_owned();
+        let is_error = plain != name;
+        let what: Vec<Observable> = observables(&[plain])?;
+        let column = if is_error { self.curves.errors(what[0]) } else { self.curves.column(what[0]) };
         Ok(PyArray1::from_vec(py, column.into_iter().map(|x| x.unwrap_or(f64::NAN)).collect()))
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use groktime::crossing::Point;
 use groktime::data::{Covariance, Moments};
 use groktime::linalg::{Engine, Threads};
 use groktime::ridge::theorems::Inputs;
@@ -9,7 +10,7 @@ use groktime::ridge::{
     ClosedForm, Control, Features, InitAverage, Instance, Knob, Population, Problem, Recipe, Sample,
     Settings, Spectrum, Target, Teacher,
 };
-use groktime::trajectory::{Clock, Trajectory};
+use groktime::trajectory::{Clock, Observable, Trajectory};
 use ndarray::{Array1, Array2, ArrayView2};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
@@ -335,8 +336,8 @@ impl RidgeForm {
         names: Vec<String>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let values = match (&self.form, &times) {
-            (Form::Descent(cell), Times::Steps(t)) => observe(py, cell.value(), steps(t)?, &names)?,
-            (Form::Flow(cell), Times::Flow(t)) => observe(py, cell.value(), slice(t)?, &names)?,
+            (Form::Descent(cell), Times::Steps(t)) => with_errors(py, cell.value(), steps(t)?, &names)?,
+            (Form::Flow(cell), Times::Flow(t)) => with_errors(py, cell.value(), slice(t)?, &names)?,
             _ => return Err(wrong_clock()),
         };
         Ok(values.into_pyarray(py))
@@ -380,6 +381,15 @@ impl RidgeForm {
     /// Limits of the losses as t → ∞.
     fn loss_limits(&self) -> (Option<f64>, Option<f64>) {
         on!(&self.form, form => (form.train_loss_limit(), form.test_loss_limit()))
+    }
+
+    /// Bounds on their rounding errors.
+    fn loss_limit_errors(&self) -> (Option<f64>, Option<f64>) {
+        let known = |point: Point| point.rounding.is_finite().then_some(point.rounding);
+        on!(&self.form, form => (
+            form.bounded_train_loss_limit().and_then(known),
+            form.bounded_test_loss_limit().and_then(known),
+        ))
     }
 
     /// Derivatives of t1 or t2; None where the crossing has none.
@@ -441,6 +451,35 @@ impl RidgeForm {
         let judged = on!(&self.form, form => compute(py, || form.statements(&inputs))?);
         statements::to_python(py, &judged)
     }
+}
+
+/// Observables, and their error bars under names that end in `_error`; NaN where undefined.
+fn with_errors<T: Clock>(
+    py: Python<'_>,
+    form: &ClosedForm<'_, '_, T>,
+    times: &[T],
+    names: &[String],
+) -> PyResult<Array2<f64>> {
+    const BOUNDED: [Observable; 4] =
+        [Observable::TrainLoss, Observable::TestLoss, Observable::TestAccuracy, Observable::ParameterNorm];
+    let bounded = |name: &String| {
+        let what = name.strip_suffix("_error")?;
+        BOUNDED.into_iter().find(|observable| observable.name() == what)
+    };
+    let plain: Vec<String> = names.iter().filter(|name| bounded(name).is_none()).cloned().collect();
+    let values = observe(py, form, times, &plain)?;
+    let mut all = Array2::from_elem((times.len(), names.len()), f64::NAN);
+    let mut columns = values.columns().into_iter();
+    for (mut to, name) in all.columns_mut().into_iter().zip(names) {
+        match bounded(name) {
+            Some(what) => {
+                let errors = times.iter().map(|&t| form.error_of(what, t).unwrap_or(f64::NAN));
+                to.assign(&errors.collect::<Array1<f64>>());
+            }
+            None => columns.next().into_iter().for_each(|from| to.assign(&from)),
+        }
+    }
+    Ok(all)
 }
 
 fn steps<'a>(times: &'a PyReadonlyArray1<'_, u64>) -> PyResult<&'a [u64]> {

@@ -269,9 +269,9 @@ pub fn crossing<'py, T: Clock + IntoPyObject<'py>>(
             dict.set_item("time", time)?;
             dict.set_item("bounds", (lo, hi))?;
         }
-        Crossing::Undecided { from } => {
+        Crossing::Undecided { lo, hi } => {
             dict.set_item("kind", "undecided")?;
-            dict.set_item("time", from)?;
+            dict.set_item("bounds", (lo, hi))?;
         }
     }
     Ok(dict)

@@ -4,7 +4,7 @@
 //! and lose them; from a small start these eigenvalues decide what grows next. The factors keep each direction
 //! relative to itself ([`Graded`]). State: C of U, then C of V, row after row.
 
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
 use super::graded::Graded;
 use super::kernel::{Kernel, Pattern};
@@ -14,6 +14,12 @@ use super::watch::{Balance, Watch};
 use crate::linalg::{Engine, Threads, add_multiple, dot, vectorised};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
+/// A column below e^{this} adds nothing to W in doubles, and could not come back within any horizon.
+const DEAD: f64 = -360.0;
+/// Stability of the explicit method ends near h·rate = 6; before that its interpolant loses digits.
+const STABLE: f64 = 4.0;
+/// Relative residual of the linear solve for the multipliers of the slow flow.
+const SLOW_TOLERANCE: f64 = 1e-12;
 /// Directions may grow apart by e^{twice this} before the columns are made orthogonal again: that many digits are
 /// lost by then to rounding.
 const APART: f64 = 4.0;
@@ -39,6 +45,11 @@ pub(super) struct FactorFlow {
     work: Workspace,
     frozen: Frozen,
     shift: f64,
+    /// Whether the explicit method runs, and whether its last step came near the end of its stability.
+    pub explicit: bool,
+    pub stiff: bool,
+    /// On the clock τ = λt in the limit λ → 0: S holds the observed entries in place (theory/completion.md (18), (19)).
+    slow: bool,
     /// ∫‖S‖ since the columns were made orthogonal, and where that was last added to.
     apart: f64,
     last: f64,
@@ -73,8 +84,13 @@ struct Frozen {
 }
 
 impl FactorFlow {
-    /// The flow, and its start as a state.
-    pub fn new(problem: &Problem, weight_decay: f64, rtol: f64) -> (FactorFlow, Vec<f64>) {
+    /// The flow from factors at a time, and these as a state; `rtol` is what it is integrated to, `tolerance` what it is watched against.
+    pub fn new(
+        problem: &Problem,
+        (t, [u, v]): (f64, [&Array2<f64>; 2]),
+        weight_decay: f64,
+        (rtol, tolerance): (f64, f64),
+    ) -> (FactorFlow, Vec<f64>) {
         let observations = &problem.observations;
         let (d, n) = (observations.dimension(), observations.count() as f64);
         let pattern = Pattern::new(observations, Threads::One);
@@ -83,8 +99,7 @@ impl FactorFlow {
             .iter()
             .map(|p| p.multiplicity as f64 * if p.row == p.column { 4.0 } else { 2.0 } / n)
             .collect();
-        let (u, v) = problem.factors();
-        let ((u, mut state), (v, more)) = (Graded::new(&u), Graded::new(&v));
+        let ((u, mut state), (v, more)) = (Graded::new(u), Graded::new(v));
         state.extend(more);
         let width = [u.width, v.width];
         let zeros = |n: usize| vec![0.0; n];
@@ -113,19 +128,22 @@ impl FactorFlow {
                 s: zeros(pairs.len()),
             },
             shift: 0.0,
+            explicit: true,
+            stiff: false,
+            slow: false,
             apart: 0.0,
-            last: 0.0,
-            renewed: 0.0,
+            last: t,
+            renewed: t,
             mean_square: pairs.iter().map(|p| p.multiplicity as f64 * p.value * p.value / n).sum(),
-            watch: Watch::new(rtol),
+            watch: Watch::new(tolerance),
             weights,
             pattern,
         };
         flow.take_gains();
         flow.residuals(&state);
         let start = flow.balance(&state);
-        flow.watch.objective(0.0, &start);
-        flow.watch_conserved(0.0, &state);
+        flow.watch.objective(t, &start);
+        flow.watch_conserved(t, &state);
         (flow, state)
     }
 
@@ -144,11 +162,26 @@ impl FactorFlow {
         self.d() * self.factors[0].width
     }
 
+    /// From here on the slow flow, from its time 0.
+    pub fn slow_down(&mut self, y: &mut [f64]) {
+        self.slow = true;
+        self.weight_decay = 1.0;
+        self.explicit = true;
+        self.stiff = false;
+        self.renew(0.0, y);
+    }
+
     /// Makes the columns orthogonal again.
     pub fn renew(&mut self, t: f64, y: &mut [f64]) {
         let (u, v) = y.split_at_mut(self.d() * self.factors[0].width);
         self.factors[0].orthogonalise(u);
         self.factors[1].orthogonalise(v);
+        for (factor, part) in self.factors.iter_mut().zip([u, v]) {
+            let width = factor.width;
+            for (k, _) in factor.log_scales.iter().enumerate().filter(|(_, x)| **x < DEAD) {
+                part.iter_mut().skip(k).step_by(width).for_each(|x| *x = 0.0);
+            }
+        }
         self.take_gains();
         self.apart = 0.0;
         self.last = t;
@@ -237,6 +270,50 @@ impl FactorFlow {
         self.watch.conserved(t, &now, &sizes, growth);
     }
 
+    /// At least the largest rate of the tangent kernel: 2·max w·‖A‖, with ‖A‖ from the lengths of the columns.
+    fn rate(&self, y: &[f64]) -> f64 {
+        let mut norm = 0.0;
+        for (part, scaled, width) in [(0, self.factors[0].width), (1, self.factors[1].width)]
+            .map(|(k, width)| (self.parts(y)[k], &self.work.scaled[k], width))
+        {
+            let square = |k: usize| -> f64 {
+                let both = part.iter().zip(scaled).skip(k).step_by(width.max(1));
+                both.map(|(c, s)| c * s).sum()
+            };
+            norm += (0..width).map(square).fold(0.0, f64::max);
+        }
+        2.0 * norm * self.weights.iter().fold(0.0_f64, |m, w| m.max(*w))
+    }
+
+    /// The S that holds the observed entries in place: {S, A}_Ω = −2y.
+    fn multipliers(&mut self, y: &[f64]) -> Result<(), Reject> {
+        let mut frozen = std::mem::take(&mut self.frozen);
+        self.dense(y, &self.work.scaled, &mut frozen.a);
+        self.kernel.refresh(&frozen.a);
+        let target = |x: &mut [f64], values: &[f64]| {
+            x.iter_mut().zip(values).for_each(|(x, value)| *x = -2.0 * value);
+        };
+        target(&mut frozen.x, &self.values);
+        let mut solved = self.kernel.solve(0.0, 1.0, SLOW_TOLERANCE, &mut frozen.x);
+        if self.values.len() <= MOST_DENSE && (solved.is_err() || self.kernel.iterations > PATIENCE) {
+            // A new preconditioner: the present kernel itself.
+            let factor = Engine::SEQUENTIAL.cholesky(self.kernel.dense().view());
+            solved = match factor {
+                Ok(factor) => {
+                    self.kernel.set_factor(Some(factor));
+                    target(&mut frozen.x, &self.values);
+                    self.kernel.solve(0.0, 1.0, SLOW_TOLERANCE, &mut frozen.x)
+                }
+                Err(_) => Err(Reject("the tangent kernel is not positive definite")),
+            };
+        }
+        for (s, (x, weight)) in self.work.s.iter_mut().zip(frozen.x.iter().zip(&self.weights)) {
+            *s = weight * x;
+        }
+        self.frozen = frozen;
+        solved
+    }
+
     /// A step of the power method on S: gives (nearly) its norm, from below.
     fn norm_of_s(&mut self) -> f64 {
         let Workspace { s, probe, image, .. } = &mut self.work;
@@ -269,6 +346,9 @@ impl Flow for FactorFlow {
     /// theory/completion.md (3), column by column.
     fn rhs(&mut self, _t: f64, y: &[f64], dy: &mut [f64]) -> Result<(), Reject> {
         self.residuals(y);
+        if self.slow {
+            self.multipliers(y)?;
+        }
         let split = self.split();
         let decay = self.weight_decay;
         let (du, dv) = dy.split_at_mut(split);
@@ -308,14 +388,20 @@ impl Flow for FactorFlow {
 
     /// Watches the run, and asks for an end where the columns are to be made orthogonal.
     fn accepted(&mut self, t: f64, y: &mut [f64]) -> Action {
-        self.residuals(y);
-        let balance = self.balance(y);
-        self.watch.objective(t, &balance);
+        // S of a slow flow stays that of the last right-hand side.
+        if !self.slow {
+            self.residuals(y);
+        }
+        if !self.slow {
+            let balance = self.balance(y);
+            self.watch.objective(t, &balance);
+            self.stiff = self.explicit && self.rate(y) * (t - self.last) > STABLE;
+        }
         self.apart += 1.3 * self.norm_of_s() * (t - self.last);
         self.watch_conserved(t, y);
         self.last = t;
         let extreme = y.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        if self.watch.breach.is_some() || self.apart > APART || !(1e-100..1e100).contains(&extreme) {
+        if self.watch.breach.is_some() || self.stiff || self.apart > APART || extreme > 1e100 || extreme > 0.0 && extreme < 1e-100 {
             return Action::Stop;
         }
         Action::Continue
@@ -354,7 +440,7 @@ impl StiffFlow for FactorFlow {
         Ok(())
     }
 
-    /// With the columns frozen, (1 + λh)δ + h S[δs] C = b couples only δs: theory/completion.md (11), (15).
+    /// With the columns frozen, (1 + λh)δ + h S[δs] C = b couples only δs: theory/completion.md (11), (16).
     fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
         let (shift, split, d) = (self.shift, self.split(), self.d());
         let identity = 1.0 + self.weight_decay * shift;

@@ -100,7 +100,7 @@ fn normalise(columns: &mut [Vec<f64>], scales: &mut [f64]) {
 }
 
 /// One rotation of the columns p and q of C·diag(e^x) that makes them orthogonal; whether one was needed.
-/// In units of each column's own scale nothing over- or underflows, however far apart they are.
+/// theory/completion.md (15): in units of each column's own scale nothing over- or underflows, however far apart they are.
 fn rotate(columns: &mut [Vec<f64>], scales: &[f64], p: usize, q: usize) -> bool {
     let (large, small) = if scales[p] >= scales[q] { (p, q) } else { (q, p) };
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();

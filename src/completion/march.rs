@@ -12,8 +12,11 @@ use crate::data::observations::Pair;
 use crate::error::{Error, Result};
 use crate::ode::{Ended, Options, Statistics, Step, bdf_observed, dop853_observed};
 
-/// The explicit method makes way for the implicit one after so many steps, if at least so many more were to come.
-const EXPLICIT: (usize, f64) = (200, 300.0);
+/// The factors are integrated to this part of the tolerance: in the escape from a small start an error grows as the
+/// direction does.
+const STRICTER: f64 = 0.05;
+/// Below it rounding decides.
+const STRICTEST: f64 = 1e-13;
 /// More epochs than this come from a flow that does not settle.
 const MOST_EPOCHS: usize = 20_000;
 
@@ -25,6 +28,8 @@ pub(super) struct Frame<'p> {
     gains: [Vec<f64>; 2],
     scaled: [Vec<f64>; 2],
     full: Array2<f64>,
+    /// Observed entries are at their values, as in a slow flow.
+    fitted: bool,
 }
 
 impl<'p> Frame<'p> {
@@ -38,6 +43,7 @@ impl<'p> Frame<'p> {
             gains: flow.gains.clone(),
             scaled: widths.map(|k| vec![0.0; d * k]),
             full: Array2::zeros((d, d)),
+            fitted: false,
         }
     }
 
@@ -70,7 +76,11 @@ impl<'p> Frame<'p> {
         let (w, rest) = w.split_at_mut(packed_index(self.d, 0));
         rest[0] = trace;
         for (residual, p) in rest[1..].iter_mut().zip(self.pairs) {
-            *residual = w[packed_index(p.row, p.column)] - p.value;
+            let entry = &mut w[packed_index(p.row, p.column)];
+            if self.fitted {
+                *entry = p.value;
+            }
+            *residual = *entry - p.value;
         }
     }
 }
@@ -85,14 +95,44 @@ pub(super) struct March<'p> {
     rtol: f64,
 }
 
-/// What an observer of a march sees: a step, whether it is one of the explicit method, and the columns of its epoch.
-pub(super) type Observer<'a, 'p> = &'a mut dyn FnMut(&Step<'_>, bool, &mut Frame<'p>) -> ControlFlow<()>;
+/// A step as an observer of a march sees it.
+#[derive(Clone, Copy)]
+pub(super) struct Stride<'a> {
+    pub step: &'a Step<'a>,
+    /// Of the explicit method.
+    pub explicit: bool,
+    /// The first of a run of the integrator.
+    pub first: bool,
+}
+
+pub(super) type Observer<'a, 'p> = &'a mut dyn FnMut(Stride<'_>, &mut Frame<'p>) -> ControlFlow<()>;
 
 impl<'p> March<'p> {
+    /// From the start of the problem.
     pub fn new(problem: &'p Problem, weight_decay: f64, rtol: f64) -> March<'p> {
-        let (flow, y) = FactorFlow::new(problem, weight_decay, rtol);
+        let (u, v) = problem.factors();
+        March::from(problem, (0.0, [&u, &v]), weight_decay, rtol)
+    }
+
+    /// From factors at a time.
+    pub fn from(
+        problem: &'p Problem,
+        (t, factors): (f64, [&Array2<f64>; 2]),
+        weight_decay: f64,
+        rtol: f64,
+    ) -> March<'p> {
+        let (tolerance, rtol) = (rtol, (STRICTER * rtol).max(STRICTEST));
+        let (flow, y) = FactorFlow::new(problem, (t, factors), weight_decay, (rtol, tolerance));
         let frame = Frame::new(problem, &flow);
-        March { flow, frame, t: 0.0, y, statistics: Statistics::default(), rtol }
+        March { flow, frame, t, y, statistics: Statistics::default(), rtol }
+    }
+
+    /// From where the fast flow ended the slow one, on its own clock.
+    pub fn slow_down(&mut self) {
+        self.t = 0.0;
+        self.flow.slow_down(&mut self.y);
+        self.frame.renew(&self.flow);
+        self.frame.fitted = true;
     }
 
     /// Integrates up to the horizon, or until the observer breaks.
@@ -101,19 +141,16 @@ impl<'p> March<'p> {
     /// An integration that fails, a breach of what the flow conserves.
     pub fn run(&mut self, horizon: f64, observer: Observer<'_, 'p>) -> Result<Ended> {
         let mut first_step = None;
-        let mut explicit = true;
         for _ in 0..MOST_EPOCHS {
             let options = Options { rtol: self.rtol, record: false, first_step, ..Options::default() };
-            let (span, before) = (self.t..horizon, self.statistics.steps);
-            let mut steps = 0;
-            let (mut stiff, mut broken, mut h) = (false, false, None);
+            let (span, explicit) = (self.t..horizon, self.flow.explicit);
+            let (mut steps, mut broken, mut h) = (0, false, None);
             let mut watched = |step: &Step<'_>| {
                 steps += 1;
                 h = Some(step.t - step.t_old);
-                broken = observer(step, explicit, &mut self.frame).is_break();
-                let to_come = (horizon - step.t) / (step.t - step.t_old);
-                stiff = explicit && before + steps >= EXPLICIT.0 && to_come > EXPLICIT.1;
-                if broken || stiff { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                let stride = Stride { step, explicit, first: steps == 1 };
+                broken = observer(stride, &mut self.frame).is_break();
+                if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let done = match explicit {
                 true => dop853_observed(&mut self.flow, span, &self.y, &options, &mut watched)?,
@@ -121,7 +158,7 @@ impl<'p> March<'p> {
             };
             self.t = done.t;
             self.y = done.y;
-            add(&mut self.statistics, &done.statistics);
+            self.add(&done.statistics);
             if let Some(detail) = self.flow.watch.breach.take() {
                 return Err(Error::Numerical { method: "completion flow", detail });
             }
@@ -131,22 +168,25 @@ impl<'p> March<'p> {
             if done.ended == Ended::Horizon || self.t >= horizon {
                 return Ok(Ended::Horizon);
             }
+            self.flow.explicit &= !self.flow.stiff;
+            self.flow.stiff = false;
             self.flow.renew(self.t, &mut self.y);
             self.frame.renew(&self.flow);
-            explicit &= !stiff;
-            first_step = h.filter(|_| explicit);
+            first_step = h.filter(|_| self.flow.explicit);
         }
         let detail = format!("at t = {:e}: the directions keep growing apart after {MOST_EPOCHS} epochs", self.t);
         Err(Error::Numerical { method: "completion flow", detail })
     }
-}
 
-fn add(sum: &mut Statistics, more: &Statistics) {
-    sum.steps += more.steps;
-    sum.rejected += more.rejected;
-    sum.rhs += more.rhs;
-    sum.jacobians += more.jacobians;
-    sum.factorisations += more.factorisations;
-    sum.solves += more.solves;
-    sum.newton_failures += more.newton_failures;
+    /// Counts what another integration cost.
+    pub fn add(&mut self, more: &Statistics) {
+        let sum = &mut self.statistics;
+        sum.steps += more.steps;
+        sum.rejected += more.rejected;
+        sum.rhs += more.rhs;
+        sum.jacobians += more.jacobians;
+        sum.factorisations += more.factorisations;
+        sum.solves += more.solves;
+        sum.newton_failures += more.newton_failures;
+    }
 }

@@ -24,6 +24,7 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
+mod accuracy;
 mod factors;
 mod flow;
 mod graded;
@@ -43,6 +44,7 @@ use crate::data::features::{gaussian_matrix, generator};
 use crate::error::{Error, Result, check, check_finite, check_shape};
 use crate::linalg::{Engine, Threads, check_symmetric};
 
+pub use accuracy::PathError;
 pub use slow::SlowSettings;
 pub use solution::{Diagnostics, Solution};
 

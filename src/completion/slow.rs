@@ -4,14 +4,17 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
+use super::march::March;
 use super::solution::{Diagnostics, Solution, inside};
 use super::{Problem, RTOL, Record, Settings, Start};
 use crate::error::{Error, Result};
 use crate::linalg::{Engine, Threads};
-use crate::ode::{Flow, Options, Reject, bdf_observed, dop853_observed};
+use crate::ode::{Ended, Flow, Options, Reject, bdf_observed, dop853_observed};
 
 /// Residual, relative to the data, at which the fast phase is over.
 const FITTED: f64 = 1e-11;
+/// The fit from a small start is given so many times the usual time.
+const LONG: f64 = 1e6;
 /// Relative residual of the linear solve for the multipliers.
 const CG_TOLERANCE: f64 = 1e-12;
 /// Iterations above which the preconditioner is taken anew, and the size above which none is used.
@@ -47,11 +50,15 @@ impl Problem {
         let same =
             Settings { weight_decay: 1.0, horizon, rtol, rank_tolerance, threads, record: Record::Path };
         same.check(RTOL)?;
+        if self.starts_small() {
+            return self.slow_factors(&same);
+        }
         let start = self.start()?;
         let y0 = self.fit(&start, settings)?;
         let mut flow =
             SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
         let mut solution = Solution::new(self, &flow.inner.pattern, &same, start.invariant);
+        solution.slow = true;
         solution.push(0.0, &y0);
         let options = Options { rtol, record: false, ..Options::default() };
         let mut scratch = vec![0.0; y0.len()];
@@ -73,6 +80,44 @@ impl Problem {
         Ok(solution)
     }
 
+    /// The slow flow of the factors, for small starts.
+    fn slow_factors(&self, settings: &Settings) -> Result<Solution> {
+        let mut march = March::new(self, 0.0, settings.rtol);
+        let invariant = self.start()?.invariant;
+        let mut solution = Solution::new(self, &march.flow.pattern, settings, invariant);
+        solution.slow = true;
+        let mut node = vec![0.0; solution.node_length()];
+        let first = node.len() - march.flow.values.len();
+        let size = march.flow.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let ended = march.run(LONG * self.default_horizon(0.0), &mut |stride, frame| {
+            frame.node(stride.step.y(), &mut node);
+            let largest = node[first..].iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+            if largest <= FITTED * size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if ended != Ended::Interrupted {
+            return Err(unfitted());
+        }
+        march.slow_down();
+        march.frame.node(&march.y, &mut node);
+        solution.push_node(0.0, &node);
+        let mut scratch = vec![0.0; march.y.len()];
+        march.run(settings.horizon, &mut |stride, frame| {
+            let step = stride.step;
+            for t in inside(step.t_old, step.t) {
+                step.interpolate(t, &mut scratch);
+                frame.node(&scratch, &mut node);
+                solution.push_node(t, &node);
+            }
+            frame.node(step.y(), &mut node);
+            solution.push_node(step.t, &node);
+            solution.ends_of_parts();
+            ControlFlow::Continue(())
+        })?;
+        let invariant_drift = march.flow.watch.drift();
+        solution.set_diagnostics(Diagnostics { statistics: march.statistics, invariant_drift, repairs: 0 });
+        Ok(solution)
+    }
+
     /// Where the flow without decay ends: observed entries fitted.
     fn fit(&self, start: &Start, settings: &SlowSettings) -> Result<Vec<f64>> {
         let mut flow = CompletionFlow::new(self, start, 0.0, settings.rtol, settings.threads);
@@ -90,12 +135,16 @@ impl Problem {
             if fitted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if !fitted {
-            let detail = "the flow without decay does not fit the data from this start".to_owned();
-            return Err(Error::Numerical { method: "slow flow", detail });
+            return Err(unfitted());
         }
         observed.iter().for_each(|&at| done.y[at] = 0.0);
         Ok(done.y)
     }
+}
+
+fn unfitted() -> Error {
+    let detail = "the flow without decay does not fit the data from this start".to_owned();
+    Error::Numerical { method: "slow flow", detail }
 }
 
 /// W' = −{S, A} − 2W and A' = −{S, W} − 2A in τ, with S on the observed pairs such that W does not move there.

@@ -1,17 +1,21 @@
 //! The solved flow: W at any time, and what one asks of it.
 
+use std::sync::OnceLock;
+
 use ndarray::Array2;
 
 use super::kernel::Pattern;
 use super::symmetric::{packed_index, packed_length};
 use super::{Invariant, Problem, Record, Settings};
 use crate::error::{Error, Result, check};
-use crate::linalg::Engine;
+use crate::linalg::{Engine, Threads};
 use crate::ode::Statistics;
 use crate::trajectory::{Observable, Table, Trajectory};
 
 /// Recorded ends of stiff steps that a value between them is interpolated from: theory/completion.md (14).
 const NEIGHBOURS: usize = 6;
+/// Nodes closer than this part of the gap that is interpolated count as one.
+const CLOSE: f64 = 0.05;
 /// Parts of a long step of the explicit method of order 8, at whose ends the path is kept: W is a square of what the
 /// method's own polynomial of order 7 resolves.
 const PARTS: usize = 9;
@@ -31,17 +35,25 @@ pub(super) fn inside(t_old: f64, t: f64) -> impl Iterator<Item = f64> {
 #[derive(Clone, Debug)]
 pub struct Solution {
     problem: Problem,
+    pub(super) rtol: f64,
+    pub(super) threads: Threads,
+    /// Whether its clock is τ = λt.
+    pub(super) slow: bool,
+    /// Another run, to compare with.
+    pub(super) second: OnceLock<std::result::Result<Box<Solution>, String>>,
     /// Where the observed pairs are in a packed matrix, and their values.
-    observed: Vec<(usize, f64, f64)>,
+    pub(super) observed: Vec<(usize, f64, f64)>,
     /// Position in a node, weight, value of each unordered test entry; less the observed value where it is a residual.
-    test: Vec<(usize, f64, f64)>,
-    test_count: f64,
+    pub(super) test: Vec<(usize, f64, f64)>,
+    pub(super) test_count: f64,
     weight_decay: f64,
     invariant: Invariant,
     rank_tolerance: f64,
-    horizon: f64,
+    pub(super) horizon: f64,
     between: Between,
     times: Vec<f64>,
+    /// The nodes at which the implicit integrator began anew.
+    starts: Vec<usize>,
     /// A node after another: the packed W, the trace of A, and W_p − y_p at the observed pairs with all its digits.
     nodes: Vec<f64>,
     diagnostics: Diagnostics,
@@ -52,9 +64,9 @@ pub struct Solution {
 enum Between {
     /// Nothing is known: they were asked for.
     Nothing,
-    /// Up to the node of this index one of [`PARTS`] parts of a step: the polynomial through all its nodes. From there on
-    /// a step: a polynomial through the nearest [`NEIGHBOURS`].
-    Parts(usize),
+    /// Between the nodes of these two indices one of [`PARTS`] parts of a step: the polynomial through all its nodes.
+    /// Elsewhere a step: a polynomial through the nearest [`NEIGHBOURS`] of the same run of the integrator.
+    Parts(usize, usize),
 }
 
 /// What the solution cost, and how well the invariant held.
@@ -89,12 +101,17 @@ impl Solution {
             test,
             test_count,
             problem: problem.clone(),
+            rtol: settings.rtol,
+            threads: settings.threads,
+            slow: false,
+            second: OnceLock::new(),
             weight_decay: settings.weight_decay,
             invariant,
             rank_tolerance: settings.rank_tolerance,
             horizon: settings.horizon,
-            between: if settings.record == Record::Path { Between::Parts(0) } else { Between::Nothing },
+            between: if settings.record == Record::Path { Between::Parts(0, 0) } else { Between::Nothing },
             times: Vec::new(),
+            starts: vec![0],
             nodes: Vec::new(),
             diagnostics: Diagnostics::default(),
         }
@@ -122,7 +139,29 @@ impl Solution {
 
     /// What was added since the start are whole steps of [`PARTS`] parts.
     pub(super) fn ends_of_parts(&mut self) {
-        self.between = Between::Parts(self.times.len() - 1);
+        let last = self.times.len() - 1;
+        self.between = match self.between {
+            Between::Parts(from, _) => Between::Parts(from, last),
+            Between::Nothing => Between::Nothing,
+        };
+        self.begin();
+    }
+
+    /// What is added from now on are such parts.
+    pub(super) fn begin_parts(&mut self) {
+        let last = self.times.len().saturating_sub(1);
+        if let Between::Parts(..) = self.between {
+            self.between = Between::Parts(last, last);
+        }
+        self.begin();
+    }
+
+    /// The integrator begins anew at the last node.
+    pub(super) fn begin(&mut self) {
+        let last = self.times.len().saturating_sub(1);
+        if self.starts.last() != Some(&last) {
+            self.starts.push(last);
+        }
     }
 
     pub(super) fn set_diagnostics(&mut self, diagnostics: Diagnostics) {
@@ -156,8 +195,8 @@ impl Solution {
 
     /// The recorded times at which steps end (all of them with [`Record::At`]).
     pub fn step_times(&self) -> Vec<f64> {
-        let until = if let Between::Parts(until) = self.between { until } else { 0 };
-        let ends = self.times.iter().enumerate().filter(|(k, _)| *k >= until || k % PARTS == 0);
+        let (from, until) = if let Between::Parts(from, until) = self.between { (from, until) } else { (0, 0) };
+        let ends = self.times.iter().enumerate().filter(|(k, _)| *k <= from || *k >= until || (k - from) % PARTS == 0);
         ends.map(|(_, t)| *t).collect()
     }
 
@@ -171,7 +210,7 @@ impl Solution {
     }
 
     /// Where the trace of A is in a node; the residuals follow.
-    fn trace_at(&self) -> usize {
+    pub(super) fn trace_at(&self) -> usize {
         packed_length(self.problem.observations.dimension())
     }
 
@@ -181,7 +220,7 @@ impl Solution {
     }
 
     /// A node at any time.
-    fn at(&self, t: f64) -> Result<Vec<f64>> {
+    pub(super) fn at(&self, t: f64) -> Result<Vec<f64>> {
         check("time", t, |t| t >= 0.0, "at least 0")?;
         // A grid may end an ulp or two past the horizon that it was made from.
         if t > self.horizon * (1.0 + 4.0 * f64::EPSILON) {
@@ -192,30 +231,59 @@ impl Solution {
         if self.times.get(after) == Some(&t) {
             return Ok(self.node(after).to_vec());
         }
-        let (first, count) = match self.between {
+        let stencil: Vec<usize> = match self.between {
             Between::Nothing => {
                 return Err(Error::Missing {
                     wanted: "a time that was not recorded",
                     needs: "Record::Path, or this time in Record::At",
                 });
             }
-            Between::Parts(until) if after <= until => ((after - 1) / PARTS * PARTS, PARTS + 1),
-            Between::Parts(until) => {
-                let count = NEIGHBOURS.min(self.times.len() - until);
-                let first = after.saturating_sub(NEIGHBOURS / 2).max(until);
-                (first.min(self.times.len() - count), count)
+            Between::Parts(from, until) if from < after && after <= until => {
+                let first = from + (after - 1 - from) / PARTS * PARTS;
+                (first..=first + PARTS).collect()
             }
+            Between::Parts(..) => self.neighbours(after),
         };
-        let times = &self.times[first..first + count];
         let mut out = vec![0.0; self.node_length()];
-        for (k, &own) in times.iter().enumerate() {
-            let others = times.iter().enumerate().filter(|(l, _)| *l != k);
-            let weight: f64 = others.map(|(_, &other)| (t - other) / (own - other)).product();
-            for (out, x) in out.iter_mut().zip(self.node(first + k)) {
+        for &k in &stencil {
+            let own = self.times[k];
+            let others = stencil.iter().filter(|l| **l != k).map(|l| self.times[*l]);
+            let weight: f64 = others.map(|other| (t - other) / (own - other)).product();
+            for (out, x) in out.iter_mut().zip(self.node(k)) {
                 *out += weight * x;
             }
         }
         Ok(out)
+    }
+
+    /// The nodes to interpolate from before the node `after`: nearest ones of the same run of the integrator, but none
+    /// so close to another, for the length of the gap, that its error would be blown up.
+    fn neighbours(&self, after: usize) -> Vec<usize> {
+        let run = self.starts.partition_point(|&s| s < after);
+        let first = self.starts[run.saturating_sub(1)];
+        let last = self.starts.get(run).copied().unwrap_or(self.times.len() - 1);
+        let gap = self.times[after] - self.times[after - 1];
+        let select = |from: &mut dyn Iterator<Item = usize>, count: usize| {
+            let mut chosen: Vec<usize> = Vec::with_capacity(count);
+            for k in from {
+                let far = chosen.last().is_none_or(|&l| (self.times[l] - self.times[k]).abs() > CLOSE * gap);
+                if far && chosen.len() < count {
+                    chosen.push(k);
+                }
+            }
+            chosen
+        };
+        let half = NEIGHBOURS / 2;
+        // At either end of the run the other side gives more.
+        let after_all = select(&mut (after..=last).take(64), NEIGHBOURS);
+        let before = select(
+            &mut (first..after).rev().take(64),
+            NEIGHBOURS - half.min(after_all.len()),
+        );
+        let mut all: Vec<usize> = before.into_iter().rev().collect();
+        let room = NEIGHBOURS - all.len();
+        all.extend(after_all.into_iter().take(room));
+        all
     }
 
     /// W_p − y_p at the observed pairs, with all digits.
@@ -232,16 +300,16 @@ impl Solution {
         self.invariant.size(self.weight_decay * t)
     }
 
-    fn matrix_of(&self, node: &[f64]) -> Array2<f64> {
+    pub(super) fn matrix_of(&self, node: &[f64]) -> Array2<f64> {
         super::symmetric::to_matrix(node, self.problem.observations.dimension())
     }
 
-    fn train_loss(&self, node: &[f64]) -> f64 {
+    pub(super) fn train_loss(&self, node: &[f64]) -> f64 {
         let residuals = &node[self.trace_at() + 1..];
         self.observed.iter().zip(residuals).map(|(o, s)| o.2 * s * s).sum()
     }
 
-    fn test_loss(&self, node: &[f64]) -> f64 {
+    pub(super) fn test_loss(&self, node: &[f64]) -> f64 {
         let sum: f64 = self.test.iter().map(|&(at, weight, x)| weight * (node[at] - x).powi(2)).sum();
         sum / self.test_count // NaN without test entries
     }

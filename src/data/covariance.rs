@@ -107,6 +107,16 @@ impl Covariance<'_> {
         Ok(out)
     }
 
+    /// tr Σ, in O(m).
+    pub(crate) fn trace(&self) -> f64 {
+        match self {
+            Covariance::Isotropic { dimension, variance } => *dimension as f64 * variance,
+            Covariance::Dense(matrix) => matrix.diag().sum(),
+            Covariance::Relu(features) => features.second_moment_trace(),
+            Covariance::Fourier(features) => features.second_moment_trace(),
+        }
+    }
+
     /// tr Σ and ‖Σ‖²_F.
     pub fn trace_and_square(&self) -> (f64, f64) {
         let m = self.dimension();

@@ -135,6 +135,11 @@ impl ReluFeatures {
         block
     }
 
+    /// tr Σ.
+    pub(crate) fn second_moment_trace(&self) -> f64 {
+        0.5 * self.input_variance * self.norms.dot(&self.norms)
+    }
+
     /// h and κ of the teacher N*(x) = max(0, ⟨w*, x⟩).
     ///
     /// # Errors
@@ -238,6 +243,13 @@ impl FourierFeatures {
             }
         }
         block
+    }
+
+    /// tr Σ.
+    pub(crate) fn second_moment_trace(&self) -> f64 {
+        let own =
+            |(&square, &turn): (&f64, &(f64, f64))| self.cosines(square, (square, turn), (square, turn));
+        self.squares.iter().zip(&self.turns).map(own).sum::<f64>() / self.width() as f64
     }
 
     /// 2·E cos(⟨w,x⟩ + b) cos(⟨w′,x⟩ + b′) from ⟨w, w′⟩ and, for each, ‖w‖² and (cos b, sin b).

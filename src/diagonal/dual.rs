@@ -1,80 +1,68 @@
-//! The dual flow: 2d parameters in n unknowns (`theory/diagonal.md`, equations 4 to 7).
+//! The dual flow: 2d parameters in as many unknowns as the data have dimensions (`theory/diagonal.md`, equations 4 to
+//! 10).
 //!
-//! $$ \dot p = -\kappa(t)\,\frac{\partial\mathcal L}{\partial f}(Xw), \qquad w = w(t, X^\top p), \qquad
-//!    J = -\kappa\, D\,H, \quad D = \tfrac1n\operatorname{diag}(\ell''), \quad
-//!    H = X \operatorname{diag}(\partial w/\partial z)\, X^\top. $$
+//! $$ X = CR, \quad z = R^\top q, \quad \dot q = -\kappa(t)\,C^\top\frac{\partial\mathcal L}{\partial f}(Xw),
+//!    \quad w = w(t, z), \qquad J = -\kappa\, C^\top D C\,H, \quad D = \tfrac1n\operatorname{diag}(\ell''),
+//!    \quad H = R \operatorname{diag}(\partial w/\partial z)\, R^\top. $$
 //!
-//! It is integrated in s = ln(1 + t/t₀), with t₀ the time scale of the first fit: p moves over many decades
+//! It is integrated in s = ln(1 + t/t₀), with t₀ the time scale of what moves first: q moves over many decades
 //! of t, like ln t while margins grow, and a step can then be a fixed fraction of t.
-//!
-//! Implicit steps solve (I + cDH)x = b through the symmetric I + cD^{½}HD^{½}, which stays positive
-//! definite when entries of D underflow (fitted samples of margin losses).
 
-use ndarray::Array2;
-
+use super::basis::{Basis, Kind};
+use super::clock::LogClock;
 use super::net::Net;
+use super::newton::Newton;
+use super::noise::Noise;
+use super::watch::Watch;
 use super::{Problem, Settings};
-use crate::data::design::Precision;
-use crate::linalg::{Threads, cholesky_in_place, cholesky_solve_columns, symmetric_times};
+use crate::linalg::Threads;
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
-/// Epochs of depth L ≥ 3 end when the brackets have shrunk by e^{−this}.
+/// Epochs of depth L ≥ 3 end when the brackets have shrunk by e^{−this} …
 const EPOCH: f64 = 0.5;
 
-/// Below this relative spread of ∂w/∂z the Gram matrix of the data stands for H: Newton's iteration then
-/// gains a factor of at least twenty a time.
-const UNIFORM: f64 = 0.1;
+/// … or when z has taken this part of one: P = low − z then has all its digits again.
+const TAKEN: f64 = 0.5;
 
 /// Entries of the data below which one thread does the products.
 const FEW: usize = 1 << 20;
 
-/// Up to this ratio of the square roots of D one may divide by them.
-const EVEN: f64 = 1e3;
+/// Errors of z are allowed in units of what moves ln u or ln v by one half, at most so many.
+const CAP: f64 = 2.0;
 
 /// Relative change of the rate after which the Newton matrix is factored anew.
 const STALE: f64 = 0.1;
 
-/// s = ln(1 + t/t₀).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LogClock {
-    scale: f64,
-}
+/// Part of the least bracket by which z may have moved since the brackets were last looked at.
+const UNSEEN: f64 = 0.25;
 
-impl LogClock {
-    pub(super) fn s(self, t: f64) -> f64 {
-        libm::log1p(t / self.scale)
-    }
-
-    pub(super) fn t(self, s: f64) -> f64 {
-        self.scale * libm::expm1(s)
-    }
-
-    /// dt/ds.
-    fn rate(self, s: f64) -> f64 {
-        self.scale * libm::exp(s)
-    }
-}
+/// ε|q| beside the least unit of z from which on its coordinates have lost their digits.
+const DROWNED: f64 = 1e-9;
 
 pub(super) struct DualFlow<'a> {
     problem: &'a Problem,
+    pub(super) basis: Basis<'a>,
+    newton: Newton,
+    noise: Noise,
+    pub(super) watch: Watch,
     pub(super) clock: LogClock,
+    horizon: f64,
     threads: Threads,
+    rtol: f64,
     /// One net an epoch; the last is current.
     pub(super) nets: Vec<Net>,
-    /// |p| at the end of the last epoch: what errors at the start of the next are compared with.
-    reference: Vec<f64>,
+    scale: Scale,
     /// f of the last right-hand side, and of the last accepted step.
     outputs: Vec<f64>,
     settled: Vec<f64>,
+    settled_at: f64,
+    /// Of the distinct rows: outputs, sums of slopes or curvatures, and room for p.
+    rows: Vec<f64>,
+    sums: Vec<f64>,
+    dual: Vec<f64>,
     z: Vec<f64>,
+    weights: Vec<f64>,
     slopes: Vec<f64>,
-    curvature_roots: Vec<f64>,
-    /// H of the last refresh, and whether it is a multiple of XXᵀ.
-    kernel: Array2<f64>,
-    uniform: bool,
-    /// Column by column: the Newton matrix, then its Cholesky factor.
-    factor: Vec<f64>,
-    image: Vec<f64>,
     /// s of the last right-hand side, t of the last refresh.
     now: f64,
     refreshed: f64,
@@ -83,25 +71,70 @@ pub(super) struct DualFlow<'a> {
     shift: f64,
 }
 
+/// What errors of z are compared with, coordinate by coordinate: see [`Net::unit`] and [`Net::displacement`].
+struct Scale {
+    units: Vec<f64>,
+    displaced: Vec<f64>,
+    /// The least unit, and the root mean square of the displacements.
+    unit: f64,
+    displacement: f64,
+    /// q when the units were taken.
+    seen: Vec<f64>,
+}
+
+impl Scale {
+    /// At z of an accepted state; displacements are those of the epoch's start.
+    fn measure(&mut self, net: &Net, z: &[f64], at_start: bool) {
+        for (k, (unit, &z)) in self.units.iter_mut().zip(z).enumerate() {
+            *unit = net.unit(k, z);
+        }
+        self.unit = self.units.iter().fold(f64::INFINITY, |least, unit| least.min(*unit));
+        if at_start {
+            self.displaced.iter_mut().enumerate().for_each(|(k, x)| *x = net.displacement(k));
+            let square: f64 = self.displaced.iter().map(|x| x * x).sum();
+            self.displacement = (square / self.displaced.len().max(1) as f64).sqrt();
+        }
+    }
+}
+
 impl<'a> DualFlow<'a> {
     pub(super) fn new(problem: &'a Problem, settings: &Settings) -> DualFlow<'a> {
         let (n, d) = (problem.design.samples(), problem.design.dimension());
+        // The bits are the same; waking a second thread takes longer than a small product.
+        let threads = if n * d < FEW { Threads::One } else { settings.threads };
+        let basis = Basis::new(problem, &settings.init, settings.depth, settings.threads, threads);
+        let net = basis.net(&settings.init, settings.depth, settings.weight_decay);
+        let (m, r, d) = (basis.rows.count(), basis.dimension, basis.coordinates(problem));
+        let mut scale = Scale {
+            units: vec![1.0; d],
+            displaced: vec![0.0; d],
+            unit: 1.0,
+            displacement: 0.0,
+            seen: vec![0.0; r],
+        };
+        let z = vec![0.0; d];
+        scale.measure(&net, &z, true);
         DualFlow {
             problem,
-            clock: LogClock { scale: 1.0 },
-            // The bits are the same; waking a second thread takes longer than a small product.
-            threads: if n * d < FEW { Threads::One } else { settings.threads },
-            nets: vec![Net::new(&settings.init, settings.depth, settings.weight_decay)],
-            reference: vec![0.0; n],
+            newton: Newton::new(&basis),
+            noise: Noise::new(&basis, n),
+            watch: Watch::new(settings.rtol),
+            clock: LogClock { start: 0.0, scale: 1.0 },
+            horizon: settings.horizon,
+            threads,
+            rtol: settings.rtol,
+            nets: vec![net],
+            scale,
             outputs: vec![0.0; n],
             settled: vec![0.0; n],
-            z: vec![0.0; d],
+            settled_at: 0.0,
+            rows: vec![0.0; m],
+            sums: vec![0.0; m],
+            dual: vec![0.0; m],
+            weights: vec![0.0; d],
             slopes: vec![0.0; d],
-            curvature_roots: vec![0.0; n],
-            kernel: Array2::zeros((n, n)),
-            uniform: true,
-            factor: vec![0.0; n * n],
-            image: vec![0.0; n],
+            z,
+            basis,
             now: 0.0,
             refreshed: 0.0,
             factored: 0.0,
@@ -109,21 +142,45 @@ impl<'a> DualFlow<'a> {
         }
     }
 
-    /// Sets t₀ to the inverse of the trace of the Jacobian at the start.
+    /// Sets t₀ to the inverse of the fastest of the fit, the growth of a coordinate, and the decay.
     ///
     /// # Errors
     /// [`Reject`]: the start overflows.
     pub(super) fn set_clock(&mut self) -> Result<(), Reject> {
-        let start = vec![0.0; self.problem.labels.len()];
+        let start = vec![0.0; self.basis.dimension];
         self.refresh(0.0, &start)?;
-        self.settled.clone_from(&self.outputs);
-        self.factor(0.0)?;
-        let roots = self.curvature_roots.iter().zip(self.kernel.diag());
-        let trace = self.factored * roots.map(|(root, k)| root * root * k).sum::<f64>();
-        // A start that is fitted already has none: then the clock of the first step does.
-        if trace.is_finite() && trace > 0.0 {
-            self.clock = LogClock { scale: 1.0 / trace };
-        }
+        self.settled.copy_from_slice(&self.outputs);
+        self.gather_curvatures();
+        // Σ D_i H_ii of the rows, and (Xᵀρ)_k of the coordinates.
+        let mut squares = vec![0.0; self.rows.len()];
+        let trace: f64 = match &self.basis.kind {
+            Kind::Own(columns) => {
+                let rows = columns.matrix().chunks_exact(self.slopes.len().max(1));
+                let counted = || self.slopes.iter().zip(columns.multiplicity());
+                let square = |row: &[f64]| {
+                    row.iter().zip(counted()).map(|(x, (slope, count))| count * slope * x * x).sum::<f64>()
+                };
+                rows.zip(&self.sums).map(|(row, d)| d * square(row)).sum()
+            }
+            _ => {
+                let design = self.basis.rows.design(&self.problem.design);
+                design.apply_squares(&self.slopes, &mut squares, self.threads);
+                squares.iter().zip(&self.sums).map(|(square, d)| square * d).sum()
+            }
+        };
+        let mut pull = vec![0.0; self.basis.dimension];
+        self.gather_slopes();
+        self.basis.pull(&self.sums, &mut pull);
+        let mut drift = std::mem::take(&mut self.z);
+        self.basis.image(self.problem, &pull, &mut drift, &mut self.dual);
+        let fastest = drift.iter().zip(&self.scale.units).map(|(g, unit)| g.abs() / unit).fold(0.0, f64::max);
+        drift.fill(0.0);
+        self.z = drift;
+        let net = &self.nets[0];
+        let rate = net.dual_rate(0.0) * (trace + fastest) + net.weight_decay();
+        let usable = rate.is_finite() && rate > 0.0;
+        self.clock.scale = if usable { (1.0 / rate).min(self.horizon) } else { self.horizon };
+        self.watch.begin(self.problem, &self.settled);
         Ok(())
     }
 
@@ -131,76 +188,69 @@ impl<'a> DualFlow<'a> {
         &self.nets[self.nets.len() - 1]
     }
 
-    /// f = Xw at (t, p).
-    fn forward(&mut self, t: f64, p: &[f64]) -> Result<(), Reject> {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        let net = self.net();
-        self.problem.design.through(p, &mut outputs, self.threads, |first, z, w| net.weights(t, first, z, w));
-        let finite = outputs.iter().all(|f| f.is_finite());
-        self.outputs = outputs;
-        if finite { Ok(()) } else { Err(Reject("the weights overflow or leave their domain")) }
-    }
-}
-
-/// The least and the largest of positive numbers.
-fn range(x: &[f64]) -> (f64, f64) {
-    x.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)))
-}
-
-impl Flow for DualFlow<'_> {
-    fn dimension(&self) -> usize {
-        self.problem.labels.len()
-    }
-
-    fn rhs(&mut self, s: f64, p: &[f64], dp: &mut [f64]) -> Result<(), Reject> {
-        let t = self.clock.t(s);
-        self.now = s;
-        self.forward(t, p)?;
-        let rate = self.clock.rate(s) * self.net().dual_rate(t) / p.len() as f64;
-        let loss = self.problem.loss;
-        for ((dp, &f), &y) in dp.iter_mut().zip(&self.outputs).zip(&self.problem.labels) {
-            *dp = -rate * loss.slope(f, y);
+    /// f = Xw at (t, q).
+    fn forward(&mut self, t: f64, q: &[f64]) -> Result<(), Reject> {
+        let net = &self.nets[self.nets.len() - 1];
+        let design = self.basis.rows.design(&self.problem.design);
+        match &self.basis.kind {
+            Kind::Wide { .. } => {
+                self.dual.copy_from_slice(q);
+                self.basis.to_dual(&mut self.dual);
+                let weights = |first, z: &[f64], w: &mut [f64]| net.weights(t, first, z, w);
+                design.through(&self.dual, &mut self.rows, self.threads, weights);
+            }
+            Kind::Own(columns) => {
+                net.weights(t, 0, q, &mut self.weights);
+                columns.outputs(&mut self.weights, &mut self.rows);
+            }
+            Kind::Span(_) => {
+                self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
+                net.weights(t, 0, &self.z, &mut self.weights);
+                design.apply(&self.weights, &mut self.rows, self.threads);
+            }
         }
-        if dp.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Reject("the loss overflows")) }
+        self.basis.rows.scatter(&self.rows, &mut self.outputs);
+        match self.rows.iter().all(|f| f.is_finite()) {
+            true => Ok(()),
+            false => Err(Reject("the weights overflow or leave their domain")),
+        }
     }
 
-    fn sizes(&self, _s: f64, p: &[f64], sizes: &mut [f64]) {
-        for ((size, p), reference) in sizes.iter_mut().zip(p).zip(&self.reference) {
-            *size = p.abs().max(*reference);
-        }
-        let mean = sizes.iter().map(|s| s * s).sum::<f64>() / sizes.len() as f64;
-        let floor = 0.1 * mean.sqrt();
-        sizes.iter_mut().for_each(|s| *s = s.max(floor));
+    /// How far z would have moved since the last step along what was dropped from the span of the data.
+    fn dropped(&self, s: f64, t: f64) -> f64 {
+        let Kind::Span(span) = &self.basis.kind else { return 0.0 };
+        let (samples, loss) = (self.outputs.len() as f64, self.problem.loss);
+        let slopes = self.outputs.iter().zip(&self.problem.labels).map(|(&f, &y)| loss.slope(f, y).abs());
+        let pull = slopes.sum::<f64>() / samples * self.clock.rate(s) * self.net().dual_rate(t);
+        span.dropped * pull * (s - self.settled_at)
     }
 
-    fn accepted(&mut self, s: f64, p: &mut [f64]) -> Action {
-        self.settled.clone_from(&self.outputs);
-        let t = self.clock.t(s);
-        if self.net().age(t) < EPOCH {
-            return Action::Continue;
-        }
-        self.problem.design.apply_transpose(p, &mut self.z, self.threads);
-        let (next, scale) = self.net().rebased(t, &self.z);
-        self.nets.push(next);
-        for (reference, p) in self.reference.iter_mut().zip(p.iter()) {
-            *reference = p.abs();
-        }
-        Action::Rebase { scale, shift: p.to_vec() }
+    /// Σ s_i ∂𝓛/∂f_i of each row at the last right-hand side.
+    fn gather_slopes(&mut self) {
+        let (samples, loss) = (self.outputs.len() as f64, self.problem.loss);
+        let slopes = self.outputs.iter().zip(&self.problem.labels).map(|(&f, &y)| loss.slope(f, y) / samples);
+        self.basis.rows.gather(slopes, true, &mut self.sums);
     }
-}
 
-impl DualFlow<'_> {
-    /// κ of (D8) in the variable s, times what ∂w/∂z has decayed by since the last refresh while it is
-    /// uniform (later it stays where it matters: on the support z makes up for the decay).
+    /// Σ ∂²𝓛/∂f_i² of each row at the last right-hand side.
+    fn gather_curvatures(&mut self) {
+        let (samples, loss) = (self.outputs.len() as f64, self.problem.loss);
+        let curvatures =
+            self.outputs.iter().zip(&self.problem.labels).map(|(&f, &y)| loss.curvature(f, y) / samples);
+        self.basis.rows.gather(curvatures, false, &mut self.sums);
+    }
+
+    /// κ of (D8) in the variable s, times what ∂w/∂z has changed by since the last refresh: it decays while it is
+    /// uniform; later κ·∂w/∂z stays where it matters, on the support.
     fn rate(&self) -> f64 {
         let t = self.clock.t(self.now);
         let net = self.net();
-        let decay = if self.uniform {
-            libm::exp(net.depth() * net.weight_decay() * (self.refreshed - t))
-        } else {
-            1.0
+        let passed = net.weight_decay() * (t - self.refreshed);
+        let change = match self.newton.uniform {
+            true => -net.depth() * passed,
+            false => ((net.depth() - 2.0) * passed).min(50.0),
         };
-        self.clock.rate(self.now) * net.dual_rate(t) * decay
+        self.clock.rate(self.now) * net.dual_rate(t) * libm::exp(change)
     }
 
     /// Factors the Newton matrix with everything that is cheap to know at the last right-hand side; only
@@ -209,83 +259,149 @@ impl DualFlow<'_> {
     /// That right-hand side may be one of a step that went astray, where losses are anything. Then those of
     /// the last accepted step serve: the next attempt is shorter, and starts from there.
     fn decompose(&mut self) -> Result<(), Reject> {
-        let outputs = std::mem::take(&mut self.outputs);
-        let settled = std::mem::take(&mut self.settled);
-        let result = self.factor_at(&outputs).or_else(|_| self.factor_at(&settled));
-        (self.outputs, self.settled) = (outputs, settled);
-        result
+        self.factored = self.rate();
+        let shift = self.shift * self.factored;
+        self.gather_curvatures();
+        if self.newton.factor(&self.basis, &self.sums, shift).is_ok() {
+            return Ok(());
+        }
+        std::mem::swap(&mut self.outputs, &mut self.settled);
+        self.gather_curvatures();
+        std::mem::swap(&mut self.outputs, &mut self.settled);
+        self.newton.factor(&self.basis, &self.sums, shift)
     }
 
-    fn factor_at(&mut self, outputs: &[f64]) -> Result<(), Reject> {
-        let samples = outputs.len() as f64;
-        let (loss, labels) = (self.problem.loss, &self.problem.labels);
-        for ((root, &f), &y) in self.curvature_roots.iter_mut().zip(outputs).zip(labels) {
-            *root = (loss.curvature(f, y) / samples).sqrt();
+    /// What rounding of the slopes of the loss does to a step, with the factors at hand.
+    fn listen(&mut self) {
+        if self.noise.is_silent() {
+            return;
         }
-        self.factored = self.rate();
-        let (shift, roots) = (self.shift * self.factored, &self.curvature_roots);
-        let n = roots.len();
-        let rows = self.kernel.as_slice_memory_order().unwrap_or_default().chunks_exact(n);
-        for (j, (column, kernel)) in self.factor.chunks_exact_mut(n).zip(rows).enumerate() {
-            let scale = shift * roots[j];
-            for ((entry, root), kernel) in column[j..].iter_mut().zip(&roots[j..]).zip(&kernel[j..]) {
-                *entry = scale * root * kernel;
+        let t = self.clock.t(self.now);
+        let front = f64::EPSILON * self.shift * self.clock.rate(self.now) * self.net().dual_rate(t);
+        let DualFlow { problem, basis, newton, noise, outputs, sums, scale, .. } = self;
+        noise.listen(problem, basis, outputs, sums, front, |step| newton.solve(basis, step));
+        noise.limit(basis, &scale.units, scale.unit);
+    }
+}
+
+impl Flow for DualFlow<'_> {
+    fn dimension(&self) -> usize {
+        self.basis.dimension
+    }
+
+    fn rhs(&mut self, s: f64, q: &[f64], dq: &mut [f64]) -> Result<(), Reject> {
+        let t = self.clock.t(s);
+        self.now = s;
+        self.forward(t, q)?;
+        let rate = self.clock.rate(s) * self.net().dual_rate(t);
+        self.gather_slopes();
+        self.basis.pull(&self.sums, dq);
+        dq.iter_mut().for_each(|x| *x *= -rate);
+        if dq.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(Reject("the loss overflows")) }
+    }
+
+    /// In units of what moves ln u or ln v by one half, but relative to itself while the net is lazy.
+    fn sizes(&self, _s: f64, q: &[f64], sizes: &mut [f64]) {
+        let Scale { units, displaced, unit, displacement, .. } = &self.scale;
+        if let Kind::Own(_) = self.basis.kind {
+            let part = |k: usize| ((displaced[k] + q[k].abs()) / units[k]).min(CAP);
+            let mean = (0..q.len()).map(|k| part(k).powi(2)).sum::<f64>() / q.len().max(1) as f64;
+            let least = 0.1 * mean.sqrt();
+            for (k, size) in sizes.iter_mut().enumerate() {
+                *size = part(k).max(least) * units[k];
             }
-            column[j] += 1.0;
+        } else {
+            let spread = self.basis.effective;
+            let mean = (q.iter().map(|x| x * x).sum::<f64>() / spread).sqrt();
+            let size = (displacement + mean).min(CAP * unit) * (spread / q.len().max(1) as f64).sqrt();
+            sizes.fill(size);
         }
-        cholesky_in_place(&mut self.factor, n)
-            .map_err(|_| Reject("the Newton matrix is not positive definite"))
+        self.noise.add_to(sizes, self.rtol);
+    }
+
+    /// The decay of the brackets is known: (L − 2)λΔt ≤ 1.
+    fn longest(&self, s: f64) -> f64 {
+        let net = self.net();
+        let rate = (net.depth() - 2.0) * net.weight_decay() * self.clock.rate(s);
+        if rate > 0.0 { libm::log1p(1.0 / rate) } else { f64::INFINITY }
+    }
+
+    fn accepted(&mut self, s: f64, q: &mut [f64]) -> Action {
+        self.settled.copy_from_slice(&self.outputs);
+        let t = self.clock.t(s);
+        let dropped = self.dropped(s, t);
+        self.noise.add_step(dropped);
+        self.settled_at = s;
+        let net = &self.nets[self.nets.len() - 1];
+        if self.watch.step(self.problem, net, t, &self.settled) {
+            return Action::Stop;
+        }
+        let shallow = net.depth() == 2.0;
+        let moved = || -> f64 {
+            let squares = q.iter().zip(&self.scale.seen).map(|(q, seen)| (q - seen) * (q - seen));
+            squares.sum::<f64>().sqrt()
+        };
+        let ageing = net.age(t) >= EPOCH;
+        // z moves by no more than q does.
+        if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
+            return match self.watch.budget(self.noise.total(), self.scale.unit, t) {
+                true => Action::Stop,
+                false => Action::Continue,
+            };
+        }
+        self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
+        self.scale.measure(net, &self.z, false);
+        self.scale.seen.copy_from_slice(q);
+        let length = q.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let drowned = !matches!(self.basis.kind, Kind::Own(_))
+            && f64::EPSILON * length > DROWNED * self.scale.unit.abs();
+        if self.watch.inside(self.scale.unit, drowned.then_some(length), t)
+            || self.watch.budget(self.noise.total(), self.scale.unit, t)
+        {
+            return Action::Stop;
+        }
+        let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
+        if !ageing && taken <= TAKEN {
+            return Action::Continue;
+        }
+        let (next, scale) = net.rebased(t, &self.z);
+        self.z.fill(0.0);
+        self.scale.measure(&next, &self.z, true);
+        self.scale.seen.fill(0.0);
+        self.nets.push(next);
+        self.newton.rescale(scale);
+        self.noise.rescale(scale);
+        self.factored *= scale;
+        self.clock = self.clock.restarted(s);
+        (self.now, self.settled_at) = (0.0, 0.0);
+        Action::Restart { scale, shift: q.to_vec(), end: self.clock.s(self.horizon) }
     }
 }
 
 impl StiffFlow for DualFlow<'_> {
-    fn refresh(&mut self, s: f64, p: &[f64]) -> Result<(), Reject> {
+    fn refresh(&mut self, s: f64, q: &[f64]) -> Result<(), Reject> {
         let t = self.clock.t(s);
-        self.forward(t, p)?;
+        self.forward(t, q)?;
         (self.now, self.refreshed) = (s, t);
-        let design = &self.problem.design;
-        design.apply_transpose(p, &mut self.z, self.threads);
+        self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
         let net = &self.nets[self.nets.len() - 1];
         net.slopes(t, 0, &self.z, &mut self.slopes);
-        let (low, high) = range(&self.slopes);
-        if !(low.is_finite() && high.is_finite()) {
-            return Err(Reject("the slopes of the weights overflow or leave their domain"));
-        }
-        self.uniform = high - low <= UNIFORM * high;
-        if self.uniform {
-            self.kernel.assign(self.problem.gram(self.threads));
-            self.kernel *= 0.5 * (low + high);
-        } else {
-            // The Newton matrix alone: single precision is enough.
-            design.weighted_gram_into(&mut self.kernel, Precision::Single, &self.slopes, self.threads);
-        }
-        Ok(())
+        self.newton.refresh(self.problem, &self.basis, &self.slopes, self.threads)
     }
 
     fn factor(&mut self, shift: f64) -> Result<(), Reject> {
         self.shift = shift;
-        self.decompose()
+        self.decompose()?;
+        self.listen();
+        Ok(())
     }
 
     fn solve(&mut self, b: &mut [f64]) -> Result<(), Reject> {
-        if (self.rate() / self.factored - 1.0).abs() > STALE {
+        let change = self.rate() / self.factored - 1.0;
+        if change.is_nan() || change.abs() > STALE {
             self.decompose()?;
         }
-        let roots = &self.curvature_roots;
-        let (low, high) = range(roots);
-        if low * EVEN > high {
-            // D^½(I + cD^½HD^½)⁻¹D^{−½}b subtracts nothing, where the form below loses the digits of c‖DH‖.
-            b.iter_mut().zip(roots).for_each(|(b, root)| *b /= root);
-            cholesky_solve_columns(&self.factor, b);
-            b.iter_mut().zip(roots).for_each(|(b, root)| *b *= root);
-            return Ok(());
-        }
-        symmetric_times(self.kernel.as_slice_memory_order().unwrap_or_default(), b, &mut self.image);
-        self.image.iter_mut().zip(roots).for_each(|(image, root)| *image *= root);
-        cholesky_solve_columns(&self.factor, &mut self.image);
-        for ((b, image), root) in b.iter_mut().zip(&self.image).zip(roots) {
-            *b -= self.shift * self.factored * root * image;
-        }
+        self.newton.solve(&self.basis, b);
         Ok(())
     }
 }

@@ -40,22 +40,33 @@
 //! # Ok::<(), groktime::Error>(())
 //! ```
 
+mod basis;
+mod clock;
+mod columns;
 mod dual;
+mod graded;
 mod hyperbolic;
 mod net;
+mod newton;
+mod noise;
+mod path_error;
+mod rows;
 mod run;
 mod slow;
 pub mod theorems;
 mod transition;
+mod watch;
 
 use std::sync::OnceLock;
 
 use ndarray::Array2;
 
+pub use path_error::PathError;
 pub use run::{Run, Snapshot};
 pub use slow::SlowFlow;
 pub use transition::{Alignment, Limits};
 
+use self::rows::Rows;
 use crate::data::Design;
 use crate::error::{Error, Result, check, check_shape};
 use crate::linalg::Threads;
@@ -165,6 +176,7 @@ pub struct Problem {
     labels: Vec<f64>,
     loss: Loss,
     gram: OnceLock<Array2<f64>>,
+    rows: OnceLock<Rows>,
 }
 
 impl Problem {
@@ -173,7 +185,7 @@ impl Problem {
     pub fn new(design: Design, labels: Vec<f64>, loss: Loss) -> Result<Problem> {
         check_shape("labels", &[labels.len()], &[design.samples()], "one label a sample")?;
         loss.check_labels(&labels)?;
-        Ok(Problem { design, labels, loss, gram: OnceLock::new() })
+        Ok(Problem { design, labels, loss, gram: OnceLock::new(), rows: OnceLock::new() })
     }
 
     /// X.
@@ -194,6 +206,11 @@ impl Problem {
     /// XXᵀ, computed once.
     pub fn gram(&self, threads: Threads) -> &Array2<f64> {
         self.gram.get_or_init(|| self.design.gram(threads))
+    }
+
+    /// The distinct rows, found once.
+    fn rows(&self) -> &Rows {
+        self.rows.get_or_init(|| Rows::new(&self.design))
     }
 
     /// Integrates the gradient flow to the horizon.

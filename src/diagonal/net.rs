@@ -8,8 +8,10 @@
 //!
 //! Depth L ≥ 3 (equation 6), counted from an epoch's start t_k:
 //!
-//! $$ P = u_k^{2-L} - z, \quad Q = v_k^{2-L} + z, \quad
-//!    u = e^{-\lambda(t - t_k)} P^{-1/(L-2)}, \quad v = e^{-\lambda(t - t_k)} Q^{-1/(L-2)}. $$
+//! $$ P = \Bigl(\frac{u_k}\alpha\Bigr)^{2-L} - z, \quad Q = \Bigl(\frac{v_k}\alpha\Bigr)^{2-L} + z, \quad
+//!    u = \alpha e^{-\lambda(t - t_k)} P^{-1/(L-2)}, \quad v = \alpha e^{-\lambda(t - t_k)} Q^{-1/(L-2)}, $$
+//!
+//! with α the largest entry of the start, so that the brackets begin near one whatever its size.
 //!
 //! Nothing here subtracts nearly equal numbers: at depth 2 the difference is a sinh, at depth L it is a
 //! multiple of Q − P, which is carried along by itself.
@@ -53,10 +55,20 @@ impl Spread {
         }
     }
 
+    fn largest(&self) -> f64 {
+        match self {
+            Spread::Uniform(x) => *x,
+            Spread::Each(x) => x.iter().fold(0.0, |largest, x| x.max(largest)),
+        }
+    }
+
     fn map(&self, f: impl Fn(f64) -> f64) -> Spread {
         Spread::map2(self, self, |x, _| f(x))
     }
 }
+
+/// Products below this are formed again in logarithms: a factor may have underflowed.
+const TINY: f64 = 1e-280;
 
 /// Brackets of coordinates that died long ago stop growing here, far from overflow.
 const DEAD: f64 = 1e250;
@@ -77,9 +89,9 @@ pub(super) struct Net {
 enum Kind {
     /// Depth 2: |u₀|, |v₀|, and from them |u₀v₀| and ln|u₀/v₀|.
     Two { u: Spread, v: Spread, product: Spread, tilt: Spread },
-    /// Depth L: u_k^{2−L}, v_k^{2−L} and their difference at the epoch's start. Either may be a billion
-    /// times the other (a coordinate that lives on one side only), or nearly equal: all three are kept.
-    Deep { depth: f64, low: Spread, high: Spread, gap: Spread },
+    /// Depth L: (u_k/α)^{2−L}, (v_k/α)^{2−L} and their difference at the epoch's start, and ln α. Either may be a
+    /// billion times the other (a coordinate that lives on one side only), or nearly equal: all three are kept.
+    Deep { depth: f64, ln_scale: f64, low: Spread, high: Spread, gap: Spread },
 }
 
 impl Net {
@@ -96,13 +108,16 @@ impl Net {
             Kind::Two { u, v, product, tilt }
         } else {
             let exponent = 2.0 - f64::from(depth);
-            let low = u.map(|u| libm::pow(u, exponent));
+            let scale = u.largest().max(v.largest());
+            let (u, v) = (u.map(|u| u / scale), v.map(|v| v / scale));
+            let bracket = |x: f64| libm::pow(x, exponent).min(DEAD);
             let gap = Spread::map2(&u, &v, |u, v| {
                 // v^{2−L} − u^{2−L} without cancellation.
-                if u == v { 0.0 } else { libm::pow(u, exponent) * libm::expm1(exponent * libm::log(v / u)) }
+                let gap = libm::pow(u, exponent) * libm::expm1(exponent * libm::log(v / u));
+                if u == v { 0.0 } else { gap.clamp(-DEAD, DEAD) }
             });
-            let high = v.map(|v| libm::pow(v, exponent));
-            Kind::Deep { depth: f64::from(depth), low, high, gap }
+            let (low, high) = (u.map(bracket), v.map(bracket));
+            Kind::Deep { depth: f64::from(depth), ln_scale: libm::log(scale), low, high, gap }
         };
         Net { weight_decay, start: 0.0, kind }
     }
@@ -111,9 +126,9 @@ impl Net {
     pub(super) fn dual_rate(&self, t: f64) -> f64 {
         match self.kind {
             Kind::Two { .. } => 4.0,
-            Kind::Deep { depth, .. } => {
+            Kind::Deep { depth, ln_scale, .. } => {
                 let inner = depth - 2.0;
-                depth * inner * libm::exp(-inner * self.weight_decay * (t - self.start))
+                depth * inner * libm::exp(inner * (ln_scale - self.weight_decay * (t - self.start)))
             }
         }
     }
@@ -131,12 +146,13 @@ impl Net {
         let scale = libm::exp(self.age(t));
         let kind = match &self.kind {
             Kind::Two { .. } => self.kind.clone(),
-            Kind::Deep { depth, low, high, gap } => {
+            Kind::Deep { depth, ln_scale, low, high, gap } => {
                 let each = |f: &dyn Fn(usize) -> f64| {
                     Spread::Each((0..z.len()).map(|k| (scale * f(k)).clamp(-DEAD, DEAD)).collect())
                 };
                 Kind::Deep {
                     depth: *depth,
+                    ln_scale: *ln_scale,
                     low: each(&|k| low.at(k) - z[k]),
                     high: each(&|k| high.at(k) + z[k]),
                     gap: each(&|k| gap.at(k) + 2.0 * z[k]),
@@ -150,11 +166,17 @@ impl Net {
     pub(super) fn weights(&self, t: f64, first: usize, z: &[f64], w: &mut [f64]) {
         match &self.kind {
             Kind::Two { .. } => self.two(t, first, z, w, None),
-            Kind::Deep { depth, low, high, gap } => {
-                let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);
+            Kind::Deep { depth, ln_scale, low, high, gap } => {
+                let exponent = (ln_scale - self.weight_decay * (t - self.start)) * depth;
+                let decay = libm::exp(exponent);
                 for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
                     let k = first + j;
-                    *w = decay * power_difference(*depth, low.at(k) - z, high.at(k) + z, gap.at(k) + 2.0 * z);
+                    let (p, q, gap) = (low.at(k) - z, high.at(k) + z, gap.at(k) + 2.0 * z);
+                    *w = decay * power_difference(*depth, p, q, gap);
+                    // Factors that overflow or underflow apart.
+                    if p > 0.0 && q > 0.0 && !(w.is_finite() && (w.abs() > TINY || gap == 0.0)) {
+                        *w = joined_difference(exponent, *depth, p, q, gap);
+                    }
                 }
             }
         }
@@ -170,13 +192,20 @@ impl Net {
                     self.two(t, first + BLOCK * k, z, &mut w[..z.len()], Some(slopes));
                 }
             }
-            Kind::Deep { depth, low, high, .. } => {
-                let decay = libm::exp(-self.weight_decay * (t - self.start) * depth);
+            Kind::Deep { depth, ln_scale, low, high, .. } => {
+                let exponent = (ln_scale - self.weight_decay * (t - self.start)) * depth;
+                let decay = libm::exp(exponent);
                 let power = depth / (depth - 2.0);
+                let side = |x: f64| {
+                    let direct = decay * libm::pow(x, -power - 1.0);
+                    if direct.is_finite() && direct > TINY {
+                        return direct;
+                    }
+                    libm::exp(exponent - (power + 1.0) * libm::log(x))
+                };
                 for (j, (slope, &z)) in slopes.iter_mut().zip(z).enumerate() {
                     let (p, q) = (low.at(first + j) - z, high.at(first + j) + z);
-                    let sum = libm::pow(p, -power - 1.0) + libm::pow(q, -power - 1.0);
-                    *slope = if p > 0.0 && q > 0.0 { power * decay * sum } else { f64::NAN };
+                    *slope = if p > 0.0 && q > 0.0 { power * (side(p) + side(q)) } else { f64::NAN };
                 }
             }
         }
@@ -192,8 +221,8 @@ impl Net {
                 };
                 (half(u.at(k), z), half(v.at(k), -z))
             }
-            Kind::Deep { depth, low, high, .. } => {
-                let root = |x: f64| libm::exp(decay) * libm::pow(x, -1.0 / (depth - 2.0));
+            Kind::Deep { depth, ln_scale, low, high, .. } => {
+                let root = |x: f64| libm::exp(decay + ln_scale - libm::log(x) / (depth - 2.0));
                 (root(low.at(k) - z), root(high.at(k) + z))
             }
         }
@@ -203,7 +232,7 @@ impl Net {
     pub(super) fn departures(&self, k: usize, z: f64) -> (f64, f64) {
         match &self.kind {
             Kind::Two { .. } => (libm::expm1(0.5 * z), libm::expm1(-0.5 * z)),
-            Kind::Deep { depth, low, high, gap } => {
+            Kind::Deep { depth, low, high, gap, .. } => {
                 // P = S(1 − ξ)/2, Q = S(1 + ξ)/2, and S is what the decay alone has made of 2α^{2−L}.
                 let xi = (gap.at(k) + 2.0 * z) / (low.at(k) + high.at(k));
                 let root = |x: f64| libm::expm1(-libm::log1p(x) / (depth - 2.0));
@@ -235,6 +264,56 @@ impl Net {
             }
         };
         (0..z.len()).map(step).fold(0.0, f64::max)
+    }
+
+    /// What z_k has to move by for ln u_k or ln v_k to move by about one half: 1 at depth 2,
+    /// ½(L−2)·min(P_k, Q_k) deeper. Negative or zero outside of the domain.
+    pub(super) fn unit(&self, k: usize, z: f64) -> f64 {
+        match &self.kind {
+            Kind::Two { .. } => 1.0,
+            Kind::Deep { depth, low, high, .. } => 0.5 * (depth - 2.0) * (low.at(k) - z).min(high.at(k) + z),
+        }
+    }
+
+    /// The largest part that z has taken of a bracket.
+    pub(super) fn taken(&self, k: usize, z: f64) -> f64 {
+        match &self.kind {
+            Kind::Two { .. } => 0.0,
+            Kind::Deep { low, high, .. } => (z / low.at(k)).max(-z / high.at(k)),
+        }
+    }
+
+    /// |z| that makes u_k and v_k differ by as much as they do at the epoch's start. A coordinate that lives on
+    /// one side only has none: its w is relatively as accurate as z is absolutely, which is one unit.
+    pub(super) fn displacement(&self, k: usize) -> f64 {
+        match &self.kind {
+            Kind::Two { tilt, .. } if tilt.at(k).is_finite() => tilt.at(k).abs(),
+            Kind::Two { .. } => 1.0,
+            Kind::Deep { gap, .. } => 0.5 * gap.at(k).abs(),
+        }
+    }
+
+    /// The net of all coordinates, where this one has the coordinate `of[k].0` for k, with u and v exchanged if
+    /// `of[k].1` is negative.
+    pub(super) fn spread_out(&self, of: &[(usize, f64)]) -> Net {
+        let pair = |a: &Spread, b: &Spread| {
+            let each = of.iter().map(|&(j, sign)| if sign < 0.0 { b.at(j) } else { a.at(j) });
+            Spread::Each(each.collect())
+        };
+        let odd = |a: &Spread| Spread::Each(of.iter().map(|&(j, sign)| sign * a.at(j)).collect());
+        let kind = match &self.kind {
+            Kind::Two { u, v, product, tilt } => {
+                Kind::Two { u: pair(u, v), v: pair(v, u), product: pair(product, product), tilt: odd(tilt) }
+            }
+            Kind::Deep { depth, ln_scale, low, high, gap } => Kind::Deep {
+                depth: *depth,
+                ln_scale: *ln_scale,
+                low: pair(low, high),
+                high: pair(high, low),
+                gap: odd(gap),
+            },
+        };
+        Net { weight_decay: self.weight_decay, start: self.start, kind }
     }
 
     /// ‖θ‖² = ‖u‖² + ‖v‖².
@@ -321,5 +400,17 @@ fn power_difference(depth: f64, p: f64, q: f64, d: f64) -> f64 {
         let half = 0.5 * depth / (depth - 2.0);
         let ratio = if d.abs() < 0.5 * p { libm::log1p(d / p) } else { libm::log(q / p) };
         2.0 * libm::pow(p * q, -half) * libm::sinh(half * ratio)
+    }
+}
+
+/// The same times e^exponent, where factors overflow or underflow apart.
+fn joined_difference(exponent: f64, depth: f64, p: f64, q: f64, d: f64) -> f64 {
+    let half = 0.5 * depth / (depth - 2.0);
+    let ratio = half * if d.abs() < 0.5 * p { libm::log1p(d / p) } else { libm::log(q / p) };
+    let base = exponent - half * (libm::log(p) + libm::log(q));
+    if ratio.abs() < 1.0 {
+        2.0 * libm::exp(base) * libm::sinh(ratio)
+    } else {
+        (libm::exp(base + ratio.abs()) - libm::exp(base - ratio.abs())).copysign(ratio)
     }
 }

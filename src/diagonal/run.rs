@@ -4,23 +4,36 @@ use std::ops::ControlFlow;
 
 use ndarray::{Array1, Array2};
 
-use super::dual::{DualFlow, LogClock};
+use super::basis::Basis;
+use super::clock::LogClock;
+use super::dual::DualFlow;
 use super::net::Net;
-use super::{Problem, Settings};
+use super::path_error::Companion;
+use super::{Problem, Settings, watch};
 use crate::error::{Error, Result, check};
-use crate::ode::{Options, Path, Statistics, Step, bdf_observed};
+use crate::ode::{Ended, Options, Path, Statistics, Step, bdf_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 
-/// The flow of one net, solved: the dual variable p(t) ∈ R^n as a piecewise polynomial, and the map from
+/// Rejected steps and steps, of which a small problem is given at most so many: an integration that needs more is
+/// creeping, and would say so only after seconds.
+const MOST_STEPS: usize = 200_000;
+
+/// A time so near the horizon is the horizon: parts of it, added up, are not it to the last digit.
+const HORIZON: f64 = 4.0 * f64::EPSILON;
+
+/// The flow of one net, solved: the unknown q(t) of the dual flow as a piecewise polynomial, and the map from
 /// it to the net.
 pub struct Run<'p> {
     pub(super) problem: &'p Problem,
     settings: Settings,
+    basis: Basis<'p>,
+    /// One net and one clock an epoch.
     nets: Vec<Net>,
-    clock: LogClock,
-    /// p as a function of s = ln(1 + t/t₀).
+    clocks: Vec<LogClock>,
+    /// q as a function of the epoch's x = ln(1 + (t − t_k)/T_k).
     path: Path,
     statistics: Statistics,
+    pub(super) companion: Companion<'p>,
 }
 
 /// The net at one time.
@@ -65,16 +78,40 @@ impl<'p> Run<'p> {
             method: "dual flow",
             detail: format!("at t = 0: {}", reject.0),
         })?;
-        let clock = flow.clock;
-        let start = vec![0.0; problem.labels.len()];
-        let options = Options { rtol: settings.rtol, ..Options::default() };
-        let end = clock.s(settings.horizon);
-        let watched = |step: &Step<'_>| watch(clock.t(step.t).min(settings.horizon));
+        let start = vec![0.0; flow.basis.dimension];
+        let options =
+            Options { rtol: settings.rtol, max_step: 1.0, max_steps: MOST_STEPS, ..Options::default() };
+        let mut clocks = vec![flow.clock];
+        let end = flow.clock.s(settings.horizon);
+        let mut last = 0.0;
+        let watched = |step: &Step<'_>| {
+            while clocks.len() <= step.epoch {
+                clocks.push(clocks[clocks.len() - 1].restarted(last));
+            }
+            last = step.t;
+            watch(clocks[step.epoch].t(step.t).min(settings.horizon))
+        };
         let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)?;
-        let reached = if solution.t == end { settings.horizon } else { clock.t(solution.t) };
-        let settings = Settings { horizon: reached, ..settings.clone() };
-        let DualFlow { nets, .. } = flow;
-        Ok(Run { problem, settings, nets, clock, path: solution.path, statistics: solution.statistics })
+        let DualFlow { mut nets, basis, watch, .. } = flow;
+        watch.breach()?;
+        // An epoch that was begun with the last step has no step.
+        nets.truncate(clocks.len());
+        let reached = match solution.ended {
+            Ended::Horizon => settings.horizon,
+            _ => clocks[clocks.len() - 1].t(last).min(settings.horizon),
+        };
+        let run = Run {
+            problem,
+            settings: Settings { horizon: reached, ..settings.clone() },
+            nets: basis.spread_out(nets),
+            clocks,
+            basis,
+            path: solution.path,
+            statistics: solution.statistics,
+            companion: Companion::default(),
+        };
+        watch::check_energy(&run, solution.statistics)?;
+        Ok(run)
     }
 
     /// What was integrated.
@@ -94,22 +131,26 @@ impl<'p> Run<'p> {
 
     /// The times between which the integrator stepped.
     pub fn steps(&self) -> impl Iterator<Item = f64> + '_ {
-        let ends = self.path.steps().map(|step| self.clock.t(step.t).min(self.settings.horizon));
+        let ends = self.path.steps().map(|step| self.clocks[step.epoch].t(step.t).min(self.settings.horizon));
         std::iter::once(0.0).chain(ends)
     }
 
-    /// The net of the epoch of t, and z = Xᵀp there.
+    /// The net of the epoch of t, and z there.
     pub(super) fn dual(&self, t: f64) -> Result<(&Net, Vec<f64>)> {
         let horizon = self.settings.horizon;
-        if t > horizon {
+        if t > horizon * (1.0 + HORIZON) {
             return Err(Error::PastHorizon { time: t, horizon });
         }
-        check("time", t, |t| t >= 0.0, "a number of at least 0")?;
-        let mut p = vec![0.0; self.problem.labels.len()];
-        let end = self.path.span().map_or(0.0, |span| span.1);
-        let epoch = self.path.eval(self.clock.s(t).min(end), &mut p)?;
+        let t = check("time", t, |t| t >= 0.0, "a number of at least 0")?.min(horizon);
+        let mut q = vec![0.0; self.basis.dimension];
+        // Two epochs may begin at the same time in double precision: the last of them.
+        let epoch = self.clocks.partition_point(|clock| clock.start < t).saturating_sub(1);
+        let x = self.clocks[epoch].s(t);
+        if let Some(step) = self.path.step_of_epoch(epoch, x) {
+            step.interpolate(x.min(step.t), &mut q);
+        }
         let mut z = vec![0.0; self.problem.design.dimension()];
-        self.problem.design.apply_transpose(&p, &mut z, self.settings.threads);
+        self.basis.whole_image(self.problem, &q, &mut z);
         let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {
             method: "dual flow",
             detail: format!("no epoch {epoch} at time {t}"),

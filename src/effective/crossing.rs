@@ -13,7 +13,6 @@ use super::group::Pair;
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::error::{Error, Result};
 use crate::linalg::EPS;
-use std::cmp::Ordering;
 
 /// One dimension of the embeddings in the eigenbasis, without the translation.
 pub(crate) struct Modes {
@@ -268,7 +267,7 @@ impl Curve for Score {
 
     fn enclose(&self, from: f64, to: Option<f64>) -> Enclosure {
         let (lo, hi) = self.bounds(from, to);
-        Enclosure { lo, hi, trend: Trend::Unknown }
+        Enclosure { lo, hi, trend: Trend::Unknown, rounding: 0.0 }
     }
 
     fn time_scale(&self) -> f64 {
@@ -278,9 +277,5 @@ impl Curve for Score {
 
     fn settled(&self, from: f64) -> bool {
         self.modes.iter().all(|m| !m.next.is_finite() || m.next * from > 60.0)
-    }
-
-    fn approach(&self, _: f64) -> Option<Ordering> {
-        None
     }
 }

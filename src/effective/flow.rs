@@ -352,7 +352,7 @@ impl<'s, 'a> Flow<'s, 'a> {
         match needed.checked_sub(given) {
             None | Some(0) => Ok(Crossing::FromStart),
             Some(k) if k > targets.len() => Ok(Crossing::Never),
-            Some(k) => search(&Score::new(self, targets, k)?, 0.0, End::First),
+            Some(k) => Ok(search(&Score::new(self, targets, k)?, 0.0, End::First)),
         }
     }
 

@@ -10,11 +10,15 @@ use super::wide::{DoubleDouble, Scaled, ZERO, dot, dot_wide, near, wide};
 const DEPENDENT: f64 = 1e-26;
 /// Part of the terms of a constraint that it may be short of.
 const ROUNDING: f64 = 1e-24;
+/// Part of the largest weight that is the rounding of another, relative to [`ROUNDING`].
+const OTHERS: f64 = 1e-5;
+/// Parts of the largest entry of a Farkas vector below which an entry may be the rounding of zero.
+pub(super) const NOISE: [f64; 3] = [1e-24, 1e-20, 1e-16];
 
 pub(super) enum End {
     Shortest(Shortest),
-    /// ν ≥ 0 (where asked for) with Zᵀν = 0 and ⟨b, ν⟩ > 0, not scaled.
-    Infeasible(Vec<f64>),
+    /// ν ≥ 0 (where asked for) with Zᵀν = 0 and ⟨b, ν⟩ > 0, not scaled; with more and more small entries taken for zero.
+    Infeasible(Vec<Vec<f64>>),
 }
 
 pub(super) struct Shortest {
@@ -40,6 +44,8 @@ struct ActiveSet<'a> {
     active: Vec<usize>,
     signs: Vec<f64>,
     u: Vec<DoubleDouble>,
+    /// Equations that depend on these and are met with them, to rounding of the labels.
+    met: Vec<usize>,
     /// Orthonormal rows with signed rows = triangle · basis.
     basis: Vec<Vec<DoubleDouble>>,
     triangle: Vec<Vec<DoubleDouble>>,
@@ -59,6 +65,7 @@ pub(super) fn solve(rows: &Rows<'_>, b: &[f64], one_sided: bool) -> Option<End> 
         active: vec![],
         signs: vec![],
         u: vec![],
+        met: vec![],
         basis: none(),
         triangle: none(),
     };
@@ -73,17 +80,25 @@ pub(super) fn solve(rows: &Rows<'_>, b: &[f64], one_sided: bool) -> Option<End> 
 }
 
 impl ActiveSet<'_> {
-    /// What row i lacks, and the size of the terms of that.
+    /// An equation that depends on the others and contradicts them by the rounding of its label alone is met.
+    fn is_met_to_rounding(&self, i: usize) -> bool {
+        let (lack, terms) = self.lack(i);
+        near(lack).abs() <= 8.0 * f64::EPSILON * terms
+    }
+
+    /// What row i lacks, and the size of the terms of that. A weight that should be zero is rounding of the others.
     fn lack(&self, i: usize) -> (DoubleDouble, f64) {
         let row = self.scaled.row(i);
-        let terms = row.iter().zip(&self.w).fold(near(self.b[i]).abs(), |m, (x, w)| m + (x * w.0).abs());
-        (self.b[i] - dot(row, &self.w), terms)
+        let largest = self.w.iter().fold(0.0_f64, |m, w| m.max(w.0.abs()));
+        let terms =
+            row.iter().zip(&self.w).map(|(x, w)| x.abs() * (w.0.abs() + OTHERS * largest)).sum::<f64>();
+        (self.b[i] - dot(row, &self.w), terms + near(self.b[i]).abs())
     }
 
     /// The row that is violated most, relative to its terms, and the sign it is taken in with.
     fn violated(&self) -> Option<(usize, f64)> {
         let mut worst: Option<(usize, f64, f64)> = None;
-        for i in (0..self.scaled.count).filter(|i| !self.active.contains(i)) {
+        for i in (0..self.scaled.count).filter(|i| !self.active.contains(i) && !self.met.contains(i)) {
             let (lack, terms) = self.lack(i);
             let lack = near(lack);
             let size = if self.one_sided { lack } else { lack.abs() };
@@ -97,7 +112,13 @@ impl ActiveSet<'_> {
     /// Takes a row in, others out where they must leave. A Farkas vector where it cannot be met; `None` outside where it
     /// does not end.
     #[allow(clippy::option_option)]
-    fn take(&mut self, row: usize, sign: f64, steps: &mut usize, most: usize) -> Option<Option<Vec<f64>>> {
+    fn take(
+        &mut self,
+        row: usize,
+        sign: f64,
+        steps: &mut usize,
+        most: usize,
+    ) -> Option<Option<Vec<Vec<f64>>>> {
         let normal: Vec<DoubleDouble> = self.scaled.row(row).iter().map(|x| wide(sign * x)).collect();
         let own = near(dot_wide(&normal, &normal)).sqrt();
         let mut multiplier = ZERO;
@@ -122,7 +143,13 @@ impl ActiveSet<'_> {
             let lack = wide(sign) * self.lack(row).0;
             let whole = independent.then(|| lack / square);
             let step = match (whole, leaving) {
-                (None, None) => return Some(Some(self.ray(row, sign, &r))),
+                (None, None) if !self.one_sided && self.is_met_to_rounding(row) => {
+                    self.met.push(row);
+                    return Some(None);
+                }
+                (None, None) => {
+                    return Some(Some(NOISE.map(|noise| self.ray(row, sign, &r, noise)).to_vec()));
+                }
                 (Some(whole), Some((_, t))) if t < whole => t,
                 (Some(whole), _) => whole,
                 (None, Some((_, t))) => t,
@@ -169,10 +196,7 @@ impl ActiveSet<'_> {
         for j in (0..c.len()).rev() {
             let r = c[j] / self.triangle[j][j];
             c[j] = r;
-            for k in 0..j {
-                let entry = self.triangle[j][k];
-                c[k] -= entry * r;
-            }
+            c.iter_mut().zip(&self.triangle[j][..j]).for_each(|(c, entry)| *c -= *entry * r);
         }
         c
     }
@@ -198,11 +222,14 @@ impl ActiveSet<'_> {
     }
 
     /// The dependence of a row that cannot be met.
-    fn ray(&self, row: usize, sign: f64, r: &[DoubleDouble]) -> Vec<f64> {
+    fn ray(&self, row: usize, sign: f64, r: &[DoubleDouble], noise: f64) -> Vec<f64> {
         let mut ray = vec![0.0; self.scaled.count];
         ray[row] = sign * self.scaled.rows[row];
+        let largest = r.iter().fold(1.0_f64, |m, r| m.max(near(*r).abs()));
         for ((&i, s), r) in self.active.iter().zip(&self.signs).zip(r) {
-            let entry = if self.one_sided { near(-*r).max(0.0) } else { near(-*r) };
+            // Rounding of what is zero would be all there is in some columns.
+            let entry = if near(*r).abs() <= noise * largest { 0.0 } else { near(-*r) };
+            let entry = if self.one_sided { entry.max(0.0) } else { entry };
             ray[i] = s * entry * self.scaled.rows[i];
         }
         ray
@@ -254,6 +281,9 @@ impl ActiveSet<'_> {
             let (lack, terms) = self.lack(*i);
             !self.active.contains(i) && near(lack).abs() <= 1e3 * ROUNDING * terms
         };
+        if !self.met.is_empty() {
+            return Some(false);
+        }
         let mut others = (0..self.scaled.count).filter(met).peekable();
         if others.peek().is_none() {
             return Some(true);

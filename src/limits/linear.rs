@@ -29,8 +29,8 @@ pub(super) fn solve(program: &Program<'_>) -> Result<Outcome> {
                 return Ok(outcome);
             }
         }
-        Some(End::Unbounded(ray)) => {
-            if let Some(farkas) = certificate(program, &ray) {
+        Some(End::Unbounded(rays)) => {
+            if let Some(farkas) = rays.iter().find_map(|ray| certificate(program, ray)) {
                 return Ok(Outcome::Infeasible(farkas));
             }
         }
@@ -83,8 +83,8 @@ fn complement(program: &Program<'_>, nu: &[f64]) -> Result<Option<Vec<f64>>> {
     Ok(nu.iter().all(|x| *x >= 0.0).then_some(nu))
 }
 
-/// The multipliers scaled to ⟨b, ν⟩ = 1, if they prove that no w fits: ν ≥ 0 for f ≥ b, and every entry of Bᵀν zero to
-/// within the rounding of its own terms.
+/// The multipliers scaled to ⟨b, ν⟩ = 1, if they prove that no w fits: ν ≥ 0 for f ≥ b, every entry of Bᵀν zero to within
+/// the rounding of its own terms, and ⟨b, ν⟩ not.
 pub(super) fn certificate(program: &Program<'_>, nu: &[f64]) -> Option<Farkas> {
     let (b, one_sided) = match program.fit {
         Fit::Equal(b) => (b, false),
@@ -107,7 +107,8 @@ pub(super) fn certificate(program: &Program<'_>, nu: &[f64]) -> Option<Farkas> {
         image[k].abs() <= allowed * terms
     });
     let bound = program.dual_norm(&image);
-    (total > 0.0 && multipliers.iter().all(|x| x.is_finite()) && fits)
+    let labels: f64 = nu.iter().zip(b).map(|(nu, b)| (nu * b).abs()).sum();
+    (total > allowed * labels && multipliers.iter().all(|x| x.is_finite()) && fits)
         .then(|| Farkas { multipliers: multipliers.into(), bound })
 }
 

@@ -61,8 +61,8 @@ pub fn max_margin_l2(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<Ma
     }
     match active_set::solve(&rows, &vec![1.0; y.len()], true) {
         Some(End::Shortest(shortest)) => return Ok(Limit::Found(of_active_set(&rows, shortest))),
-        Some(End::Infeasible(ray)) => {
-            if let Some(farkas) = certificate(&rows, &ray) {
+        Some(End::Infeasible(rays)) => {
+            if let Some(farkas) = rays.iter().find_map(|ray| certificate(&rows, ray)) {
                 return Ok(Limit::Infeasible(farkas));
             }
         }

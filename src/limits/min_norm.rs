@@ -55,8 +55,8 @@ pub fn min_norm(x: &Design, y: &[f64], threads: Threads) -> Result<Limit<MinNorm
     }
     match active_set::solve(&Rows::of(x, threads), y, false) {
         Some(End::Shortest(shortest)) => return Ok(Limit::Found(of_active_set(x, y, shortest))),
-        Some(End::Infeasible(ray)) => {
-            if let Some(farkas) = certificate(x, y, &ray, threads) {
+        Some(End::Infeasible(rays)) => {
+            if let Some(farkas) = rays.iter().find_map(|ray| certificate(x, y, ray, threads)) {
                 return Ok(Limit::Infeasible(farkas));
             }
         }

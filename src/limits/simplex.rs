@@ -6,6 +6,7 @@
 //! a direction in which ν grows for ever is a Farkas vector. Which variables are basic is decided to some 20 digits, so
 //! weights that differ by ten orders of magnitude are told from zero. See theory/limits.md.
 
+use super::active_set::NOISE;
 use super::interior_point::{Fit, Program};
 use super::wide::{DoubleDouble, Scaled, ZERO, dot, near, wide};
 
@@ -21,8 +22,8 @@ const PATIENCE: usize = 40;
 /// Where the method ended.
 pub(super) enum End {
     Optimal(Vertex),
-    /// ν ≥ 0 (where asked for) with Bᵀν = 0 and ⟨b, ν⟩ > 0, not scaled.
-    Unbounded(Vec<f64>),
+    /// ν ≥ 0 (where asked for) with Bᵀν = 0 and ⟨b, ν⟩ > 0, not scaled; with more and more small entries taken for zero.
+    Unbounded(Vec<Vec<f64>>),
 }
 
 /// A basic solution, and which of its conditions hold with equality.
@@ -58,6 +59,8 @@ struct Tableau<'a> {
     others: Vec<usize>,
     /// Whether an r that is not basic is at its upper bound.
     upper: Vec<bool>,
+    /// Equations that are met to rounding of the labels with those whose multipliers are basic.
+    met: Vec<bool>,
 }
 
 /// Solves the program; `None` where it is too large or does not end.
@@ -76,7 +79,12 @@ pub(super) fn solve(program: &Program<'_>) -> Option<End> {
             return tableau.vertex(steps).map(End::Optimal);
         };
         match tableau.advance(entering, sign, idle > PATIENCE) {
-            None => return Some(End::Unbounded(tableau.ray(entering, sign))),
+            None if tableau.is_met_to_rounding(entering, sign) => {
+                tableau.met[tableau.others[entering]] = true
+            }
+            None => {
+                return Some(End::Unbounded(NOISE.map(|noise| tableau.ray(entering, sign, noise)).to_vec()));
+            }
             Some(progress) => idle = if progress { 0 } else { idle + 1 },
         }
         steps += 1;
@@ -108,6 +116,7 @@ impl<'a> Tableau<'a> {
             basic: (n..n + d).collect(),
             others: (0..n).collect(),
             upper: vec![false; n],
+            met: vec![false; n],
         }
     }
 
@@ -124,7 +133,7 @@ impl<'a> Tableau<'a> {
                 continue;
             }
             let may = match (variable < self.count(), g > 0.0) {
-                (true, up) => up || !self.one_sided,
+                (true, up) => (up || !self.one_sided) && !self.met[variable],
                 (false, up) => up != self.upper[position],
             };
             let better = |&(p, old, _): &(usize, f64, f64)| match least_index {
@@ -231,8 +240,27 @@ impl<'a> Tableau<'a> {
         self.upper[entering] = up;
     }
 
-    /// The direction of ν in which nothing binds.
-    fn ray(&self, entering: usize, sign: f64) -> Vec<f64> {
+    /// An equation that depends on the others and contradicts them by the rounding of its label alone is met.
+    fn is_met_to_rounding(&self, entering: usize, sign: f64) -> bool {
+        if self.one_sided {
+            return false;
+        }
+        let ray = self.direction(entering, sign);
+        let labels: f64 = ray.iter().zip(&self.scaled.b).map(|(x, b)| (x * b).abs()).sum();
+        near(self.reduced[entering]).abs() <= 8.0 * f64::EPSILON * labels
+    }
+
+    /// The direction of ν in which nothing binds, in units of the data.
+    fn ray(&self, entering: usize, sign: f64, noise: f64) -> Vec<f64> {
+        let mut ray = self.direction(entering, sign);
+        // Rounding of what is zero would be all there is in some columns, and of the wrong sign.
+        let largest = ray.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        let noise = |x: f64| x.abs() <= noise * largest || self.one_sided && x < 0.0;
+        ray.iter_mut().filter(|x| noise(**x)).for_each(|x| *x = 0.0);
+        ray.iter().zip(&self.scaled.rows).map(|(x, r)| x * r).collect()
+    }
+
+    fn direction(&self, entering: usize, sign: f64) -> Vec<f64> {
         let n = self.count();
         let mut ray = vec![0.0; n];
         // An r has an upper and a lower bound: what grows for ever is a ν.
@@ -240,10 +268,7 @@ impl<'a> Tableau<'a> {
         for (place, &variable) in self.basic.iter().enumerate().filter(|(_, v)| **v < n) {
             ray[variable] = sign * near(self.entries[place * n + entering]);
         }
-        if self.one_sided {
-            ray.iter_mut().for_each(|x| *x = x.max(0.0));
-        }
-        ray.iter().zip(&self.scaled.rows).map(|(x, r)| x * r).collect()
+        ray
     }
 
     /// The basic solution, if it holds what it promises.
@@ -325,12 +350,16 @@ impl<'a> Tableau<'a> {
     fn verified(&self, weights: &[DoubleDouble], multipliers: &[DoubleDouble]) -> Option<(f64, f64)> {
         let mut image = vec![ZERO; weights.len()];
         let mut dual = ZERO;
+        // A weight that should be zero is rounding of the others.
+        let others = 1e-5 * weights.iter().fold(0.0_f64, |m, w| m.max(w.0.abs()));
         for (i, &nu) in multipliers.iter().enumerate() {
             let row = self.scaled.row(i);
             let lack = wide(self.scaled.b[i]) - dot(row, weights);
-            let terms = row.iter().zip(weights).fold(self.scaled.b[i].abs(), |m, (x, w)| m + (x * w.0).abs());
+            let terms: f64 = row.iter().zip(weights).map(|(x, w)| x.abs() * (w.0.abs() + others)).sum();
+            let terms = terms + self.scaled.b[i].abs();
             let lack = if self.one_sided { near(lack) } else { near(lack).abs() };
-            if lack > ROUNDING * terms || self.one_sided && near(nu) < 0.0 {
+            let allowed = if self.met[i] { 16.0 * f64::EPSILON } else { ROUNDING };
+            if lack > allowed * terms || self.one_sided && near(nu) < 0.0 {
                 return None;
             }
             dual += wide(self.scaled.b[i]) * nu;

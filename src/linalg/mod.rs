@@ -33,7 +33,7 @@ use crate::error::{Error, Result, check_finite, check_shape};
 
 pub use davidson::{Extremes, FewEigenpairs, SymmetricOperator, smallest_eigenpairs};
 pub(crate) use pure::{Number, rows_of_gram};
-pub(crate) use small::{add_multiple, cholesky_solve_columns, dot, symmetric_times};
+pub(crate) use small::{add_multiple, cholesky_solve_columns, dot};
 pub(crate) use vector::vectorised;
 pub use workspace::EigenvalueWorkspace;
 

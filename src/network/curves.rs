@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::observe::Evaluation;
 use super::training::Checkpoint;
-use super::{LayerFeatures, Net};
+use super::{EvaluationError, LayerFeatures, Net};
 use crate::error::{Error, Result};
 use crate::grokking::{Phase, PhaseRule};
 use crate::trajectory::{Observable, Table, Trajectory, log_times};
@@ -68,6 +68,10 @@ pub struct Record {
     pub ln_time: f64,
     pub train: Evaluation,
     pub test: Option<Evaluation>,
+    /// How far rounding may have moved them at these parameters.
+    pub train_error: EvaluationError,
+    pub test_error: Option<EvaluationError>,
+    pub norm_error: f64,
     /// ‖θ‖₂, and of the embeddings (if any) and each layer.
     pub norm: f64,
     pub norms: Vec<f64>,
@@ -82,6 +86,20 @@ impl Record {
         let degree = f64::from(net.homogeneity()?);
         let margin = self.train.margin;
         (!margin.is_nan() && self.norm > 0.0).then(|| margin / libm::pow(self.norm, degree))
+    }
+
+    fn error(&self, what: Observable) -> Option<f64> {
+        let known = |x: f64| (!x.is_nan()).then_some(x);
+        match what {
+            Observable::TrainLoss => known(self.train_error.loss),
+            Observable::LogTrainLoss => known(self.train_error.ln_loss),
+            Observable::TrainAccuracy => known(self.train_error.accuracy),
+            Observable::TestLoss => self.test_error.and_then(|t| known(t.loss)),
+            Observable::LogTestLoss => self.test_error.and_then(|t| known(t.ln_loss)),
+            Observable::TestAccuracy => self.test_error.and_then(|t| known(t.accuracy)),
+            Observable::ParameterNorm => Some(self.norm_error),
+            _ => None,
+        }
     }
 
     fn get(&self, what: Observable) -> Option<f64> {
@@ -137,6 +155,12 @@ impl Curves {
     /// One observable over the recorded steps; `None` where it is not defined.
     pub fn column(&self, what: Observable) -> Vec<Option<f64>> {
         self.records.iter().map(|r| r.get(what)).collect()
+    }
+
+    /// How far rounding may have moved that column: of an evaluation at the parameters of each step, see
+    /// [`Net::evaluation_error`]. `None` where nothing is known.
+    pub fn errors(&self, what: Observable) -> Vec<Option<f64>> {
+        self.records.iter().map(|r| r.error(what)).collect()
     }
 
     fn record(&self, step: u64) -> Result<&Record> {

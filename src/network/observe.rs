@@ -178,12 +178,16 @@ fn features<T: Real>(net: &Net, theta: &[T], x: &Prepared<T>, n: usize) -> Resul
     Ok(found)
 }
 
+/// Of the features less their means. What the rounding of the features themselves may have made of no variance counts as
+/// zero: a unit that is constant has none, whatever its constant.
 fn covariance_rank<T: Real>(z: &[T], n: usize, width: usize) -> Result<usize> {
     let mut means = vec![0.0; width];
-    for row in z.chunks_exact(width) {
-        means.iter_mut().zip(row).for_each(|(m, &z)| *m += z.into() / n as f64);
-    }
     let mut centred = z.to_vec();
+    // From the first sample on: differences of equal numbers are exactly zero, their distances from a mean are not.
+    for row in centred.chunks_exact_mut(width) {
+        row.iter_mut().zip(&z[..width]).for_each(|(x, &first)| *x -= first);
+        means.iter_mut().zip(&*row).for_each(|(m, &x)| *m += x.into() / n as f64);
+    }
     for row in centred.chunks_exact_mut(width) {
         row.iter_mut().zip(&means).for_each(|(z, &m)| *z -= T::from_f64(m));
     }
@@ -197,6 +201,8 @@ fn covariance_rank<T: Real>(z: &[T], n: usize, width: usize) -> Result<usize> {
     };
     let values = Engine::SEQUENTIAL.eigenvalues(Array2::from_shape_fn((width, width), entry).view())?;
     let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    let cut = width as f64 * T::EPSILON * largest;
+    let size = z.iter().fold(0.0_f64, |m, &z| m.max(z.into().abs()));
+    let rounding = width as f64 * (2.0 * T::EPSILON * size).powi(2);
+    let cut = (width as f64 * T::EPSILON * largest).max(rounding);
     Ok(values.iter().filter(|v| v.abs() > cut).count())
 }

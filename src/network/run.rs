@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::core::Probe;
 use super::curves::{Curves, End, Plan, Record};
 use super::observe::{norm, norms};
+use super::rounding::norm_error;
 use super::settings::{Precision, Settings};
 use super::training::{Checkpoint, Inner, Training};
 use super::{Net, Sample};
@@ -267,11 +268,23 @@ impl<'a> Run<'a> {
             }
             _ => None,
         };
+        let (criterion, precision) = (self.training.settings.criterion, self.training.settings.precision);
+        let error = |sample: &Sample, seen: &super::Evaluation| {
+            net.evaluation_error(&theta, sample, criterion, precision, seen)
+        };
+        let train_error = error(&self.training.sample, &train)?;
+        let test_error = match (&self.test, &test) {
+            (Some((sample, _)), Some(seen)) => Some(error(sample, seen)?),
+            _ => None,
+        };
         Ok(Record {
             step: self.training.steps(),
             ln_time: self.training.ln_time(),
             train,
             test,
+            train_error,
+            test_error,
+            norm_error: norm_error(&theta, norm(&theta)),
             norm: norm(&theta),
             norms: norms(net, &theta),
             features,

@@ -30,6 +30,8 @@ pub struct Training<'a> {
     pub(super) net: &'a Net,
     pub(super) settings: Settings,
     pub(super) samples: usize,
+    /// The data as they were given: what error bars are about.
+    pub(super) sample: Sample,
     pub(super) inner: Inner,
     /// First steps at which the thresholds of a plan were met: noted by the run, kept in checkpoints.
     pub(super) train_step: Option<u64>,
@@ -102,7 +104,8 @@ impl<'a> Training<'a> {
         };
         let order = if batch < samples { (0..samples as u32).collect() } else { Vec::new() };
         let settings = settings.clone();
-        Ok(Training { net, settings, samples, inner, train_step: None, test_step: None, order, epoch: None })
+        let (sample, train_step, test_step) = (sample.clone(), None, None);
+        Ok(Training { net, settings, samples, sample, inner, train_step, test_step, order, epoch: None })
     }
 
     /// Goes on from a checkpoint of a run with the same net, sample and settings.

@@ -112,7 +112,8 @@ pub struct Solution {
     pub t: f64,
     /// The state there, after the flow's last [`accepted`](Flow::accepted).
     pub y: Vec<f64>,
-    /// Number of [`Action::Rebase`](super::Action::Rebase)s: the variables that `y` is in.
+    /// Number of [`Action::Rebase`](super::Action::Rebase)s and [`Action::Restart`](super::Action::Restart)s: the
+    /// variables that `y` is in, and the time that `t` is counted in.
     pub epoch: usize,
     pub ended: Ended,
     pub statistics: Statistics,
@@ -257,7 +258,7 @@ pub(super) fn first_step<F: Flow + ?Sized>(
     scratch: [&mut [f64]; 4],
 ) -> f64 {
     let length = span.end - span.start;
-    let longest = length.min(options.max_step);
+    let longest = length.min(options.max_step).min(flow.longest(span.start));
     if let Some(h) = options.first_step {
         return h.min(longest);
     }

@@ -68,6 +68,14 @@ pub enum Action {
         scale: f64,
         shift: Vec<f64>,
     },
+    /// As [`Rebase`](Action::Rebase), and time is counted anew: it is zero here, and the span ends at `end`. A flow
+    /// whose time variable would lose its digits (a clock that has run for long beside what happens next) keeps
+    /// them this way. Steps are unchanged: the new time differs from the old by a constant.
+    Restart {
+        scale: f64,
+        shift: Vec<f64>,
+        end: f64,
+    },
     /// The flow changed the state (a repaired invariant): the order falls to one.
     Modified,
     /// The integration ends here.
@@ -93,6 +101,13 @@ pub trait Flow {
         for (size, y) in sizes.iter_mut().zip(y) {
             *size = y.abs().max(floor);
         }
+    }
+
+    /// The longest step from t that cannot pass over what the flow knows of its explicit dependence on time. An
+    /// error estimate sees only the ends of a step: a right-hand side that is zero at both of them, and acts in
+    /// between, goes unnoticed.
+    fn longest(&self, _t: f64) -> f64 {
+        f64::INFINITY
     }
 
     /// Called after each accepted step, with the state there, which it may change if it says so

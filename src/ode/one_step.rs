@@ -110,7 +110,7 @@ impl<F: Flow + ?Sized> March<'_, F> {
     fn run<M: OneStep<F>>(
         mut self,
         method: &mut M,
-        end: f64,
+        mut end: f64,
         mut recorder: Recorder<'_>,
     ) -> Result<Solution> {
         let mut epoch = 0;
@@ -133,14 +133,18 @@ impl<F: Flow + ?Sized> March<'_, F> {
             }
             method.advance();
             let action = self.flow.accepted(self.t, &mut self.y);
-            if let Action::Rebase { scale, shift } = &action {
+            let last = self.t >= end;
+            if let Action::Rebase { scale, shift } | Action::Restart { scale, shift, .. } = &action {
                 self.rebase(method, *scale, shift)?;
                 epoch += 1;
+            }
+            if let Action::Restart { end: rest, .. } = action {
+                (self.t, end) = (0.0, rest);
             }
             if action == Action::Stop {
                 break Ended::Stopped;
             }
-            if self.t >= end {
+            if last {
                 break Ended::Horizon;
             }
             if action == Action::Modified {
@@ -162,7 +166,7 @@ impl<F: Flow + ?Sized> March<'_, F> {
         loop {
             let left = end - self.t;
             let longest = method.longest(self, self.place::<M>())?;
-            self.h = self.h.min(self.options.max_step).min(longest);
+            self.h = self.h.min(self.options.max_step).min(longest).min(self.flow.longest(self.t));
             let landing = self.h >= 0.999 * left;
             if landing {
                 self.h = left;

@@ -181,6 +181,16 @@ impl Path {
         Ok(self.step(self.pieces.partition_point(|piece| piece.t < t)))
     }
 
+    /// The step of an epoch that contains t, for flows that count time anew in each
+    /// ([`Action::Restart`](super::Action::Restart)): outside of the epoch the nearest step, `None` where it has no
+    /// step at all.
+    pub fn step_of_epoch(&self, epoch: usize, t: f64) -> Option<Step<'_>> {
+        let first = self.pieces.partition_point(|piece| piece.epoch < epoch);
+        let last = self.pieces.partition_point(|piece| piece.epoch <= epoch);
+        let at = first + self.pieces[first..last].partition_point(|piece| piece.t < t);
+        (first < last).then(|| self.step(at.min(last - 1)))
+    }
+
     /// Writes y(t) into `out`, and gives the epoch: the number of
     /// [`Action::Rebase`](super::Action::Rebase) before, in whose variables y is. The error is of the order
     /// of the tolerance at all times, not only at the ends of steps.

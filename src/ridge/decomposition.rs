@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2, concatenate, s};
 
 use super::{Problem, Target};
 use crate::error::{Error, Result, check_finite};
@@ -12,6 +12,12 @@ use crate::linalg::{EPS, Engine, Threads, Tridiagonal, numerical_rank};
 /// Above this condition number of ΦᵀΦ the Gram matrix is not decomposed (it would square the condition
 /// number of Φ and cost digits of the small eigenvalues); a singular value decomposition is.
 const GRAM_CONDITION: f64 = 1e3;
+
+/// Traces of a Gram matrix in which no square matters that has left the range of numbers.
+const SAFE: std::ops::Range<f64> = 1e-200..1e200;
+
+/// Squares of singular values below this would lose digits.
+const SMALLEST_SQUARE: f64 = 1e-300;
 
 /// Constant of the a-priori backward error: |E| ≤ BACKWARD·√n·ε·|A| for an n × n decomposition.
 const BACKWARD: f64 = 20.0;
@@ -22,12 +28,15 @@ enum Form {
     /// singular vectors of Φ, are formed when first asked for.
     Gram { tridiagonal: Tridiagonal, eigenvectors: OnceLock<Array2<f64>> },
     /// Singular values, ascending and positive, with left (n × k) and right (m × k) vectors.
-    Singular { values: Array1<f64>, left: Array2<f64>, right: Array2<f64> },
+    /// `dropped` is the norm of the singular values that count as zero.
+    Singular { values: Array1<f64>, left: Array2<f64>, right: Array2<f64>, dropped: f64 },
 }
 
 /// Features with their form, before their eigenvalues are known.
 pub(super) struct Reduction<'a> {
-    features: ArrayView2<'a, f64>,
+    /// Divided by `unit`, a power of two, where their squares would leave the range of numbers.
+    features: CowArray<'a, f64, Ix2>,
+    unit: f64,
     engine: Engine,
     form: Form,
     row_norm: f64,
@@ -52,32 +61,39 @@ impl<'a> Reduction<'a> {
             return Err(Error::Empty { name: "features", shape: vec![n, m] });
         }
         let wide = n <= m;
-        let gram = engine.lower_gram(if wide { features } else { features.reversed_axes() });
-        let frobenius_squared = gram.diag().sum();
-        if !frobenius_squared.is_finite() {
-            check_finite("features", features)?;
-            return Err(Error::Numerical {
-                method: "Gram matrix of the features",
-                detail: "its entries overflow: scale the features down".into(),
-            });
+        let gram_of = |x: ArrayView2<'_, f64>| engine.lower_gram(if wide { x } else { x.reversed_axes() });
+        let (mut features, mut unit) = (CowArray::from(features), 1.0);
+        let mut gram = gram_of(features.view());
+        let trace = gram.diag().sum();
+        if !(SAFE.contains(&trace)) {
+            check_finite("features", features.view())?;
+            let largest = features.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+            if largest > 0.0 {
+                unit = largest.log2().floor().exp2();
+                features = CowArray::from(&features / unit);
+                gram = gram_of(features.view());
+            }
         }
-        let row_norm = match wide {
-            true => gram.diag().iter().copied().fold(0.0, f64::max).sqrt(),
-            false => features.outer_iter().map(|r| r.dot(&r)).fold(0.0, f64::max).sqrt(),
-        };
+        let frobenius_squared = gram.diag().sum() * unit * unit;
+        let row_norm = unit
+            * match wide {
+                true => gram.diag().iter().copied().fold(0.0, f64::max).sqrt(),
+                false => features.outer_iter().map(|r| r.dot(&r)).fold(0.0, f64::max).sqrt(),
+            };
         let tridiagonal = engine.tridiagonal(gram)?;
         let form = if tridiagonal.is_conditioned(GRAM_CONDITION) {
             Form::Gram { tridiagonal, eigenvectors: OnceLock::new() }
         } else {
             drop(tridiagonal);
-            let svd = engine.thin_svd(features)?;
+            let svd = engine.thin_svd(features.view())?;
             let rank = numerical_rank(&svd.values.to_vec(), n, m);
             // Ascending, as the eigenvalues of the other route.
             let flip = |a: Array2<f64>| a.slice(s![.., ..rank;-1]).to_owned();
             let values = svd.values.slice(s![..rank;-1]).to_owned();
-            Form::Singular { values, left: flip(svd.left), right: flip(svd.right) }
+            let dropped = svd.values.iter().skip(rank).map(|x| x * x).sum::<f64>().sqrt();
+            Form::Singular { values, left: flip(svd.left), right: flip(svd.right), dropped }
         };
-        Ok(Reduction { features, engine, form, row_norm, frobenius_squared })
+        Ok(Reduction { features, unit, engine, form, row_norm, frobenius_squared })
     }
 
     /// Eigenvalues alone.
@@ -110,7 +126,7 @@ impl<'a> Reduction<'a> {
                 self.project_wide(tridiagonal, parameters, samples)
             }
             Form::Gram { tridiagonal, .. } => self.project_tall(tridiagonal, parameters, samples),
-            Form::Singular { values, left, right } => {
+            Form::Singular { values, left, right, .. } => {
                 let (coordinates, complements) = self.split(right, parameters)?;
                 let engine = self.engine;
                 let one = |y: &Array1<f64>| -> Result<(Array1<f64>, f64)> {
@@ -139,7 +155,7 @@ impl<'a> Reduction<'a> {
     ) -> Result<Projection> {
         let engine = self.engine;
         let columns = parameters.ncols();
-        let image = engine.matmul(self.features, parameters.view())?;
+        let image = engine.matmul(self.features.view(), parameters.view())?;
         let inner = match samples {
             Some(y) => joined(image.view(), y.view())?,
             None => image.clone(),
@@ -151,11 +167,10 @@ impl<'a> Reduction<'a> {
                 return Ok(complements);
             }
             // Twice, so that it is orthogonal to rounding.
-            let lift = |image: Array2<f64>| {
-                engine.matmul(self.features.reversed_axes(), gram.solve(image.view())?.view())
-            };
+            let lift =
+                |image: Array2<f64>| engine.matmul(self.features.t(), gram.solve(image.view())?.view());
             complements -= &lift(image)?;
-            let again = engine.matmul(self.features, complements.view())?;
+            let again = engine.matmul(self.features.view(), complements.view())?;
             complements -= &lift(again)?;
             Ok(complements)
         };
@@ -185,10 +200,10 @@ impl<'a> Reduction<'a> {
             let (eigenvalues, coordinates) = gram.coordinates(parameters.view())?;
             return Ok(Projection { eigenvalues, parameters: coordinates, complements, samples: None });
         };
-        let back = engine.matvec(self.features.reversed_axes(), y.view())?;
+        let back = engine.matvec(self.features.t(), y.view())?;
         let (eigenvalues, coordinates) = gram.coordinates(joined(parameters.view(), back.view())?.view())?;
         let lifted = gram.solve(back.view().insert_axis(Axis(1)))?;
-        let fitted = engine.matvec(self.features, lifted.column(0))?;
+        let fitted = engine.matvec(self.features.view(), lifted.column(0))?;
         let columns = parameters.ncols();
         let labels = &coordinates.column(columns) / &eigenvalues.mapv(f64::sqrt);
         Ok(Projection {
@@ -227,6 +242,8 @@ pub struct Decomposition<'a> {
     eigenvalues: Vec<f64>,
     /// Bound on the error of each eigenvalue.
     eigenvalue_errors: Vec<f64>,
+    /// Where Φ itself was decomposed: the norm of E if its singular vectors are those of Φ + E.
+    backward_error: Option<f64>,
 }
 
 impl<'a> Decomposition<'a> {
@@ -237,7 +254,7 @@ impl<'a> Decomposition<'a> {
     pub fn new(features: ArrayView2<'a, f64>, engine: Engine) -> Result<Self> {
         let reduction = Reduction::new(features, engine)?;
         let eigenvalues = reduction.eigenvalues()?;
-        Ok(Decomposition::with(reduction, eigenvalues))
+        Decomposition::with(reduction, eigenvalues)
     }
 
     /// The same for one problem, whose vectors are projected in the same pass.
@@ -245,25 +262,55 @@ impl<'a> Decomposition<'a> {
         let reduction = Reduction::new(problem.features, engine)?;
         let projection = reduction.project(problem)?;
         let eigenvalues = projection.eigenvalues.clone();
-        Ok((Decomposition::with(reduction, eigenvalues), projection))
+        Ok((Decomposition::with(reduction, eigenvalues)?, projection))
     }
 
-    fn with(reduction: Reduction<'a>, eigenvalues: Array1<f64>) -> Self {
+    /// `eigenvalues` of the scaled features.
+    fn with(reduction: Reduction<'a>, eigenvalues: Array1<f64>) -> Result<Self> {
         let (n, m) = reduction.features.dim();
+        let unit = reduction.unit;
         let spread = BACKWARD * (n.min(m) as f64).sqrt() * EPS;
         let largest = eigenvalues.last().copied().unwrap_or(0.0);
         let eigenvalue_errors = match &reduction.form {
             // Accumulating the products adds √(length)·ε to the error of the decomposition.
             Form::Gram { .. } => {
                 let error = (spread + (n.max(m) as f64).sqrt() * EPS) * largest;
-                vec![error; eigenvalues.len()]
+                vec![error * unit * unit; eigenvalues.len()]
             }
             Form::Singular { values, .. } => {
                 let top = values.last().copied().unwrap_or(0.0);
-                values.iter().map(|s| 2.0 * s * spread * top).collect()
+                values.iter().map(|s| 2.0 * s * spread * top * unit * unit).collect()
             }
         };
-        Decomposition { reduction, eigenvalues: eigenvalues.to_vec(), eigenvalue_errors }
+        let backward_error = match &reduction.form {
+            Form::Gram { .. } => None,
+            Form::Singular { values, dropped, .. } => {
+                Some((spread * values.last().copied().unwrap_or(0.0) + dropped) * unit)
+            }
+        };
+        let eigenvalues: Vec<f64> = eigenvalues.iter().map(|s| s * unit * unit).collect();
+        let smallest = eigenvalues.first().copied().unwrap_or(1.0);
+        if !(smallest >= SMALLEST_SQUARE && eigenvalues.last().is_none_or(|s| s.is_finite())) {
+            return Err(Error::Numerical {
+                method: "decomposition of the features",
+                detail: format!(
+                    "squared singular values reach from {smallest:e} to {:e}, which leaves the range of \
+                     numbers: scale the features, and the step size and the weight decay with them",
+                    eigenvalues.last().copied().unwrap_or(0.0)
+                ),
+            });
+        }
+        Ok(Decomposition { reduction, eigenvalues, eigenvalue_errors, backward_error })
+    }
+
+    /// See the field; `None` where a well-conditioned Gram matrix was decomposed.
+    pub(super) fn backward_error(&self) -> Option<f64> {
+        self.backward_error
+    }
+
+    /// Whether singular values were counted as zero.
+    pub(super) fn is_deficient(&self) -> bool {
+        self.eigenvalues.len() < self.reduction.small()
     }
 
     /// (n, m).
@@ -299,7 +346,7 @@ impl<'a> Decomposition<'a> {
 
     /// Σ_i c_i v_i for the columns c of a k × c matrix: m × c.
     pub(super) fn span(&self, c: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
-        let Reduction { features, engine, form, .. } = &self.reduction;
+        let Reduction { features, unit, engine, form, .. } = &self.reduction;
         match form {
             Form::Gram { tridiagonal, eigenvectors } => {
                 let vectors = match eigenvectors.get() {
@@ -312,10 +359,10 @@ impl<'a> Decomposition<'a> {
                 if features.nrows() > features.ncols() {
                     return engine.matmul(vectors.view(), c);
                 }
-                let roots: Array1<f64> = self.eigenvalues.iter().map(|s| s.sqrt()).collect();
+                let roots: Array1<f64> = self.eigenvalues.iter().map(|s| s.sqrt() / unit).collect();
                 let scaled = &c / &roots.insert_axis(Axis(1));
                 let image = engine.matmul(vectors.view(), scaled.view())?;
-                engine.matmul(features.reversed_axes(), image.view())
+                engine.matmul(features.t(), image.view())
             }
             Form::Singular { right, .. } => engine.matmul(right.view(), c),
         }

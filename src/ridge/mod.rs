@@ -40,16 +40,21 @@
 
 mod average;
 mod closed_form;
+mod coefficients;
 mod control;
 mod curve;
 mod decomposition;
+mod observe;
 mod recipe;
 mod risk;
 mod sensitivity;
 mod spectrum;
 pub mod theorems;
+mod times;
 
 use ndarray::{Array1, ArrayView1, ArrayView2};
+
+pub(crate) use curve::in_steps;
 
 pub use average::{InitAverage, MeanStd};
 pub use closed_form::{ClosedForm, Settings};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::decomposition::Decomposition;
 use super::{Problem, Sample, Target};
@@ -17,9 +17,11 @@ pub(crate) enum Risk {
     Teacher(Arc<Array2<f64>>),
     /// zᵀMz with z the modes of θ_t, the decaying complement, and 1.
     Absolute(Arc<Array2<f64>>),
-    /// The same, averaged over a test sample.
+    /// ‖Rz‖² with the residuals of a test sample, divided by the root of its size and reduced to a triangle
+    /// where there are more of them than columns. `z` are the modes of θ_t − θ* for a linear teacher, whose
+    /// residuals are small where the sample's labels are its own; otherwise those of θ_t.
     HeldOut {
-        form: Arc<Array2<f64>>,
+        factor: Arc<Array2<f64>>,
         size: usize,
     },
     Undefined,
@@ -29,23 +31,28 @@ pub(crate) enum Risk {
 pub(crate) enum Accuracy {
     /// The residual is Gaussian with variance L.
     Gaussian,
-    /// Residuals of a test sample, in the modes of θ_t, the decaying complement, and 1: N × (k + 2).
-    Sampled(Arc<Array2<f64>>),
+    /// Residuals of a test sample, in the same modes as [`Risk::HeldOut`]: N × (k + 2).
+    Sampled {
+        residuals: Arc<Array2<f64>>,
+        /// ‖φ(x)‖ of each row.
+        lengths: Arc<[f64]>,
+    },
     Undefined,
 }
 
+/// The test loss and the accuracy, and the root of the trace of the second moment that the loss is taken with.
 /// `complements`: columns θ₀_⊥ and, for a linear teacher, θ*_⊥.
 pub(crate) fn build(
     decomposition: &Decomposition<'_>,
     problem: &Problem<'_>,
     complements: ArrayView2<'_, f64>,
-) -> Result<(Risk, Accuracy)> {
+) -> Result<(Risk, Accuracy, f64)> {
     let population = &problem.population;
     let linear = matches!(problem.target, Target::Teacher { .. });
     let engine = decomposition.engine();
 
     let residuals = match &population.sample {
-        Some(sample) => Some(residuals(decomposition, sample, complements.column(0), engine)?),
+        Some(sample) => Some(residuals(decomposition, sample, &problem.target, complements, engine)?),
         None => None,
     };
     let risk = match (&population.covariance, &population.moments, &residuals) {
@@ -68,32 +75,80 @@ pub(crate) fn build(
             }
         },
         (_, _, Some(residuals)) => {
-            let size = residuals.nrows();
-            Risk::HeldOut { form: Arc::new(engine.gram(residuals.t()) / size as f64), size }
+            Risk::HeldOut { factor: Arc::new(factor(residuals.view(), engine)?), size: residuals.nrows() }
         }
         _ => Risk::Undefined,
     };
     let exact = population.gaussian == Some(true) && linear && population.covariance.is_some();
     let accuracy = match residuals {
         _ if exact => Accuracy::Gaussian,
-        Some(residuals) => Accuracy::Sampled(Arc::new(residuals)),
+        Some(residuals) => {
+            let rows = population.sample.iter().flat_map(|sample| sample.features.outer_iter());
+            let lengths = rows.map(|row| row.dot(&row).sqrt()).collect();
+            Accuracy::Sampled { residuals: Arc::new(residuals), lengths }
+        }
         None => Accuracy::Undefined,
     };
-    Ok((risk, accuracy))
+    let trace = match (&risk, &population.covariance, &population.sample) {
+        (Risk::HeldOut { size, .. }, _, Some(sample)) => {
+            sample.features.iter().map(|x| x * x).sum::<f64>() / *size as f64
+        }
+        (_, Some(covariance), _) => covariance.trace(),
+        _ => 0.0,
+    };
+    Ok((risk, accuracy, trace.sqrt()))
 }
 
-/// Columns Φ_test V, Φ_test θ₀_⊥, −y_test.
+/// Columns Φ_test V, Φ_test θ₀_⊥, and −y_test; for a linear teacher −Φ_test θ*_⊥ + (Φ_test θ* − y_test), where
+/// the difference is zero for the teacher's own labels and is formed in twice the digits.
 fn residuals(
     decomposition: &Decomposition<'_>,
     sample: &Sample<'_>,
-    init_complement: ArrayView1<'_, f64>,
+    target: &Target,
+    complements: ArrayView2<'_, f64>,
     engine: Engine,
 ) -> Result<Array2<f64>> {
-    let basis = with_columns(decomposition.right_vectors()?, init_complement.insert_axis(Axis(1)))?;
-    let outputs = engine.matmul(sample.features, basis.view())?;
-    let minus_labels = -&sample.labels;
-    let all = with_columns(outputs, minus_labels.view().insert_axis(Axis(1)))?;
+    let basis = with_columns(decomposition.right_vectors()?, complements)?;
+    let mut outputs = engine.matmul(sample.features, basis.view())?;
+    let constant = match target {
+        Target::Teacher { weights, .. } => {
+            let last = outputs.ncols() - 1;
+            let outside = outputs.column(last).to_owned();
+            let rows = sample.features.outer_iter().zip(&sample.labels).zip(&outside);
+            let constant = rows.map(|((row, y), outside)| difference(row, weights.view(), *y) - outside);
+            let constant: Array1<f64> = constant.collect();
+            outputs = outputs.slice_move(s![.., ..last]);
+            constant
+        }
+        Target::Labels(_) => -&sample.labels,
+    };
+    let all = with_columns(outputs, constant.view().insert_axis(Axis(1)))?;
     Ok(all.as_standard_layout().into_owned())
+}
+
+/// ⟨a, b⟩ − y with products and sums in twice the digits (Ogita, Rump and Oishi, 2005).
+fn difference(a: ArrayView1<'_, f64>, b: ArrayView1<'_, f64>, y: f64) -> f64 {
+    let (mut sum, mut rest) = (-y, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let product = a * b;
+        let next = sum + product;
+        let kept = next - sum;
+        rest += (sum - (next - kept)) + (product - kept) + a.mul_add(*b, -product);
+        sum = next;
+    }
+    sum + rest
+}
+
+/// R of the residuals, divided by the root of their number.
+fn factor(residuals: ArrayView2<'_, f64>, engine: Engine) -> Result<Array2<f64>> {
+    let (rows, columns) = residuals.dim();
+    let scale = 1.0 / (rows as f64).sqrt();
+    if rows <= columns {
+        return Ok(&residuals * scale);
+    }
+    let reduced = engine.thin_svd(residuals)?;
+    let triangle = (&reduced.values * scale).insert_axis(Axis(1)) * &reduced.right.t();
+    Ok(triangle.as_standard_layout().into_owned())
 }
 
 fn with_columns(left: Array2<f64>, right: ArrayView2<'_, f64>) -> Result<Array2<f64>> {

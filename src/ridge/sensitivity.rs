@@ -143,7 +143,8 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             }
             TestLoss::Form(form) => {
                 let time = real_crossing(time, End::First, threshold, |t| form.real_value(t));
-                let teacher = matches!(self.spectrum.risk, Risk::Teacher(_));
+                let teacher =
+                    self.spectrum.teacher.is_some() && !matches!(self.spectrum.risk, Risk::Absolute(_));
                 self.implicit(
                     time,
                     threshold,

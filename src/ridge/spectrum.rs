@@ -36,6 +36,8 @@ impl TeacherModes {
 /// A problem in the coordinates of its decomposition: the input of every closed form.
 pub struct Spectrum<'a> {
     pub(crate) decomposition: Arc<Decomposition<'a>>,
+    /// What is computed again in many digits where these do not decide.
+    pub(crate) problem: Problem<'a>,
     /// ⟨v_i, θ₀⟩.
     pub(crate) init: Array1<f64>,
     /// θ₀_⊥.
@@ -47,6 +49,8 @@ pub struct Spectrum<'a> {
     pub(crate) labels_norm: f64,
     pub(crate) teacher: Option<TeacherModes>,
     pub(crate) risk: Risk,
+    /// Root of the trace of the second moment of the test loss.
+    pub(crate) spread: f64,
     pub(crate) accuracy: Accuracy,
     pub(crate) covariance: Option<Covariance<'a>>,
     covariance_range: OnceLock<(f64, f64)>,
@@ -121,9 +125,10 @@ impl<'a> Spectrum<'a> {
                 (labels, unfittable, norm(y.view()), None)
             }
         };
-        let (risk, accuracy) = risk::build(&decomposition, problem, rest.view())?;
+        let (risk, accuracy, spread) = risk::build(&decomposition, problem, rest.view())?;
         let population = &problem.population;
         Ok(Spectrum {
+            problem: problem.clone(),
             init: coordinates.column(0).to_owned(),
             init_norm: norm(problem.init.view()),
             init_complement,
@@ -132,6 +137,7 @@ impl<'a> Spectrum<'a> {
             labels_norm,
             teacher,
             risk,
+            spread,
             accuracy,
             covariance: population.covariance.clone(),
             covariance_range: OnceLock::new(),
@@ -211,6 +217,18 @@ impl<'a> Spectrum<'a> {
 
     pub(crate) fn eigenvalue_errors(&self) -> &[f64] {
         self.decomposition.eigenvalue_errors()
+    }
+
+    /// Bound on the squares of the singular values that count as zero; 0 where none does.
+    pub(crate) fn unseen_square(&self) -> f64 {
+        match self.decomposition.is_deficient() {
+            true => self.backward_error().map_or(0.0, |error| error * error),
+            false => 0.0,
+        }
+    }
+
+    pub(crate) fn backward_error(&self) -> Option<f64> {
+        self.decomposition.backward_error()
     }
 }
 

@@ -11,6 +11,7 @@ mod verdict;
 
 use serde::Serialize;
 
+pub(crate) use verdict::brief;
 pub use verdict::{Judged, Outcome, Recomputed, Verdict};
 
 /// Whether the statement stands as printed, as we correct it, or was derived here.

@@ -234,7 +234,7 @@ impl Judged {
         self
     }
 
-    /// Whether this comparison could have failed: both sides are finite and not both zero, the claim is not implied
+    /// Whether this comparison could have failed: both sides are finite and not both zero (logarithms may be), the claim is not implied
     /// by the range of the quantity (times and losses are not negative, accuracies are in [0, 1]), the quantity is
     /// not at the end of its range where every such claim holds, and the allowance is smaller than the claim.
     ///
@@ -256,7 +256,7 @@ impl Judged {
         let Verdict { value, measured, rounding, .. } = self.verdict;
         let (low, high) = self.range;
         let silent = !(value.is_finite() && measured.is_finite())
-            || (value == 0.0 && measured == 0.0)
+            || (low == 0.0 && value == 0.0 && measured == 0.0)
             || (value != 0.0 && rounding >= value.abs());
         !silent
             && match self.statement.side {
@@ -321,7 +321,7 @@ fn unmet(hypotheses: &[Hypothesis], standing: Standing) -> String {
 }
 
 /// A number for people, to five digits.
-fn brief(x: f64) -> String {
+pub(crate) fn brief(x: f64) -> String {
     match x {
         x if x.is_infinite() => if x > 0.0 { "∞" } else { "−∞" }.into(),
         x if x == x.trunc() && x.abs() < 1e15 => format!("{x}"),
@@ -334,13 +334,13 @@ fn brief(x: f64) -> String {
 /// everything else (times, losses, norms, counts) none below zero. "From the start" of t1 is −1.
 fn range_of(statement: &Statement) -> (f64, f64) {
     const SIGNED: [&str; 7] = ["log", "ln", "slope", "d‖", "𝓛", "smallest ‖θ‖²", "min y f"];
-    const SHARES: [&str; 6] = ["rqi", "acc", "accuracy", "error", "largest rqi", "critical fraction"];
+    const SHARES: [&str; 5] = ["rqi", "acc", "largest rqi", "critical fraction", "population error"];
     let name = statement.quantity;
     let any = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
     match statement.claim {
         super::Claim::Rate(_) => (f64::NEG_INFINITY, f64::INFINITY),
         _ if any(&SIGNED) => (f64::NEG_INFINITY, f64::INFINITY),
-        _ if any(&SHARES) => (0.0, 1.0),
+        _ if any(&SHARES) || name == "error" => (0.0, 1.0),
         _ if name == "t1" => (-1.0, f64::INFINITY),
         _ => (0.0, f64::INFINITY),
     }

@@ -192,6 +192,10 @@ pub struct Case {
 
 impl Case {
     pub fn spectrum(&self) -> Spectrum<'_> {
+        self.problem().spectrum(Engine::SEQUENTIAL).unwrap()
+    }
+
+    pub fn problem(&self) -> Problem<'_> {
         let m = self.features.ncols();
         let mut population = Population::default();
         match &self.test {
@@ -205,13 +209,12 @@ impl Case {
                 population.sample = Some(Sample { features: features.view(), labels: labels.clone() });
             }
         }
-        let problem = Problem {
+        Problem {
             features: self.features.view(),
             target: self.target.clone(),
             init: self.init.clone(),
             population,
-        };
-        problem.spectrum(Engine::SEQUENTIAL).unwrap()
+        }
     }
 
     pub fn labels(&self) -> Vec<Big> {

@@ -76,7 +76,7 @@ fn fails(judged: &Judged) -> Vec<&'static str> {
 
 fn assert_none_violated(judged: &[Judged], name: &str) {
     for j in judged {
-        let verdict = j.verdict;
+        let verdict = &j.verdict;
         assert_ne!(verdict.outcome, Outcome::Violated, "{name}: {} {verdict:?}", j.statement.source);
     }
 }
@@ -309,7 +309,7 @@ fn exponential_loss_rates() {
     }
     // Recorded with other data: ε = 0.352 … 0.0388 over these α, a slope near −2.
     let moderate = family(&[1e2, 1e3, 1e4, 1e5, 1e6]);
-    let stationary = one(&moderate, "C.12 (22) (rate)", Form::Printed).verdict;
+    let stationary = &one(&moderate, "C.12 (22) (rate)", Form::Printed).verdict;
     assert_eq!(stationary.outcome, Outcome::Holds);
     assert!(stationary.measured < -1.0, "{stationary:?}");
     assert_eq!(one(&moderate, "D.2 (rate)", Form::Printed).verdict.outcome, Outcome::NotApplicable);
@@ -353,7 +353,7 @@ fn label_noise_makes_sparse() {
     let teacher: Vec<f64> = (0..40).map(|k| if k < 2 { 1.0 } else { 0.0 }).collect();
     let design = Design::new(x.view()).unwrap();
     let judged = label_noise(&design, &teacher, &LabelNoise::default()).unwrap();
-    let [early, late] = [0, 1].map(|i| judged[i].verdict);
+    let [early, late] = [0, 1].map(|i| judged[i].verdict.clone());
     println!("{early:?}\n{late:?}");
     assert_eq!([early.outcome, late.outcome], [Outcome::Undetermined; 2]);
     assert!(early.measured > 0.1 && late.measured < 0.5 * early.measured, "{early:?} {late:?}");

@@ -23,6 +23,9 @@ use crate::progress::Progress;
 /// Above this dimension only the reported times are kept, not the whole path.
 const LARGEST_PATH: usize = 300;
 
+/// Up to this dimension a second run gives error bars; above, the price is more than the digits are worth.
+const LARGEST_ERRORS: usize = 200;
+
 #[derive(Args, Debug)]
 pub struct Arguments {
     #[command(flatten)]
@@ -82,7 +85,17 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         true => Vec::new(),
         false => solution.statements(&Default::default())?,
     };
-    let report = Report { arguments, solution: &solution, table: &table, statements: &statements };
+    let errors = match problem.dimension() <= LARGEST_ERRORS {
+        true => Some(solution.observe_errors(&times, &OBSERVABLES)?),
+        false => None,
+    };
+    let report = Report {
+        arguments,
+        solution: &solution,
+        table: &table,
+        errors: errors.as_ref(),
+        statements: &statements,
+    };
     if let Some(path) = &arguments.output.plot {
         crate::plot::write(&picture::figure(&report)?, path).map_err(Failure::writing)?;
     }

@@ -2,16 +2,18 @@
 
 use groktime::completion::{Init, Invariant, Solution};
 use groktime::theorem::Judged;
-use groktime::trajectory::{Table, Trajectory};
+use groktime::trajectory::{Observable, Table, Trajectory};
 use serde_json::{Value, json};
 
 use super::{Arguments, OBSERVABLES};
-use crate::output::{Failure, document, short, statements_text, statements_value, table};
+use crate::output::{Failure, cut, document, short, statements_text, statements_value, table};
 
 pub struct Report<'a> {
     pub arguments: &'a Arguments,
     pub solution: &'a Solution,
     pub table: &'a Table<f64>,
+    /// Error bars of the table; `None` where they were too expensive.
+    pub errors: Option<&'a Table<f64>>,
     pub statements: &'a [Judged],
 }
 
@@ -51,11 +53,15 @@ impl Report<'_> {
         put("at", json!(self.table.times));
         for what in OBSERVABLES {
             put(what.name(), json!(self.table.column(what)));
+            if what != Observable::Rank {
+                put(&format!("{}_error", what.name()), json!(self.error(what)));
+            }
         }
+        put("weights_error", json!(self.weights_error()));
         // A rank is a whole number.
         let ranks: Vec<Option<u64>> = self
             .table
-            .column(groktime::trajectory::Observable::Rank)
+            .column(Observable::Rank)
             .into_iter()
             .map(|rank| rank.map(|r| r as u64))
             .collect();
@@ -73,6 +79,25 @@ impl Report<'_> {
         put("repairs", json!(diagnostics.repairs));
         put("statements", statements_value(self.statements)?);
         Ok(Value::Object(out))
+    }
+
+    /// The largest error of an entry of W at each time.
+    fn weights_error(&self) -> Vec<Option<f64>> {
+        let known = |&t: &f64| match self.errors {
+            Some(_) => self.solution.path_error(t).ok().map(|e| e.weights),
+            None => None,
+        };
+        self.table.times.iter().map(known).collect()
+    }
+
+    /// The error bar of a column at each time.
+    fn error(&self, what: Observable) -> Vec<Option<f64>> {
+        match self.errors {
+            Some(errors) => {
+                errors.column(what).into_iter().map(|e| e.filter(|e| e.is_finite())).collect()
+            }
+            None => vec![None; self.table.times.len()],
+        }
     }
 
     pub fn text(&self) -> String {
@@ -99,9 +124,10 @@ impl Report<'_> {
         for warning in self.warnings() {
             text += &format!("warning: {warning}\n");
         }
-        let columns: Vec<_> = OBSERVABLES.iter().map(|&what| self.table.column(what)).collect();
+        let columns: Vec<_> =
+            OBSERVABLES.iter().map(|&what| (self.table.column(what), self.error(what))).collect();
         let rows = self.table.times.iter().enumerate().map(|(i, &t)| {
-            let cells = columns.iter().map(|c| c[i].map_or("–".to_owned(), short));
+            let cells = columns.iter().map(|(value, error)| value[i].map_or("–".to_owned(), |x| cut(x, error[i])));
             [short(t), short(t * solution.weight_decay())].into_iter().chain(cells).collect()
         });
         text.push('\n');

@@ -9,7 +9,13 @@ use serde_json::{Value, json};
 
 use super::source::Loaded;
 use super::{Arguments, OptimiserName};
-use crate::output::{Failure, document, exact, short, statements_text, statements_value, table, write_csv};
+use crate::output::{
+    Failure, cut, document, exact, short, statements_text, statements_value, table, write_csv,
+};
+
+fn known(x: f64) -> Option<f64> {
+    (!x.is_nan()).then_some(x)
+}
 
 /// The observables at one step or time.
 pub struct Row {
@@ -21,6 +27,8 @@ pub struct Row {
     pub norm: f64,
     pub norms: Vec<f64>,
     pub features: Option<Vec<LayerFeatures>>,
+    /// Rounding at the parameters of the step, in the order of [`Row::NAMES`]; of an integrated flow nothing is known.
+    errors: [Option<f64>; 5],
 }
 
 impl Row {
@@ -33,6 +41,13 @@ impl Row {
             norm: record.norm,
             norms: record.norms.clone(),
             features: record.features.clone(),
+            errors: [
+                known(record.train_error.loss),
+                record.test_error.and_then(|e| known(e.loss)),
+                known(record.train_error.accuracy),
+                record.test_error.and_then(|e| known(e.accuracy)),
+                Some(record.norm_error),
+            ],
         }
     }
 
@@ -44,7 +59,7 @@ impl Row {
         features: Option<Vec<LayerFeatures>>,
     ) -> Row {
         let norm = norms.iter().map(|x| x * x).sum::<f64>().sqrt();
-        Row { time, steps: None, train, test, norm, norms, features }
+        Row { time, steps: None, train, test, norm, norms, features, errors: [None; 5] }
     }
 
     /// Names in JSON and CSV, in this order.
@@ -52,7 +67,6 @@ impl Row {
         ["train_loss", "test_loss", "train_accuracy", "test_accuracy", "parameter_norm"];
 
     fn values(&self) -> [Option<f64>; 5] {
-        let known = |x: f64| (!x.is_nan()).then_some(x);
         [
             Some(self.train.loss),
             self.test.map(|t| t.loss),
@@ -119,6 +133,7 @@ impl Report {
         put("steps", self.rows.iter().map(Row::time_value).collect());
         for (j, name) in Row::NAMES.iter().enumerate() {
             put(name, self.rows.iter().map(|r| json!(r.values()[j])).collect());
+            put(&format!("{name}_error"), self.rows.iter().map(|r| json!(r.errors[j])).collect());
         }
         // Layers × times.
         let blocks = self.rows.first().map_or(0, |r| r.norms.len());
@@ -219,7 +234,7 @@ impl Report {
                 step(self.test_step)
             );
         }
-        let cell = |x: Option<f64>| x.map_or("–".to_owned(), short);
+        let cell = |r: &Row, j: usize| r.values()[j].map_or("–".to_owned(), |x| cut(x, r.errors[j]));
         let first = if self.statistics.is_some() { "time" } else { "step" };
         let names = ["train loss", "test loss", "train acc.", "test acc.", "‖θ‖"];
         let shown: Vec<usize> =
@@ -230,9 +245,8 @@ impl Report {
             heading.push("ranks");
         }
         let row = |r: &Row| {
-            let values = r.values();
             let mut cells: Vec<String> =
-                std::iter::once(short(r.time)).chain(shown.iter().map(|&j| cell(values[j]))).collect();
+                std::iter::once(short(r.time)).chain(shown.iter().map(|&j| cell(r, j))).collect();
             if ranked {
                 cells.push(ranks(r));
             }
@@ -252,12 +266,13 @@ impl Report {
         let layers = self.rows.iter().find_map(|r| r.features.as_ref()).map_or(0, Vec::len);
         let ranks: Vec<String> = (1..=layers).map(|l| format!("rank_{l}")).collect();
         let mut heading = vec!["step"];
-        heading.extend(Row::NAMES);
+        let error_names = Row::NAMES.map(|name| format!("{name}_error"));
+        heading.extend(Row::NAMES.iter().zip(&error_names).flat_map(|(name, error)| [*name, error.as_str()]));
         heading.extend(norms.iter().chain(&ranks).map(String::as_str));
         let cell = |x: Option<f64>| x.map_or(String::new(), exact);
         let row = |r: &Row| {
             let mut cells = vec![r.steps.map_or_else(|| exact(r.time), |s| s.to_string())];
-            cells.extend(r.values().map(cell));
+            cells.extend(r.values().into_iter().zip(r.errors).flat_map(|(x, e)| [cell(x), cell(e)]));
             cells.extend(r.norms.iter().map(|&x| exact(x)));
             cells.extend(
                 (0..layers).map(|l| r.features.as_ref().map_or(String::new(), |f| f[l].rank.to_string())),

@@ -6,7 +6,7 @@ use super::html::escaped;
 use crate::output::short;
 
 const COLUMNS: [&str; 9] =
-    ["model", "statement", "claim", "measured", "slack", "applicable", "outcome", "hypotheses", "note"];
+    ["model", "statement", "claim", "measured", "slack", "instances", "outcome", "hypotheses", "note"];
 
 pub fn section(rows: &[Value]) -> String {
     let options = |key: &str| -> String {
@@ -27,7 +27,8 @@ pub fn section(rows: &[Value]) -> String {
         "<section id=\"statements\">\n<h2>Statements</h2>\n\
          <p>Each published statement is compared with exact trajectories on the settings of its paper, on random problems, and on \
          problems made to break it. Claim, measured value and slack are those of the instance that came closest to the bound; a \
-         negative slack fails. <span class=\"mark known-erratum\">erratum</span> marks a printed form that fails within its own \
+         negative slack fails. Instances are counted as informative/applicable/all: on the applicable ones all hypotheses hold, on the \
+         informative ones the claim could also have failed. <span class=\"mark known-erratum\">erratum</span> marks a printed form that fails within its own \
          hypotheses and has a corrected form beside it.</p>\n\
          <div class=\"tools\"><input id=\"filter-text\" type=\"search\" placeholder=\"filter\" aria-label=\"Filter by text\">\
          <select data-key=\"model\" aria-label=\"Model\"><option value=\"\">all models</option>{}</select>\
@@ -81,8 +82,8 @@ fn row(row: &Value) -> String {
         (format!("{}{at}", number("measured")), Some(sort("measured"))),
         (number("worst_slack"), Some(sort("worst_slack"))),
         (
-            format!("{} of {}{rate}", count("applicable"), count("instances")),
-            Some(count("applicable").to_string()),
+            format!("{}/{}/{}{rate}", count("informative"), count("applicable"), count("instances")),
+            Some(count("informative").to_string()),
         ),
         (format!("<span class=\"{outcome}\">{outcome}</span>"), None),
         (hypotheses(&row["hypotheses"]), None),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use groktime::crossing::Crossing;
+use groktime::crossing::{Crossing, Point};
 use groktime::grokking::Times;
 use groktime::ridge::ClosedForm;
 use groktime::ridge::theorems::Inputs;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Arguments, OBSERVABLES, observed, span};
 use crate::output::{
-    Failure, crossing_interval, crossing_text, crossing_value, document, exact, short, statement_name,
+    Failure, crossing_interval, crossing_text, crossing_value, cut, document, exact, short, statement_name,
     statements_text, statements_value, table, time_value, write_csv, write_observations,
 };
 
@@ -75,8 +75,15 @@ impl<T: Clock> Report<T> {
         for what in OBSERVABLES {
             put(what.name(), json!(observations.column(what)));
         }
-        put("train_loss_limit", json!(form.train_loss_limit()));
-        put("test_loss_limit", json!(form.test_loss_limit()));
+        for what in SHOWN {
+            let errors: Vec<Option<f64>> = times.iter().map(|&t| form.error_of(what, t)).collect();
+            put(&format!("{}_error", what.name()), json!(errors));
+        }
+        let (train, test) = (form.bounded_train_loss_limit(), form.bounded_test_loss_limit());
+        put("train_loss_limit", json!(train.map(|p| p.value)));
+        put("train_loss_limit_error", json!(train.and_then(known)));
+        put("test_loss_limit", json!(test.map(|p| p.value)));
+        put("test_loss_limit_error", json!(test.and_then(known)));
         put("test_risk", json!(form.spectrum().test_risk()));
         put("statements", statements_value(&self.statements)?);
         Ok(Value::Object(out))
@@ -97,20 +104,20 @@ impl<T: Clock> Report<T> {
             question.weight_decay,
             form.spectrum().test_risk(),
         );
-        let limit = |x: Option<f64>| x.map_or("–".to_owned(), short);
+        let limit = |x: Option<Point>| x.map_or("–".to_owned(), |p| cut(p.value, known(p)));
         let _ = writeln!(
             text,
             "t1  last time with training loss ≥ {:<8} {}   (its limit: {})",
             question.train_threshold,
             crossing_text(self.times.train),
-            limit(form.train_loss_limit()),
+            limit(form.bounded_train_loss_limit()),
         );
         let _ = writeln!(
             text,
             "t2  first time with test loss ≤ {:<11} {}   (its limit: {})",
             question.test_threshold,
             crossing_text(self.times.test),
-            limit(form.test_loss_limit()),
+            limit(form.bounded_test_loss_limit()),
         );
         let delay = self.times.delay().map_or("none: one of them never comes".to_owned(), short);
         let _ = writeln!(text, "    delay t2 − max(t1, 0)                 {delay}");
@@ -118,21 +125,27 @@ impl<T: Clock> Report<T> {
             let _ = writeln!(text, "    first time with accuracy ≥ {p:<11} {}", crossing_text(accurate));
         }
         let observations = observed(form, times)?;
-        let shown = [
-            Observable::TrainLoss,
-            Observable::TestLoss,
-            Observable::TestAccuracy,
-            Observable::ParameterNorm,
-        ];
-        let columns: Vec<_> = shown.iter().map(|&what| observations.column(what)).collect();
-        let rows = times.iter().enumerate().map(|(i, t)| {
-            let cells = columns.iter().map(|c| c[i].map_or("–".to_owned(), short));
+        let columns: Vec<_> = SHOWN.iter().map(|&what| observations.column(what)).collect();
+        let rows = times.iter().enumerate().map(|(i, &t)| {
+            let one = |(c, &what): (&Vec<Option<f64>>, &Observable)| {
+                c[i].map_or("–".to_owned(), |x| cut(x, form.error_of(what, t)))
+            };
+            let cells = columns.iter().zip(&SHOWN).map(one);
             std::iter::once(short(t.as_f64())).chain(cells).collect()
         });
         text.push('\n');
         text += &table(&["time", "train loss", "test loss", "accuracy", "‖θ‖"], rows.collect());
         Ok(text + &statements_text("arXiv 2601.19791", &self.statements))
     }
+}
+
+/// The columns of the table, and what has an error bar in JSON.
+const SHOWN: [Observable; 4] =
+    [Observable::TrainLoss, Observable::TestLoss, Observable::TestAccuracy, Observable::ParameterNorm];
+
+/// A bound on an error where one is known.
+fn known(point: Point) -> Option<f64> {
+    point.rounding.is_finite().then_some(point.rounding)
 }
 
 fn settings<T: Clock>(arguments: &Arguments, form: &ClosedForm<'_, '_, T>, n: usize, m: usize) -> Value {
@@ -158,6 +171,10 @@ fn settings<T: Clock>(arguments: &Arguments, form: &ClosedForm<'_, '_, T>, n: us
 pub fn write_times<T: Clock>(form: &ClosedForm<'_, '_, T>, times: &[T], path: &Path) -> Result<(), Failure> {
     write_observations(path, &observed(form, times)?)
 }
+
+/// One column an outcome, so that every run is counted in some column.
+const RUNS_HEADING: [&str; 7] =
+    ["statement", "holds", "violated", "known erratum", "undetermined", "not applicable", "not evaluated"];
 
 /// One of many draws.
 pub struct Run<T> {
@@ -243,13 +260,15 @@ impl<T: Clock> Runs<T> {
                     statement_name(statement.source, statement.form),
                     count(Outcome::Holds),
                     count(Outcome::Violated),
+                    count(Outcome::KnownErratum),
+                    count(Outcome::Undetermined),
                     count(Outcome::NotApplicable),
                     count(Outcome::NotEvaluated),
                 ]
             })
             .collect();
         text += "\nStatements (runs by outcome)\n";
-        text += &table(&["statement", "holds", "violated", "not applicable", "not evaluated"], rows);
+        text += &table(&RUNS_HEADING, rows);
         text
     }
 

@@ -39,6 +39,11 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             }
             _ => {}
         }
+        if row.is("E.4", Form::Printed) || row.is("E.5", Form::Printed) {
+            row.add_note(
+                "where the bound is below 1 so many samples name the teacher: the error is 0 in every draw",
+            );
+        }
     }
     Ok(rows)
 }

@@ -35,7 +35,9 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             );
         }
         if row.is("(Alexander)", Form::Printed) {
-            row.set_erratum("parallelograms within δ can be luck");
+            row.set_note(
+                "an assumption of the ideal model: parallelograms within δ can be luck, as the source says",
+            );
         }
         if row.is("Fig. 4a (r_c)", Form::Printed) {
             row.set_note("the value of p = 10; at p = 4, 6, 20, 40 it is 0.72, 0.59, 0.23, 0.13");
@@ -142,8 +144,12 @@ fn representations() -> Result<Vec<Instance>, Failure> {
 
 fn systems() -> Result<Vec<Instance>, Failure> {
     let mut instances = Vec::new();
-    let pairs =
-        [(0.1, 1.0, 0.0, 1.0, 0.5, 60.0), (1.0, 0.2, 0.0, 0.5, 1.0, 60.0), (0.3, 1.0, 0.05, 1.0, 0.8, 600.0)];
+    let pairs = [
+        (0.1, 1.0, 0.0, 1.0, 0.5, 60.0),
+        (1.0, 0.2, 0.0, 0.5, 1.0, 60.0),
+        (0.3, 1.0, 0.05, 1.0, 0.8, 600.0),
+        (1.0, 0.5, 0.2, 1.0, 1.0, 100.0),
+    ];
     for (decoder_rate, embedding_rate, decay, a, r, time) in pairs {
         let system = TwoBody { decoder_rate, embedding_rate, decay };
         let name = format!("η_A = {decoder_rate}, η_x = {embedding_rate}, γ = {decay}");

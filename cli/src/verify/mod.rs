@@ -2,7 +2,8 @@
 //!
 //! Deterministic statements must hold on every instance that meets their hypotheses. Probabilistic ones
 //! are judged by their failure rate over many draws: a statement is violated when so many failures would
-//! be a one-in-a-million event at the rate it allows.
+//! be a one-in-a-million event at the rate it allows. Either is said to hold only by informative instances:
+//! those whose claim could have failed.
 
 pub mod completion;
 pub mod diagonal;
@@ -41,12 +42,16 @@ pub struct Row {
     form: Form,
     quantity: &'static str,
     side: Side,
-    /// Instances looked at, and those that met the hypotheses.
+    /// Instances looked at, those that met the hypotheses, and those of them whose claim could have failed.
     instances: usize,
     applicable: usize,
+    informative: usize,
     holds: usize,
     /// Applicable instances on which the claim failed.
     fails: usize,
+    /// Applicable instances that the error of the computation leaves open, and why the first of them is.
+    undetermined: usize,
+    reason: Option<String>,
     /// Smallest distance to the bound among applicable instances (logarithms or clock units), and where.
     worst_slack: Option<f64>,
     worst_instance: Option<String>,
@@ -103,7 +108,8 @@ pub struct Verified(Vec<(&'static Model, Vec<Row>)>);
 pub fn verify(models: impl Iterator<Item = &'static Model>) -> Result<Verified, Failure> {
     let judged = models.map(|model| {
         let bar = spinner(model.name);
-        let rows = (model.verify)()?;
+        let mut rows = (model.verify)()?;
+        rows.iter_mut().for_each(Row::close);
         bar.finish_and_clear();
         Ok((model, rows))
     });
@@ -140,26 +146,27 @@ impl Verified {
     }
 
     fn text(&self) -> String {
-        let several = self.0.len() > 1;
-        let mut heading = vec!["statement", "bounds", "applicable", "fails", "closest", "outcome", "note"];
-        let mut cells: Vec<Vec<String>> = self.rows().map(|(_, row)| row.cells()).collect();
         let title = match &self.0[..] {
             [(model, _)] => format!("the {} model (arXiv {})", model.name, model.paper),
             _ => "all models".to_owned(),
         };
-        if several {
-            heading.insert(0, "model");
-            for (cells, (model, _)) in cells.iter_mut().zip(self.rows()) {
-                cells.insert(0, model.name.to_owned());
+        let mut tables = String::new();
+        for (model, rows) in &self.0 {
+            if self.0.len() > 1 {
+                tables += &format!("\n{} (arXiv {})\n", model.name, model.paper);
             }
+            let cells = rows.iter().map(Row::cells).collect();
+            tables +=
+                &output::table_of_text(&["statement", "instances", "fails", "closest", "outcome"], cells);
         }
         let count = |outcome| self.rows().filter(|(_, row)| row.outcome == outcome).count();
         format!(
-            "Statements of {title} against exact trajectories\n{}\
+            "Statements of {title} against exact trajectories\n{tables}\
+             instances: informative/applicable/all. Applicable: all hypotheses hold.\n\
+             Informative: the claim could have failed.\n\
              closest: smallest distance to the bound, in clock units or natural logarithms.\n\
              [derived]: our own form, or the limit η → 0 of a printed one under the flow clock.\n\
              {} hold, {} violated, {} known errata, {} undetermined, {} not applicable or not evaluated\n",
-            output::table(&heading, cells),
             count(Outcome::Holds),
             count(Outcome::Violated),
             count(Outcome::KnownErratum),
@@ -184,8 +191,11 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
                     side: statement.side,
                     instances: 0,
                     applicable: 0,
+                    informative: 0,
                     holds: 0,
                     fails: 0,
+                    undetermined: 0,
+                    reason: None,
                     worst_slack: None,
                     worst_instance: None,
                     claim: statement.claim.name(),
@@ -206,18 +216,22 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
 }
 
 impl Row {
+    /// What is claimed, and under it what is to be said of it; and the numbers.
     fn cells(&self) -> Vec<String> {
+        let name = output::statement_name(self.source, self.form);
+        let mut says = format!("{name}: {} {}", self.quantity, self.side.symbol());
+        if !self.note.is_empty() {
+            says = format!("{says}\n– {}", self.note);
+        }
         vec![
-            output::statement_name(self.source, self.form),
-            format!("{} {}", self.quantity, self.side.symbol()),
-            format!("{}/{}", self.applicable, self.instances),
+            says,
+            format!("{}/{}/{}", self.informative, self.applicable, self.instances),
             match self.rate {
                 Some(rate) => format!("{}/{}", rate.failures, rate.draws),
                 None => self.fails.to_string(),
             },
             self.worst_slack.map_or("–".to_owned(), short),
             self.outcome.name().to_owned(),
-            self.note.clone(),
         ]
     }
 
@@ -228,6 +242,15 @@ impl Row {
                 self.applicable += 1;
                 self.holds += usize::from(met);
                 self.fails += usize::from(!met);
+                let informative = judged.informative();
+                // The closest informative instance, as soon as there is one.
+                if informative && self.informative == 0 {
+                    self.worst_slack = None;
+                }
+                self.informative += usize::from(informative);
+                if !informative && self.informative > 0 && met {
+                    return;
+                }
                 let slack = judged.verdict.slack + judged.verdict.rounding;
                 if self.worst_slack.is_none_or(|worst| slack < worst) && slack.is_finite() {
                     self.worst_slack = Some(slack);
@@ -245,7 +268,18 @@ impl Row {
                     (_, false) => Outcome::Violated,
                 };
             }
-            (Standing::Open, _) if self.applicable == 0 => self.outcome = Outcome::Undetermined,
+            (Standing::Holds, None) if judged.verdict.outcome == Outcome::Undetermined => {
+                self.applicable += 1;
+                self.undetermined += 1;
+                self.reason = self.reason.take().or_else(|| judged.verdict.reason.clone());
+                if self.holds + self.fails == 0 {
+                    self.outcome = Outcome::Undetermined;
+                }
+            }
+            (Standing::Open, _) if self.applicable == 0 => {
+                self.outcome = Outcome::Undetermined;
+                self.reason = self.reason.take().or_else(|| judged.verdict.reason.clone());
+            }
             (Standing::NotEvaluated, _) if self.outcome == Outcome::NotApplicable => {
                 self.outcome = Outcome::NotEvaluated;
             }
@@ -265,6 +299,20 @@ impl Row {
         self.rate = Some(rate);
     }
 
+    /// A statement does not hold by instances that could not have failed; the note says that there are no others.
+    pub fn close(&mut self) {
+        if self.outcome == Outcome::Holds && self.informative == 0 {
+            self.outcome = Outcome::Undetermined;
+            let why = "no informative instance";
+            self.note = if self.note.is_empty() { why.into() } else { format!("{why}: {}", self.note) };
+        }
+        if self.undetermined > 0 {
+            let reason = self.reason.as_deref().unwrap_or("its error is larger than the margin");
+            let open = format!("open on {} instances ({reason})", self.undetermined);
+            self.note = if self.note.is_empty() { open } else { format!("{}; {open}", self.note) };
+        }
+    }
+
     /// Marks a printed form whose correction is known: its failures are expected, their absence is not.
     pub fn set_erratum(&mut self, why: &str) {
         self.outcome = if self.fails > 0 { Outcome::KnownErratum } else { Outcome::Holds };
@@ -276,6 +324,11 @@ impl Row {
 
     pub fn is(&self, source: &str, form: Form) -> bool {
         self.source.ends_with(source) && self.form == form
+    }
+
+    /// Adds to what is noted already.
+    pub fn add_note(&mut self, note: &str) {
+        self.note = if self.note.is_empty() { note.to_owned() } else { format!("{}; {note}", self.note) };
     }
 
     pub fn set_note(&mut self, note: &str) {

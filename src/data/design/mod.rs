@@ -172,6 +172,15 @@ impl Design {
         }
     }
 
+    /// max |X_ik|.
+    pub(crate) fn largest_entry(&self) -> f64 {
+        match &self.entries {
+            Entries::Double(x) => x.iter().fold(0.0, |most, x| x.abs().max(most)),
+            Entries::Single(x) => x.iter().fold(0.0, |most, x| f64::from(x.abs()).max(most)),
+            Entries::Signs(_) => 1.0,
+        }
+    }
+
     /// out = X w with w = f(Xᵀ r), in one pass over the data. `f(first, z, w)` gets a block of
     /// consecutive coordinates: z = (Xᵀr)[first .. first + z.len()], and writes w there.
     ///

@@ -4,7 +4,7 @@ use super::scalar;
 use crate::effective::{Flow, Gradient};
 use crate::error::Result;
 use crate::linalg::EPS;
-use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::{Trajectory, log_times};
 
 impl Flow<'_, '_> {
@@ -179,6 +179,17 @@ impl Flow<'_, '_> {
             .fold(f64::INFINITY, f64::min);
         let kept =
             || vec![Hypothesis::below("rounding < null part of E(0)", 1e-9 * self.z0().sqrt(), spread)];
+        // The ideal model's assumption, which the source itself says luck may break: it gives no probability.
+        let mut alexander = scalar(
+            "2205.10343 App. E (Alexander)",
+            Form::Printed,
+            "largest rqi",
+            Side::Upper,
+            implied.rqi,
+            vec![],
+        );
+        alexander.probability =
+            Some(Probability { stated: 0.0, exact: None, over: "the initial embeddings, δ being positive" });
         Ok(vec![
             scalar(
                 "2205.10343 App. E (limit of RQI)",
@@ -198,16 +209,7 @@ impl Flow<'_, '_> {
                 kept(),
             )
             .judge(accuracy, 4.0 * EPS),
-            scalar(
-                "2205.10343 App. E (Alexander)",
-                Form::Printed,
-                "largest rqi",
-                Side::Upper,
-                implied.rqi,
-                vec![],
-            )
-            .judge(highest, 4.0 * EPS)
-            .with_known_erratum(),
+            alexander.judge(highest, 4.0 * EPS),
         ])
     }
 

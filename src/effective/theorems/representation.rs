@@ -42,35 +42,37 @@ pub fn representation_statements(
         .flat_map(|(s, class)| class.iter().map(move |&pair| (s, pair)))
         .map(|(s, pair)| (s, place(pair)))
         .collect();
-    // Pairs of samples at one place with different labels, and with equal labels at different places.
-    let (mut conflicts, mut open) = (0_u64, 0_u64);
+    // Pairs of samples at one place, with equal labels, and both.
+    let (mut of_places, mut of_labels, mut common) = (0_u64, 0_u64, 0_u64);
     for (k, (s, x)) in samples.iter().enumerate() {
         for (r, y) in &samples[..k] {
             let together = x.iter().zip(y).all(|(x, y)| (x - y).abs() <= near);
-            conflicts += u64::from(together && s != r);
-            open += u64::from(!together && s == r);
+            of_places += u64::from(together);
+            of_labels += u64::from(s == r);
+            common += u64::from(together && s == r);
         }
     }
-    let fits = || Hypothesis::fact("some decoder fits the training set", Some(conflicts == 0));
-    let injective = Hypothesis::fact("an injective decoder fits it", Some(conflicts == 0 && open == 0));
+    let fits = || Hypothesis::fact("some decoder fits the training set", Some(common == of_places));
+    let injective =
+        Hypothesis::fact("an injective decoder fits it", Some(common == of_places && common == of_labels));
     Ok(vec![
         scalar(
             "2205.10343 Prop. 1",
             Form::Printed,
-            "parallelograms of E that are none of D",
+            "parallelograms of E that are ones of D",
             Side::Equal,
-            0.0,
+            of_places as f64,
             vec![fits()],
         )
-        .judge(conflicts as f64, 0.0),
+        .judge_exact(common as f64),
         scalar(
             "2205.10343 Prop. 2",
             Form::Printed,
-            "parallelograms of D that are none of E",
+            "parallelograms of D that are ones of E",
             Side::Equal,
-            0.0,
+            of_labels as f64,
             vec![fits(), injective],
         )
-        .judge(open as f64, 0.0),
+        .judge_exact(common as f64),
     ])
 }

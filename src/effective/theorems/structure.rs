@@ -53,7 +53,7 @@ impl Spectrum<'_> {
                 2.0,
                 vec![addition()],
             )
-            .judge(n0, 0.0),
+            .judge_exact(n0),
             scalar(
                 "2205.10343 Sec. 3.2 (rank)",
                 Form::Derived,
@@ -62,7 +62,7 @@ impl Spectrum<'_> {
                 (p as f64 - (size - seen)).max(0.0),
                 vec![addition()],
             )
-            .judge(n0, 0.0),
+            .judge_exact(n0),
             scalar(
                 "2205.10343 App. C (fewest samples)",
                 Form::Derived,
@@ -71,11 +71,11 @@ impl Spectrum<'_> {
                 p as f64,
                 [unique(), vec![Hypothesis::at_least("p ≥ 4", p as f64, 4.0)]].concat(),
             )
-            .judge(size, 0.0),
+            .judge_exact(size),
             scalar("2205.10343 App. E (RQI-bar)", Form::Printed, "rqi_bar", Side::Equal, 1.0, unique())
-                .judge(implied.rqi, 0.0),
+                .judge_exact(implied.rqi),
             scalar("2205.10343 Sec. 3.2 (Acc-bar)", Form::Printed, "acc_bar", Side::Equal, 1.0, unique())
-                .judge(implied.accuracy, 0.0)
+                .judge_exact(implied.accuracy)
                 .with_known_erratum(),
             scalar(
                 "2205.10343 Sec. 3.2 (Acc-bar)",
@@ -85,7 +85,8 @@ impl Spectrum<'_> {
                 problem.seen_samples() as f64 / task.samples() as f64,
                 unique(),
             )
-            .judge(implied.accuracy, 4.0 * EPS),
+            .judge(implied.accuracy, 4.0 * EPS)
+            .certain(),
         ];
         let k = (p / 2) as f64;
         let count = if p % 2 == 0 {
@@ -102,7 +103,7 @@ impl Spectrum<'_> {
                 count,
                 vec![addition(), full()],
             )
-            .judge(problem.parallelograms() as f64, 0.0),
+            .judge_exact(problem.parallelograms() as f64),
         );
         let even = even_third_eigenvalue(p).unwrap_or(f64::NAN);
         let third = self.values.get(2).copied().unwrap_or(0.0);
@@ -155,7 +156,7 @@ impl Spectrum<'_> {
                 1.0,
                 hypotheses(),
             )
-            .judge(self.nullity.value as f64, 0.0),
+            .judge_exact(self.nullity.value as f64),
             scalar(
                 "2205.10343 eq. 9 (modular: smallest μ)",
                 Form::Derived,
@@ -183,7 +184,7 @@ impl Spectrum<'_> {
                 [hypotheses(), vec![Hypothesis::at_most("p ≤ 60 (Smith form)", p, SMITH_LIMIT as f64)]]
                     .concat(),
             )
-            .judge(torsion, 0.0),
+            .judge_exact(torsion),
         ])
     }
 }
@@ -203,7 +204,7 @@ fn group_statements(problem: &Problem) -> Result<Vec<Judged>> {
             90.0,
             vec![s3(), full],
         )
-        .judge(problem.parallelograms() as f64, 0.0),
+        .judge_exact(problem.parallelograms() as f64),
     ];
     // The gauge freedoms of a representation are tangent to all its parallelograms.
     let (nullity, least) = match *task == crate::effective::Task::s3() {
@@ -224,7 +225,7 @@ fn group_statements(problem: &Problem) -> Result<Vec<Judged>> {
             least,
             hypotheses,
         )
-        .judge(nullity, 0.0),
+        .judge_exact(nullity),
     );
     Ok(judged)
 }

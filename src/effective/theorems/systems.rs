@@ -24,7 +24,8 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
     let undecayed = || vec![Hypothesis::at_most("γ = 0", system.decay, 0.0)];
     let decayed = || vec![Hypothesis::below("0 < γ", 0.0, system.decay)];
     // What is still to come after the end: the last half of the time moved this much.
-    let to_come = 1e-9 + 2.0 * ((end_a - half_a).abs() + (end_r - half_r).abs());
+    let to_come = |end: f64, half: f64| 1e-9 + 2.0 * (end - half).abs();
+    let (a_to_come, r_to_come) = (to_come(end_a, half_a), to_come(end_r, half_r));
     let drift =
         (system.invariant(end_a.max(f64::MIN_POSITIVE), end_r.max(f64::MIN_POSITIVE))? - invariant).abs();
     let size = 1.0 + a * a / (2.0 * system.decoder_rate) + r * r / system.embedding_rate;
@@ -46,7 +47,7 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
             rest.decoder,
             undecayed(),
         )
-        .judge(end_a, to_come),
+        .judge(end_a, a_to_come),
         scalar(
             "2205.10343 App. L (distance at rest, γ = 0)",
             Form::Derived,
@@ -55,7 +56,7 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
             rest.distance,
             undecayed(),
         )
-        .judge(end_r, to_come),
+        .judge(end_r, r_to_come),
         scalar(
             "2205.10343 App. L (distance at rest, γ > 0)",
             Form::Derived,
@@ -64,7 +65,7 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
             rest.distance,
             decayed(),
         )
-        .judge(end_r, to_come),
+        .judge(end_r, r_to_come),
     ])
 }
 

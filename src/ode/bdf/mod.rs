@@ -150,7 +150,7 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         Ok(())
     }
 
-    fn run(mut self, end: f64, mut recorder: Recorder<'_>) -> Result<Solution> {
+    fn run(mut self, mut end: f64, mut recorder: Recorder<'_>) -> Result<Solution> {
         let mut epoch = 0;
         let ended = loop {
             let t_old = self.t;
@@ -168,14 +168,18 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
                 break Ended::Interrupted;
             }
             let action = self.flow.accepted(self.t, self.differences.state_mut());
-            if let Action::Rebase { scale, shift } = &action {
+            let last = self.t >= end;
+            if let Action::Rebase { scale, shift } | Action::Restart { scale, shift, .. } = &action {
                 self.rebase(*scale, shift)?;
                 epoch += 1;
+            }
+            if let Action::Restart { end: rest, .. } = action {
+                (self.t, end) = (0.0, rest);
             }
             if action == Action::Stop {
                 break Ended::Stopped;
             }
-            if self.t >= end {
+            if last {
                 break Ended::Horizon;
             }
             self.flow.sizes(self.t, self.differences.state(), &mut self.sizes);
@@ -224,6 +228,8 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
                         Failure::NoValue(Reject(reason)) => reason,
                     };
                     self.rescale(if rejections < 4 { 0.5 } else { 0.1 });
+                    // It was taken at the end of a step that came to nothing, perhaps far from the path.
+                    self.jacobian = Jacobian::Missing;
                 }
             }
         }
@@ -249,8 +255,9 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
     /// Fits the step to what is left of the span; gives the time at its end.
     fn approach(&mut self, end: f64) -> f64 {
         let left = end - self.t;
-        if self.h > self.options.max_step {
-            self.rescale(self.options.max_step / self.h);
+        let longest = self.longest();
+        if self.h > longest {
+            self.rescale(longest / self.h);
         }
         if self.h >= 0.999 * left {
             if self.h != left {
@@ -386,9 +393,13 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
                 best = (higher, q + 1);
             }
         }
-        let factor = best.0.min(10.0).min(self.options.max_step / self.h);
+        let factor = best.0.min(10.0).min(self.longest() / self.h);
         self.order = best.1;
         self.rescale(factor.max(0.2));
+    }
+
+    fn longest(&self) -> f64 {
+        self.options.max_step.min(self.flow.longest(self.t))
     }
 
     fn rescale(&mut self, factor: f64) {

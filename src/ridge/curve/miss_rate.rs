@@ -1,13 +1,12 @@
 //! One less the accuracy on a sample: counts of residuals beyond a tolerance.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::Alternating;
 use super::mode::{Mode, flips, halve, time_scale};
+use super::{Alternating, Turning};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
@@ -18,24 +17,34 @@ pub(crate) struct MissRate<T> {
     modes: Vec<Mode>,
     /// Sample × modes.
     residuals: Arc<Array2<f64>>,
+    /// What a vector of length one can move each residual.
+    lengths: Arc<[f64]>,
     tolerance: f64,
+    turning: Turning,
     clock: PhantomData<T>,
 }
 
 impl<T: Clock> MissRate<T> {
-    pub fn new(modes: Vec<Mode>, residuals: Arc<Array2<f64>>, tolerance: f64) -> Self {
+    pub fn new(
+        modes: Vec<Mode>,
+        residuals: Arc<Array2<f64>>,
+        lengths: Arc<[f64]>,
+        tolerance: f64,
+        turning: Turning,
+    ) -> Self {
         let modes = modes.into_iter().map(Mode::folded).collect();
-        MissRate { modes, residuals, tolerance, clock: PhantomData }
+        MissRate { modes, residuals, lengths, tolerance, turning, clock: PhantomData }
     }
 
-    /// Counts of residuals surely beyond and possibly beyond the tolerance, for z within `radius` of `z`.
-    fn counts(&self, z: &[f64], radius: &[f64]) -> (usize, usize) {
+    /// Counts of residuals surely beyond and possibly beyond the tolerance, for z within `radius` of `z` and
+    /// parameters `moved` by what the decomposition turns.
+    fn counts(&self, z: &[f64], radius: &[f64], moved: f64) -> (usize, usize) {
         let mut counts = (0, 0);
-        for row in self.residuals.outer_iter() {
-            let (mut r, mut reach) = (0.0, 0.0);
+        for (row, length) in self.residuals.outer_iter().zip(self.lengths.iter()) {
+            let (mut r, mut reach) = (0.0, length * moved);
             for ((b, z), d) in row.iter().zip(z).zip(radius) {
                 r += b * z;
-                reach += b.abs() * d;
+                reach += b.abs() * (d + 4.0 * EPS * z.abs());
             }
             counts.0 += usize::from(r.abs() - reach > self.tolerance);
             counts.1 += usize::from(r.abs() + reach > self.tolerance);
@@ -50,12 +59,14 @@ impl<T: Clock> Curve for MissRate<T> {
     fn value(&self, t: T) -> Point {
         let (time, odd) = (t.as_f64(), t.is_odd());
         let (mut z, mut radius) = (Vec::new(), Vec::new());
+        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
         for m in &self.modes {
             let x = m.power(time);
+            quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
             z.push(m.value(x, odd));
-            radius.push(m.forward_error(time, x) + m.amplitude.abs() * m.drift(time, x));
+            radius.push(m.forward_error(time, x, odd) + m.amplitude.abs() * m.drift(time, x));
         }
-        let (sure, possible) = self.counts(&z, &radius);
+        let (sure, possible) = self.counts(&z, &radius, self.turning.moved(&quotients));
         let n = self.residuals.nrows() as f64;
         let value = 0.5 * (sure + possible) as f64 / n;
         Point { value, rounding: 0.5 * (possible - sure) as f64 / n }
@@ -64,8 +75,10 @@ impl<T: Clock> Curve for MissRate<T> {
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
         let (a, b) = (from.as_f64(), to.map(T::as_f64));
         let (mut z, mut radius) = (Vec::new(), Vec::new());
+        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
         for m in &self.modes {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
+            quotients.add(m, m.decayed(xa, xb));
             let (start, end) = (m.amplitude * xa, m.amplitude * if m.flips { -xa } else { xb });
             z.push(0.5 * (start + end) + m.offset);
             radius.push(
@@ -74,9 +87,9 @@ impl<T: Clock> Curve for MissRate<T> {
                     + m.amplitude.abs() * m.largest_drift(a, b),
             );
         }
-        let (sure, possible) = self.counts(&z, &radius);
+        let (sure, possible) = self.counts(&z, &radius, self.turning.moved(&quotients));
         let n = self.residuals.nrows() as f64;
-        Enclosure { lo: sure as f64 / n, hi: possible as f64 / n, trend: Trend::Unknown }
+        Enclosure { lo: sure as f64 / n, hi: possible as f64 / n, trend: Trend::Unknown, rounding: 0.0 }
     }
 
     fn time_scale(&self) -> T {
@@ -86,10 +99,6 @@ impl<T: Clock> Curve for MissRate<T> {
     fn settled(&self, from: T) -> bool {
         let left = |m: &Mode| m.amplitude.abs() * m.power(from.as_f64()) <= EPS * m.offset.abs().max(1e-300);
         self.modes.iter().all(left)
-    }
-
-    fn approach(&self, _: f64) -> Option<Ordering> {
-        None
     }
 }
 
@@ -102,7 +111,9 @@ impl<T: Clock> Alternating for MissRate<T> {
         MissRate {
             modes: halve(&self.modes, odd),
             residuals: self.residuals.clone(),
+            lengths: self.lengths.clone(),
             tolerance: self.tolerance,
+            turning: self.turning.at_parity(odd),
             clock: PhantomData,
         }
     }

@@ -20,16 +20,17 @@ mod mode;
 mod quadratic_form;
 mod sum_of_squares;
 mod test_loss;
+mod turning;
 
-use crate::crossing::{self, Crossing, Curve, End, Point};
-use crate::error::Result;
+use crate::crossing::{self, Crossing, Curve, End};
 use crate::trajectory::Clock;
 
 pub(crate) use miss_rate::MissRate;
 pub(crate) use mode::{Mode, Tangent};
-pub(crate) use quadratic_form::QuadraticForm;
+pub(crate) use quadratic_form::{Blur, Form, QuadraticForm};
 pub(crate) use sum_of_squares::SumOfSquares;
 pub(crate) use test_loss::TestLoss;
+pub(crate) use turning::Turning;
 
 /// A curve whose signs may depend on the parity of the step (some ρ < 0). At even steps alone, and at
 /// odd steps alone, it is a sum of positive exponentials again.
@@ -41,26 +42,26 @@ pub(crate) trait Alternating: Curve {
 }
 
 /// A certified crossing; where the curve alternates, one search a parity, joined.
-pub(crate) fn crossing_of<C: Alternating>(curve: &C, threshold: f64, end: End) -> Result<Crossing<C::Time>> {
+pub(crate) fn crossing_of<C: Alternating>(curve: &C, threshold: f64, end: End) -> Crossing<C::Time> {
     if !curve.alternates() {
         return crossing::search(curve, threshold, end);
     }
-    let surely_at_one = || {
-        let Point { value, rounding } = curve.value(C::Time::from_steps(1));
-        value - rounding >= threshold
-    };
-    let half = |odd| -> Result<Crossing<u64>> {
-        let found = crossing::search(&curve.half(odd), threshold, end)?;
-        let found = found.map(|pairs| pairs.saturating_mul(2).saturating_add(u64::from(odd)));
-        Ok(match found {
-            // The first odd step stands for "perhaps at no odd step" unless the event is sure there.
-            Crossing::At { time, lo: 1, hi } if end == End::Last && !surely_at_one() => {
-                Crossing::At { time, lo: 0, hi }
-            }
-            found => found,
-        })
-    };
-    Ok(crossing::join(half(false)?, half(true)?, end).map(C::Time::from_steps))
+    let half = |odd| in_steps(crossing::search(&curve.half(odd), threshold, end), odd);
+    crossing::join(half(false), half(true), end).map(C::Time::from_steps)
+}
+
+/// A crossing on the clock of pairs of steps, in steps; what is past the clock's last step is open.
+pub(crate) fn in_steps(found: Crossing<u64>, odd: bool) -> Crossing<u64> {
+    let step = |pairs: u64| pairs.checked_mul(2).and_then(|even| even.checked_add(u64::from(odd)));
+    let at_least = |pairs| step(pairs).unwrap_or(u64::MAX);
+    match found {
+        Crossing::At { time, lo, hi } => match step(hi) {
+            Some(hi) => Crossing::At { time: at_least(time), lo: at_least(lo), hi },
+            None => Crossing::Undecided { lo: Some(at_least(lo)), hi: None },
+        },
+        Crossing::Undecided { lo, hi } => Crossing::Undecided { lo: lo.map(at_least), hi: hi.and_then(step) },
+        found => found,
+    }
 }
 
 /// Whether all that happens after `from` is below rounding.

@@ -1,12 +1,10 @@
 //! One decaying exponential, and what the curves made of them share.
 
-use std::cmp::Ordering;
-
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
 
 /// One decaying exponential with an offset, and what is known of its errors.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
     /// A: value at time zero less the offset.
     pub amplitude: f64,
@@ -21,8 +19,24 @@ pub(crate) struct Mode {
     /// Upper bound on the exact rate: the error of e^{rt} is at most t·rate_error·e^{rate_top·t}, also
     /// where ρ is so near 0 that ln|ρ| means nothing.
     pub rate_top: f64,
+    /// The error of d is amplitude_error·|f| + offset_error + limit_error·(1 − f) with f = σ(t)·e^{rt}: what a
+    /// mode has not learned yet cannot be wrong, however large it becomes.
     pub amplitude_error: f64,
     pub offset_error: f64,
+    pub limit_error: f64,
+    /// f = factor·e^{rt} where the mode is seen at odd steps only, on a clock of pairs.
+    pub factor: f64,
+    /// s/(ng): the part of the labels that the mode learns in the end.
+    pub share: f64,
+    /// One over the distance of its singular value from the next smaller one (zero counts where there is a
+    /// complement); 0 where the two are within a tenth of each other.
+    pub gap: f64,
+}
+
+impl Default for Mode {
+    fn default() -> Self {
+        Mode { offset: 0.0, ..Mode::ONE }
+    }
 }
 
 impl Mode {
@@ -36,6 +50,10 @@ impl Mode {
         rate_top: 0.0,
         amplitude_error: 0.0,
         offset_error: 0.0,
+        limit_error: 0.0,
+        factor: 1.0,
+        share: 0.0,
+        gap: 0.0,
     };
 
     /// |ρ|^t = e^{rt}.
@@ -53,9 +71,9 @@ impl Mode {
         }
     }
 
-    /// A mode that does not move is its own limit.
+    /// A mode that does not move is its own limit. One that seems not to (ρ² = 1 to within rounding) may.
     pub fn folded(mut self) -> Mode {
-        if self.rate == 0.0 && !self.flips {
+        if self.rate == 0.0 && !self.flips && self.rate_error == 0.0 {
             self.offset += self.amplitude;
             self.offset_error += self.amplitude_error;
             self.amplitude = 0.0;
@@ -80,8 +98,11 @@ impl Mode {
             flips: false,
             rate_error: 2.0 * self.rate_error,
             rate_top: 2.0 * self.rate_top,
-            amplitude_error: self.amplitude_error * factor.abs() + self.amplitude.abs() * moved,
-            offset_error: self.offset_error,
+            amplitude_error: self.amplitude_error * factor.abs()
+                + self.amplitude.abs() * moved
+                + self.limit_error * moved,
+            factor: self.factor * factor,
+            ..*self
         }
         .folded()
     }
@@ -96,23 +117,35 @@ impl Mode {
         if self.rate == 0.0 { self.value(1.0, odd) } else { self.offset }
     }
 
+    /// The range of f over an interval at whose ends the power is xa ≥ xb.
+    pub fn decayed(&self, xa: f64, xb: f64) -> [f64; 2] {
+        match (self.flips, self.factor >= 0.0) {
+            (true, _) => [-xa * self.factor.abs(), xa * self.factor.abs()],
+            (false, true) => [self.factor * xb, self.factor * xa],
+            (false, false) => [self.factor * xa, self.factor * xb],
+        }
+    }
+
     /// Bound on the forward error of d at time t, where its power was computed as x.
-    pub fn forward_error(&self, t: f64, x: f64) -> f64 {
-        self.error_of(x, if x > 0.0 && t > 0.0 { -self.rate * t * x } else { 0.0 })
+    pub fn forward_error(&self, t: f64, x: f64, odd: bool) -> f64 {
+        let f = if odd && self.flips { -x } else { x } * self.factor;
+        self.error_of(x, if x > 0.0 && t > 0.0 { -self.rate * t * x } else { 0.0 }, f)
     }
 
     /// Bound on [`Mode::forward_error`] over [a, b], the power at a being xa and at b xb.
     pub fn largest_forward_error(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
         let peak = if self.amplitude == 0.0 { 0.0 } else { self.peak(a, b, xa, xb) };
-        self.error_of(xa, if peak > 0.0 { -self.rate * peak } else { 0.0 })
+        let stretched = if peak > 0.0 { -self.rate * peak } else { 0.0 };
+        self.error_of(xa, stretched, self.decayed(xa, xb)[0])
     }
 
-    /// Forward error where the power is x and |r|t·x is `stretched`.
-    fn error_of(&self, x: f64, stretched: f64) -> f64 {
+    /// Forward error where the power is x, |r|t·x is `stretched`, and f is at least `least`.
+    fn error_of(&self, x: f64, stretched: f64, least: f64) -> f64 {
         let relative = EPS * (3.0 * stretched + 4.0 * x);
         self.amplitude.abs() * relative
             + self.amplitude_error * x
             + self.offset_error
+            + self.limit_error * (1.0 - least).max(0.0)
             + 2.0 * EPS * self.offset.abs()
     }
 
@@ -197,22 +230,6 @@ pub(super) fn time_scale<T: Clock>(modes: &[Mode]) -> T {
     if fastest > 0.0 && scale > T::ZERO { scale } else { T::from_f64(1.0) }
 }
 
-/// Side from which Σ pull-weighted modes reach their limit: the slowest term decides. `pull` is half the
-/// derivative of the form at rest with respect to each mode.
-pub(super) fn approach(modes: &[Mode], pull: &[f64]) -> Ordering {
-    let mut slowest = (f64::NEG_INFINITY, 0.0);
-    for (m, &p) in modes.iter().zip(pull).filter(|(m, _)| m.amplitude != 0.0) {
-        let (rate, size) =
-            if p == 0.0 { (2.0 * m.rate, m.amplitude * m.amplitude) } else { (m.rate, m.amplitude * p) };
-        if rate > slowest.0 {
-            slowest = (rate, size);
-        } else if rate == slowest.0 {
-            slowest.1 += size;
-        }
-    }
-    slowest.1.partial_cmp(&0.0).unwrap_or(Ordering::Equal)
-}
-
 pub(super) fn flips(modes: &[Mode]) -> bool {
     modes.iter().any(|m| m.flips && m.amplitude != 0.0)
 }
@@ -231,7 +248,12 @@ pub(super) fn scaled_error(m: &Mode, time: f64, shift: f64) -> f64 {
     let relative = EPS * (3.0 * exponent.abs() + 4.0);
     let amplitude = moving(m.amplitude);
     let rounded = if amplitude > 0.0 { amplitude * relative } else { 0.0 };
-    rounded + moving(m.amplitude_error) + size(m.offset_error) + 2.0 * EPS * size(m.offset)
+    let unlearned = 1.0 + exponent.exp();
+    rounded
+        + moving(m.amplitude_error)
+        + size(m.offset_error)
+        + unlearned * size(m.limit_error)
+        + 2.0 * EPS * size(m.offset)
 }
 
 /// What errors of the rates move together at a time, times e^{−shift}, where they can mix amplitudes of the norm

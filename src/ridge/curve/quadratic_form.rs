@@ -1,41 +1,119 @@
 //! General test losses: quadratic forms in the modes.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use ndarray::Array2;
 
 use super::mode::{
-    Mode, Tangent, approach, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error,
-    time_scale,
+    Mode, Tangent, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error, time_scale,
 };
-use super::{Alternating, settled};
+use super::{Alternating, Turning, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
 
-/// scale·zᵀMz with z_i = d_i(t) and M positive semidefinite.
+/// Constant of the error of ‖Rz‖ where it is a small sum of large terms, in units of √k·ε: of the columns of R
+/// (products of features, an orthogonal reduction) and of the sums.
+const FACTORED: f64 = 8.0;
+
+/// A positive semidefinite M, as itself or as a factor R of M = RᵀR. With a factor the form is ‖Rz‖², which
+/// keeps its digits where the residuals Rz are small sums of large terms.
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    Matrix(Arc<Array2<f64>>),
+    Factor(Arc<Array2<f64>>),
+}
+
+impl Form {
+    /// M_ii.
+    pub fn diagonal(&self) -> Vec<f64> {
+        match self {
+            Form::Matrix(m) => m.diag().iter().map(|&d| d.max(0.0)).collect(),
+            Form::Factor(r) => r.columns().into_iter().map(|c| c.dot(&c)).collect(),
+        }
+    }
+
+    /// zᵀMw.
+    fn product(&self, z: &[f64], w: &[f64]) -> f64 {
+        match self {
+            Form::Matrix(m) => {
+                let rows = m.outer_iter().zip(z).filter(|(_, zi)| **zi != 0.0);
+                rows.map(|(row, zi)| zi * inner(row.iter(), w)).sum()
+            }
+            Form::Factor(r) => r.outer_iter().map(|row| inner(row.iter(), z) * inner(row.iter(), w)).sum(),
+        }
+    }
+
+    fn squared_norm(&self, z: &[f64]) -> f64 {
+        match self {
+            Form::Matrix(_) => self.product(z, z).max(0.0),
+            Form::Factor(r) => r.outer_iter().map(|row| inner(row.iter(), z).powi(2)).sum(),
+        }
+    }
+
+    /// Σ_i |s_i(Mz)_i|.
+    fn pull(&self, z: &[f64], s: &[f64]) -> f64 {
+        match self {
+            Form::Matrix(m) => m.outer_iter().zip(s).map(|(row, s)| (s * inner(row.iter(), z)).abs()).sum(),
+            Form::Factor(r) => {
+                let image: Vec<f64> = r.outer_iter().map(|row| inner(row.iter(), z)).collect();
+                r.columns().into_iter().zip(s).map(|(c, s)| (s * inner(c.iter(), &image)).abs()).sum()
+            }
+        }
+    }
+}
+
+fn inner<'r>(row: impl Iterator<Item = &'r f64>, z: &[f64]) -> f64 {
+    row.zip(z).map(|(m, z)| m * z).sum()
+}
+
+/// zᵀMz with z_i = d_i(t).
 #[derive(Clone, Debug)]
 pub(crate) struct QuadraticForm<T> {
     modes: Vec<Mode>,
-    matrix: Arc<Array2<f64>>,
+    form: Form,
     /// √M_ii.
     weights: Vec<f64>,
     /// Norm, under M, of what a backward error of the decomposition can move.
     mixing: f64,
     /// Norm, under M, of the errors of the complement's columns: of the decaying and of the constant one.
     tilt: [f64; 2],
+    turning: Turning,
+    /// Norm of the errors of the columns of a factor that belong to v_1 … v_k.
+    columns: f64,
     clock: PhantomData<T>,
 }
 
+/// What errors may do to a form, all as seen under M: norms of what a backward error of the decomposition mixes,
+/// of the errors of the last two columns (the decaying and the constant one), of what is turned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blur {
+    pub mixing: f64,
+    pub tilt: [f64; 2],
+    pub turning: Turning,
+    /// √λ_max of M in an orthonormal basis.
+    pub spread: f64,
+}
+
 impl<T: Clock> QuadraticForm<T> {
-    /// `mixing`: the norm of the amplitudes that the decomposition can mix; `tilt`: errors of the decaying
-    /// and of the constant column, the last two; all as seen under M.
-    pub fn new(modes: Vec<Mode>, matrix: Arc<Array2<f64>>, mixing: f64, tilt: [f64; 2]) -> Self {
-        let modes = modes.into_iter().map(Mode::folded).collect();
-        let weights: Vec<f64> = matrix.diag().iter().map(|&d| d.max(0.0).sqrt()).collect();
-        QuadraticForm { modes, matrix, weights, mixing, tilt, clock: PhantomData }
+    pub fn new(modes: Vec<Mode>, form: Form, blur: Blur) -> Self {
+        let modes: Vec<Mode> = modes.into_iter().map(Mode::folded).collect();
+        let weights: Vec<f64> = form.diagonal().into_iter().map(f64::sqrt).collect();
+        let columns = match form {
+            Form::Matrix(_) => 0.0,
+            Form::Factor(_) => FACTORED * (modes.len() as f64).sqrt() * EPS * blur.spread,
+        };
+        let Blur { mixing, tilt, turning, .. } = blur;
+        QuadraticForm { modes, form, weights, mixing, tilt, turning, columns, clock: PhantomData }
+    }
+
+    /// What errors of the factor's columns move where |z_i| ≤ `z`.
+    fn columns_moved(&self, z: impl Iterator<Item = f64>) -> f64 {
+        match self.columns {
+            0.0 => 0.0,
+            columns => columns * z.take(self.modes.len() - 2).map(|z| z * z).sum::<f64>().sqrt(),
+        }
     }
 
     /// What errors of the complement's columns move at a time.
@@ -47,19 +125,8 @@ impl<T: Clock> QuadraticForm<T> {
         self.modes.iter().map(|m| m.value(m.power(time), odd)).collect()
     }
 
-    /// The entries of Mz.
-    fn pull<'z>(&'z self, z: &'z [f64]) -> impl Iterator<Item = f64> + 'z {
-        self.matrix.outer_iter().map(move |row| row.iter().zip(z).map(|(m, z)| m * z).sum())
-    }
-
-    /// zᵀMw.
-    fn product(&self, z: &[f64], w: &[f64]) -> f64 {
-        let rows = self.matrix.outer_iter().zip(z).filter(|(_, zi)| **zi != 0.0);
-        rows.map(|(row, zi)| zi * row.iter().zip(w).map(|(m, w)| m * w).sum::<f64>()).sum()
-    }
-
     fn squared_norm(&self, z: &[f64]) -> f64 {
-        self.product(z, z).max(0.0)
+        self.form.squared_norm(z)
     }
 
     /// Bound on ‖z‖_M by the triangle inequality.
@@ -97,8 +164,7 @@ impl<T: Clock> QuadraticForm<T> {
             if x == 0.0 { 0.0 } else { m.rate * m.amplitude * x }
         };
         let speeds: Vec<f64> = self.modes.iter().map(speed).collect();
-        let size = self.pull(&z).zip(&speeds).map(|(p, s)| 2.0 * (p * s).abs()).sum();
-        (2.0 * self.product(&z, &speeds), size)
+        (2.0 * self.form.product(&z, &speeds), 2.0 * self.form.pull(&z, &speeds))
     }
 
     /// The value at a real time (no flips).
@@ -108,13 +174,20 @@ impl<T: Clock> QuadraticForm<T> {
 
     /// Derivative with respect to a parameter whose effect on each mode is given.
     pub fn derivative(&self, time: f64, tangents: &[Tangent]) -> f64 {
-        2.0 * self.product(&self.coefficients(time, false), &moved(&self.modes, tangents, time))
+        2.0 * self.form.product(&self.coefficients(time, false), &moved(&self.modes, tangents, time))
     }
 
     /// Rounding of the value where ‖z‖_M is `norm` and Σ|z_i|√M_ii is `size`.
     fn rounding(&self, norm: f64, size: f64, moved: f64) -> f64 {
+        let (moved, squares) = match &self.form {
+            Form::Matrix(_) => (moved, 16.0 * EPS * size * size),
+            Form::Factor(r) => {
+                let dot = FACTORED * (r.ncols() as f64).sqrt() * EPS;
+                (moved + dot * size, 4.0 * EPS * norm * norm)
+            }
+        };
         match moved.is_finite() {
-            true => 2.0 * norm * moved + moved * moved + 16.0 * EPS * size * size,
+            true => 2.0 * norm * moved + moved * moved + squares,
             false => f64::INFINITY,
         }
     }
@@ -128,12 +201,18 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         let z = self.coefficients(time, odd);
         let value = self.squared_norm(&z);
         let (mut forward, mut drift) = (0.0, 0.0_f64);
+        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
         for (m, w) in self.modes.iter().zip(&self.weights) {
             let x = m.power(time);
-            forward += w * m.forward_error(time, x);
+            forward += w * m.forward_error(time, x, odd);
             drift = drift.max(m.drift(time, x));
+            quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
         }
-        let moved = drift * self.mixing + self.tilt(time) + forward;
+        let moved = drift * self.mixing
+            + self.tilt(time)
+            + forward
+            + self.turning.moved(&quotients)
+            + self.columns_moved(z.iter().copied());
         Point { value, rounding: self.rounding(value.sqrt(), self.size(z.iter().copied()), moved) }
     }
 
@@ -143,6 +222,7 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         let (mut centre, mut radius) = (Vec::with_capacity(k), Vec::with_capacity(k));
         let (mut speed, mut speed_radius) = (Vec::with_capacity(k), Vec::with_capacity(k));
         let (mut forward, mut drift) = (0.0, 0.0_f64);
+        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
         for (m, w) in self.modes.iter().zip(&self.weights) {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             let (start, end) = (m.amplitude * xa, m.amplitude * if m.flips { -xa } else { xb });
@@ -157,14 +237,19 @@ impl<T: Clock> Curve for QuadraticForm<T> {
             });
             forward += w * m.largest_forward_error(a, b, xa, xb);
             drift = drift.max(m.largest_drift(a, b));
+            quotients.add(m, m.decayed(xa, xb));
         }
         let norm = self.squared_norm(&centre).sqrt();
         let reach = self.size(radius.iter().copied());
-        let moved = drift * self.mixing + self.tilt(a) + forward;
+        let moved = drift * self.mixing
+            + self.tilt(a)
+            + forward
+            + self.turning.moved(&quotients)
+            + self.columns_moved(centre.iter().zip(&radius).map(|(c, r)| c.abs() + r));
         let size = self.size(centre.iter().zip(&radius).map(|(c, r)| c.abs() + r));
         let rounding = self.rounding(norm + reach, size, moved);
         // d/dt zᵀMz = 2 zᵀM z′, each factor a centre and a radius in the norm of M.
-        let slope = self.product(&centre, &speed);
+        let slope = self.form.product(&centre, &speed);
         let speed_reach = self.size(speed_radius.iter().copied());
         let speed_norm = self.squared_norm(&speed).sqrt();
         let slack = reach * speed_norm + (norm + reach) * speed_reach + 1e-9 * norm * speed_norm;
@@ -178,6 +263,7 @@ impl<T: Clock> Curve for QuadraticForm<T> {
             lo: (lowest * lowest - rounding).max(0.0),
             hi: (norm + reach) * (norm + reach) + rounding,
             trend,
+            rounding,
         }
     }
 
@@ -187,12 +273,6 @@ impl<T: Clock> Curve for QuadraticForm<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
-        let pull: Vec<f64> = self.pull(&at_rest).collect();
-        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &pull))
     }
 }
 
@@ -204,10 +284,12 @@ impl<T: Clock> Alternating for QuadraticForm<T> {
     fn half(&self, odd: bool) -> QuadraticForm<u64> {
         QuadraticForm {
             modes: halve(&self.modes, odd),
-            matrix: self.matrix.clone(),
+            form: self.form.clone(),
             weights: self.weights.clone(),
             mixing: self.mixing,
             tilt: self.tilt,
+            turning: self.turning.at_parity(odd),
+            columns: self.columns,
             clock: PhantomData,
         }
     }
@@ -235,7 +317,11 @@ impl<T: Clock> QuadraticForm<T> {
         let complement = &self.modes[self.modes.len() - 2];
         let decayed = if time == 0.0 { 0.0 } else { complement.rate * time };
         let tilt = size(self.tilt[0]) * decayed.exp() + size(self.tilt[1]);
-        let moved = scaled_drift(&self.modes, self.mixing, time, shift) + tilt + forward;
+        let moved = scaled_drift(&self.modes, self.mixing, time, shift)
+            + tilt
+            + forward
+            + self.turning.scaled_at(&self.modes, time, shift)
+            + self.columns_moved(z.iter().copied());
         let value = self.squared_norm(&z);
         let (ln, error) = ln_point(value, self.rounding(value.sqrt(), self.size(z.iter().copied()), moved));
         let ln = 2.0 * shift + ln;
@@ -250,9 +336,12 @@ impl<T: Clock> QuadraticForm<T> {
             .modes
             .iter()
             .zip(&self.weights)
-            .map(|(m, w)| w * (m.offset_error + 2.0 * EPS * m.offset.abs()))
+            .map(|(m, w)| w * (m.offset_error + m.limit_error + 2.0 * EPS * m.offset.abs()))
             .sum();
-        let moved = forward + self.tilt[1];
+        let moved = forward
+            + self.tilt[1]
+            + self.turning.at_rest(&self.modes)
+            + self.columns_moved(z.iter().copied());
         Point { value, rounding: self.rounding(value.sqrt(), self.size(z.iter().copied()), moved) }
     }
 }

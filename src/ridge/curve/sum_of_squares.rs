@@ -1,13 +1,11 @@
 //! Training losses, isotropic test losses and ‖θ‖²: sums of squares of modes.
 
-use std::cmp::Ordering;
 use std::marker::PhantomData;
 
 use super::mode::{
-    Mode, Tangent, approach, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error,
-    time_scale,
+    Mode, Tangent, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error, time_scale,
 };
-use super::{Alternating, settled};
+use super::{Alternating, Turning, settled};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
@@ -21,20 +19,27 @@ pub(crate) struct SumOfSquares<T> {
     constant: f64,
     constant_error: f64,
     scale: f64,
+    turning: Turning,
     clock: PhantomData<T>,
 }
 
 impl<T: Clock> SumOfSquares<T> {
-    pub fn new(modes: Vec<Mode>, mixing: f64, constant: f64, constant_error: f64, scale: f64) -> Self {
+    /// `constant`: its value and its error.
+    pub fn new(modes: Vec<Mode>, mixing: f64, constant: [f64; 2], scale: f64, turning: Turning) -> Self {
         let modes = modes.into_iter().map(Mode::folded).collect();
-        SumOfSquares { modes, mixing, constant, constant_error, scale, clock: PhantomData }
+        let [constant, constant_error] = constant;
+        SumOfSquares { modes, mixing, constant, constant_error, scale, turning, clock: PhantomData }
     }
 
-    /// The value where the squares add up to `sum` and the modes may have moved so far together.
-    fn finish(&self, sum: f64, moved: f64) -> Point {
-        let value = self.scale * (sum + self.constant);
-        let perturbed = self.scale * (2.0 * sum.sqrt() * moved + moved * moved + self.constant_error);
-        let rounding = if moved.is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
+    /// The value where the squares add up to `sum`, and the modes may have moved so far together; what is `turned`
+    /// is the constant part as well.
+    fn finish(&self, sum: f64, moved: f64, turned: f64) -> Point {
+        let all = sum + self.constant;
+        let value = self.scale * all;
+        let squares = (moved + turned) * (moved + turned) + self.constant_error;
+        let perturbed = self.scale * (2.0 * (sum.sqrt() * moved + all.sqrt() * turned) + squares);
+        let rounding =
+            if (moved + turned).is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
         Point { value, rounding }
     }
 
@@ -91,20 +96,23 @@ impl<T: Clock> Curve for SumOfSquares<T> {
     fn value(&self, t: T) -> Point {
         let (time, odd) = (t.as_f64(), t.is_odd());
         let (mut sum, mut errors, mut drift) = (0.0, 0.0, 0.0_f64);
+        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
         for m in &self.modes {
             let x = m.power(time);
             sum += m.value(x, odd).powi(2);
-            errors += m.forward_error(time, x).powi(2);
+            errors += m.forward_error(time, x, odd).powi(2);
             drift = drift.max(m.drift(time, x));
+            quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
         }
         let moved = drift * self.mixing + errors.sqrt();
-        self.finish(sum, moved)
+        self.finish(sum, moved, self.turning.moved(&quotients))
     }
 
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
         let (a, b) = (from.as_f64(), to.map(T::as_f64));
         let (mut lo, mut hi, mut errors, mut drift) = (0.0, 0.0, 0.0, 0.0_f64);
         let mut slope = SlopeBounds::default();
+        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
         for m in &self.modes {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             let start = m.amplitude * xa + m.offset;
@@ -115,11 +123,17 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             errors += m.largest_forward_error(a, b, xa, xb).powi(2);
             drift = drift.max(m.largest_drift(a, b));
             slope.add_square(m, xa, xb);
+            quotients.add(m, m.decayed(xa, xb));
         }
         let moved = drift * self.mixing + errors.sqrt();
-        let top = self.finish(hi, moved);
+        let top = self.finish(hi, moved, self.turning.moved(&quotients));
         let bottom = self.scale * (lo + self.constant);
-        Enclosure { lo: (bottom - top.rounding).max(0.0), hi: top.value + top.rounding, trend: slope.trend() }
+        Enclosure {
+            lo: (bottom - top.rounding).max(0.0),
+            hi: top.value + top.rounding,
+            trend: slope.trend(),
+            rounding: top.rounding,
+        }
     }
 
     fn time_scale(&self) -> T {
@@ -128,11 +142,6 @@ impl<T: Clock> Curve for SumOfSquares<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        let at_rest: Vec<f64> = self.modes.iter().map(|m| m.offset).collect();
-        (self.limits() == [threshold; 2]).then(|| approach(&self.modes, &at_rest))
     }
 }
 
@@ -197,6 +206,7 @@ impl<T: Clock> Alternating for SumOfSquares<T> {
             constant: self.constant,
             constant_error: self.constant_error,
             scale: self.scale,
+            turning: self.turning.at_parity(odd),
             clock: PhantomData,
         }
     }
@@ -218,10 +228,12 @@ impl<T: Clock> SumOfSquares<T> {
         let square = |x: f64| if x > 0.0 { (x.ln() - 2.0 * shift).exp() } else { 0.0 };
         let sum: f64 = self.modes.iter().map(|m| scaled(m, time, odd, shift).powi(2)).sum();
         let errors: f64 = self.modes.iter().map(|m| scaled_error(m, time, shift).powi(2)).sum();
-        let moved = scaled_drift(&self.modes, self.mixing, time, shift) + errors.sqrt();
+        let moved = scaled_drift(&self.modes, self.mixing, time, shift)
+            + errors.sqrt()
+            + self.turning.scaled_at(&self.modes, time, shift);
         let value = sum + square(self.constant);
         let rounding =
-            2.0 * sum.sqrt() * moved + moved * moved + square(self.constant_error) + 8.0 * EPS * value;
+            2.0 * value.sqrt() * moved + moved * moved + square(self.constant_error) + 8.0 * EPS * value;
         let (ln, error) = ln_point(value, rounding);
         let ln = self.scale.ln() + 2.0 * shift + ln;
         (ln, error + if ln.is_finite() { 8.0 * EPS * (1.0 + shift.abs()) } else { 0.0 })
@@ -230,7 +242,7 @@ impl<T: Clock> SumOfSquares<T> {
     /// The value where all moving parts are gone: of the minimiser, whether or not the trajectory tends to it.
     pub fn at_minimiser(&self) -> Point {
         let sum: f64 = self.modes.iter().map(|m| m.offset * m.offset).sum();
-        let errors: f64 = self.modes.iter().map(|m| m.offset_error * m.offset_error).sum();
-        self.finish(sum, errors.sqrt())
+        let errors: f64 = self.modes.iter().map(|m| (m.offset_error + m.limit_error).powi(2)).sum();
+        self.finish(sum, errors.sqrt(), self.turning.at_rest(&self.modes))
     }
 }

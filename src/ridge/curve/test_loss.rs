@@ -1,7 +1,5 @@
 //! The test loss in whichever form the population allows.
 
-use std::cmp::Ordering;
-
 use super::{Alternating, QuadraticForm, SumOfSquares};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::trajectory::Clock;
@@ -71,7 +69,9 @@ impl<T: Clock> Curve for TestLoss<T> {
         match self {
             TestLoss::Sum(sum) => sum.enclose(from, to),
             TestLoss::Form(form) => form.enclose(from, to),
-            TestLoss::Undefined => Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown },
+            TestLoss::Undefined => {
+                Enclosure { lo: 0.0, hi: f64::INFINITY, trend: Trend::Unknown, rounding: 0.0 }
+            }
         }
     }
 
@@ -88,14 +88,6 @@ impl<T: Clock> Curve for TestLoss<T> {
             TestLoss::Sum(sum) => sum.settled(from),
             TestLoss::Form(form) => form.settled(from),
             TestLoss::Undefined => true,
-        }
-    }
-
-    fn approach(&self, threshold: f64) -> Option<Ordering> {
-        match self {
-            TestLoss::Sum(sum) => sum.approach(threshold),
-            TestLoss::Form(form) => form.approach(threshold),
-            TestLoss::Undefined => None,
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::crossing::Crossing;
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::ridge::ClosedForm;
-use crate::ridge::closed_form::PROJECTION;
-use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
+use crate::ridge::coefficients::PROJECTION;
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement, brief};
 use crate::trajectory::{Clock, log_times};
 
 /// What the statements are made of: the problem's numbers with their errors, in the clock's units.
@@ -115,7 +115,9 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         let slowest =
             self.form.rates.iter().map(|r| -r.rate).filter(|r| *r > 0.0).fold(f64::INFINITY, f64::min);
         let fastest = self.form.rates.iter().map(|r| -r.rate).filter(|r| r.is_finite()).fold(0.0, f64::max);
-        let end = if slowest.is_finite() { (60.0 / slowest).min(1e18) } else { 1.0 };
+        // Steps end where their numbers do.
+        let last = if self.is_flow { 1e300 } else { 1e18 };
+        let end = if slowest.is_finite() { (60.0 / slowest).min(last) } else { 1.0 };
         let first = if self.is_flow && fastest > 0.0 { 0.01 / fastest } else { 1.0 };
         let mut times: Vec<f64> = log_times(first, end.max(2.0 * first), 24);
         if !self.is_flow {
@@ -143,7 +145,8 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
 
     /// How fast the complement decays.
     pub(super) fn outside_decay(&self) -> Ball {
-        self.decay(Ball::exact(self.lambda))
+        let unseen = self.form.spectrum.unseen_square() / self.n;
+        self.decay(Ball::new(self.lambda, unseen))
     }
 
     /// η in the denominators of (6) to (8): flow time has absorbed it.
@@ -277,7 +280,9 @@ impl Known {
             Some(Crossing::FromStart) => (from_start, from_start, from_start),
             Some(Crossing::At { time, lo, hi }) => (time.as_f64(), lo.as_f64(), hi.as_f64()),
             Some(Crossing::Never) => (f64::INFINITY, f64::INFINITY, f64::INFINITY),
-            Some(Crossing::Undecided { from }) => (f64::NAN, from.as_f64(), f64::INFINITY),
+            Some(Crossing::Undecided { lo, hi }) => {
+                (f64::NAN, lo.map_or(from_start, T::as_f64), hi.map_or(f64::INFINITY, T::as_f64))
+            }
             None => (f64::NAN, f64::NAN, f64::NAN),
         };
         Known { time, low, high }
@@ -316,7 +321,7 @@ impl Known {
             let end = if meets(worse) { worse } else { better };
             return statement.judge(end, claim.rad).certain();
         }
-        let reason = format!("{name} is known to lie in [{}, {}] only", self.low, self.high);
+        let reason = format!("{name} is known to lie in [{}, {}] only", brief(self.low), brief(self.high));
         statement.judge(f64::NAN, claim.rad).undetermined(reason)
     }
 }

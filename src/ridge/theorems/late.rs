@@ -3,7 +3,7 @@
 use super::ball::{Ball, length, ln_difference, ln_sum, time_of};
 use super::facts::Facts;
 use crate::linalg::EPS;
-use crate::ridge::closed_form::PROJECTION;
+use crate::ridge::coefficients::PROJECTION;
 use crate::theorem::{Form, Hypothesis, Judged, Side, Statement};
 use crate::trajectory::Clock;
 

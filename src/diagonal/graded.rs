@@ -1,0 +1,125 @@
+//! (I + BᵀB)⁻¹ for rows and columns of B of any sizes, by an orthogonal factorisation that never forms BᵀB.
+//!
+//! Householder's method on [B; I] with pivoted columns, and with the largest entry of each column in the row of
+//! the pivot: row-wise backward stable (Powell and Reid 1969; Cox and Higham, BIT 38, 1998), so that directions of
+//! size one keep their digits beside others of size 10³⁰, where a Cholesky factor of I + BᵀB would drown them.
+
+use crate::linalg::{add_multiple, dot, vectorised};
+
+/// R with RᵀR = I + BᵀB, in the order of its pivots.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Graded {
+    columns: usize,
+    /// Row by row; the columns of earlier pivots are zero.
+    factor: Vec<f64>,
+    pivots: Vec<usize>,
+    /// The rows that are still at work, one more than B has.
+    rows: Vec<f64>,
+    reflector: Vec<f64>,
+    along: Vec<f64>,
+    used: Vec<bool>,
+    image: Vec<f64>,
+}
+
+impl Graded {
+    /// Space for B of so many columns and rows; gives B to be filled, row by row.
+    pub(super) fn prepare(&mut self, rows: usize, columns: usize) -> &mut [f64] {
+        self.columns = columns;
+        self.factor.resize(columns * columns, 0.0);
+        self.rows.resize((rows + 1) * columns, 0.0);
+        self.reflector.resize(rows + 1, 0.0);
+        for buffer in [&mut self.along, &mut self.image] {
+            buffer.resize(columns, 0.0);
+        }
+        &mut self.rows[..rows * columns]
+    }
+
+    /// Factors what [`prepare`](Graded::prepare) was filled with.
+    pub(super) fn factor(&mut self) {
+        let c = self.columns;
+        self.pivots.clear();
+        self.used.clear();
+        self.used.resize(c, false);
+        vectorised(
+            #[inline(always)]
+            || {
+                for step in 0..c {
+                    self.step(step);
+                }
+            },
+        );
+    }
+
+    /// One column: all rows of the identity but its own are still zero in it, and stay out.
+    #[inline(always)]
+    fn step(&mut self, step: usize) {
+        let c = self.columns;
+        let last = self.reflector.len() - 1;
+        self.along.fill(0.0);
+        for row in self.rows[..last * c].chunks_exact(c) {
+            self.along.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+        }
+        let free = (0..c).filter(|&k| !self.used[k]);
+        let pivot = free.max_by(|&a, &b| self.along[a].total_cmp(&self.along[b])).unwrap_or(0);
+        self.used[pivot] = true;
+        self.pivots.push(pivot);
+        // Its row of the identity joins.
+        let identity = &mut self.rows[last * c..];
+        identity.fill(0.0);
+        identity[pivot] = 1.0;
+        // The largest entry goes to the last row, which will leave as a row of R.
+        let largest = |row: usize| self.rows[row * c + pivot].abs();
+        let top = (0..=last).max_by(|&a, &b| largest(a).total_cmp(&largest(b))).unwrap_or(last);
+        if top != last {
+            let (low, high) = self.rows.split_at_mut(last * c);
+            low[top * c..(top + 1) * c].swap_with_slice(high);
+        }
+        let scale = self.rows[last * c + pivot].abs();
+        let mut square = 0.0;
+        for (v, row) in self.reflector.iter_mut().zip(self.rows.chunks_exact(c)) {
+            *v = row[pivot] / scale;
+            square += *v * *v;
+        }
+        let length = square.sqrt();
+        let head = self.reflector[last];
+        let image = -length.copysign(head);
+        self.reflector[last] = head - image;
+        // ‖v‖²/2 without cancellation.
+        let half = length * (length + head.abs());
+        self.along.fill(0.0);
+        for (v, row) in self.reflector.iter().zip(self.rows.chunks_exact(c)) {
+            add_multiple(&mut self.along, *v, row);
+        }
+        self.along.iter_mut().for_each(|x| *x /= half);
+        for (v, row) in self.reflector.iter().zip(self.rows.chunks_exact_mut(c)) {
+            add_multiple(row, -v, &self.along);
+        }
+        let factor = &mut self.factor[step * c..(step + 1) * c];
+        factor.copy_from_slice(&self.rows[last * c..]);
+        factor[pivot] = image * scale;
+        self.pivots[..step].iter().for_each(|&before| factor[before] = 0.0);
+        for row in self.rows[..last * c].chunks_exact_mut(c) {
+            row[pivot] = 0.0;
+        }
+    }
+
+    /// Replaces b by (I + BᵀB)⁻¹ b.
+    pub(super) fn solve(&mut self, b: &mut [f64]) {
+        let c = self.columns;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (&pivot, row) in self.pivots.iter().zip(self.factor.chunks_exact(c.max(1))) {
+                    let x = b[pivot] / row[pivot];
+                    add_multiple(b, -x, row);
+                    b[pivot] = x;
+                }
+                self.image.fill(0.0);
+                for (&pivot, row) in self.pivots.iter().zip(self.factor.chunks_exact(c.max(1))).rev() {
+                    self.image[pivot] = (b[pivot] - dot(row, &self.image)) / row[pivot];
+                }
+                b.copy_from_slice(&self.image);
+            },
+        );
+    }
+}

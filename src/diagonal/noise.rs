@@ -1,0 +1,103 @@
+//! What rounding of the slopes of the loss does to a step.
+//!
+//! Where labels cannot be fitted, slopes ρ of size one cancel in Cᵀρ and leave ε|ρ|. An implicit step turns that
+//! into ν = |(I + cκAH)⁻¹ cκ Cᵀ(σ ∘ ε|ρ|)|, whatever the signs σ of the errors are; three patterns stand for all.
+//! It is 10⁻¹⁴ of q wherever anything drives q. Where nothing does, it is all there is, and an error control
+//! that asked for less would stop the integration.
+
+use super::Problem;
+use super::basis::{Basis, Kind};
+
+/// Errors are allowed that rounding explains so many times over …
+const ALLOWED: f64 = 100.0;
+
+/// … as long as they are below this part of a unit of z.
+const LARGEST: f64 = 1e-3;
+
+pub(super) struct Noise {
+    /// None for rows that are independent and distinct: nothing cancels there.
+    signs: [Vec<f64>; 3],
+    /// ν of each unknown.
+    floor: Vec<f64>,
+    /// Sum of the largest ν over the steps.
+    total: f64,
+    step: Vec<f64>,
+}
+
+impl Noise {
+    pub(super) fn new(basis: &Basis<'_>, samples: usize) -> Noise {
+        let silent = matches!(basis.kind, Kind::Wide { .. }) && !basis.rows.is_merged();
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut sign = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if state >> 63 == 0 { 1.0 } else { -1.0 }
+        };
+        let count = if silent { 0 } else { samples };
+        let mut pattern = || (0..count).map(|_| sign()).collect();
+        Noise {
+            signs: [pattern(), pattern(), pattern()],
+            floor: vec![0.0; basis.dimension],
+            total: 0.0,
+            step: vec![0.0; basis.dimension],
+        }
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.signs[0].is_empty()
+    }
+
+    /// ν of a step whose system `solve` solves, `front` being εcκ.
+    pub(super) fn listen(
+        &mut self,
+        problem: &Problem,
+        basis: &Basis<'_>,
+        outputs: &[f64],
+        sums: &mut [f64],
+        front: f64,
+        mut solve: impl FnMut(&mut [f64]),
+    ) {
+        let Noise { signs, floor, step, .. } = self;
+        let factor = front / outputs.len() as f64;
+        floor.fill(0.0);
+        for signs in signs.iter() {
+            let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
+            let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
+            basis.rows.gather(errors, true, sums);
+            basis.pull(sums, step);
+            solve(step);
+            floor.iter_mut().zip(step.iter()).for_each(|(floor, x)| *floor = floor.max(x.abs()));
+        }
+    }
+
+    /// Keeps ν where errors may be; one number for all unknowns that mix the coordinates.
+    pub(super) fn limit(&mut self, basis: &Basis<'_>, units: &[f64], unit: f64) {
+        let most = LARGEST / ALLOWED;
+        if let Kind::Own(_) = basis.kind {
+            self.floor.iter_mut().zip(units).for_each(|(floor, unit)| *floor = floor.min(most * unit));
+        } else {
+            let square: f64 = self.floor.iter().map(|x| x * x).sum();
+            let mean = (square / self.floor.len().max(1) as f64).sqrt();
+            self.floor.fill(mean.min(most * unit));
+        }
+    }
+
+    pub(super) fn add_to(&self, sizes: &mut [f64], rtol: f64) {
+        sizes.iter_mut().zip(&self.floor).for_each(|(size, floor)| *size += ALLOWED * floor / rtol);
+    }
+
+    /// A step was made, over which parts of the rows that count as rounding would have moved z by `dropped`.
+    pub(super) fn add_step(&mut self, dropped: f64) {
+        self.total += dropped + self.floor.iter().fold(0.0, |most: f64, x| x.max(most));
+    }
+
+    /// What rounding may have moved z by since the start.
+    pub(super) fn total(&self) -> f64 {
+        self.total
+    }
+
+    /// In the variables of the next epoch.
+    pub(super) fn rescale(&mut self, scale: f64) {
+        self.floor.iter_mut().for_each(|x| *x *= scale);
+        self.total *= scale;
+    }
+}

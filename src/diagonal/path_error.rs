@@ -1,0 +1,112 @@
+//! How well a run is known: from a second run at another tolerance, never from its own estimates.
+
+use std::sync::OnceLock;
+
+use super::{Run, Settings};
+use crate::error::{Error, Result};
+
+/// A second run is made at ten times the tolerance, as long as that is one.
+const COARSEST: f64 = 1e-3;
+
+/// The errors of two runs whose tolerances differ by ten differ by five to ten; the difference of the runs is then
+/// at least four times the error of the finer. Half of it leaves room for where the two errors happen to agree.
+const PART: f64 = 0.5;
+
+/// Differences are taken at this part of the time too: at one time alone two paths may cross.
+const EARLIER: f64 = 0.9;
+
+/// Estimated errors of a run at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PathError {
+    /// ‖δw‖_∞/‖w‖_∞; zero where w is exactly zero, large where it is rounding noise.
+    pub weights: f64,
+    /// max_i |δf_i|.
+    pub outputs: f64,
+    /// |δ𝓛|.
+    pub train_loss: f64,
+    /// |δ ln 𝓛|.
+    pub ln_train_loss: f64,
+    /// |δ‖θ‖|/‖θ‖.
+    pub parameter_norm: f64,
+    /// max_k of |δ ln u_k| and |δ ln v_k|: entries of the tangent kernel are known to 2L − 2 times this.
+    pub parameters: f64,
+    /// ‖δz‖/‖z‖: how well e^{λt}θ/α − 1 is known while it is small.
+    pub departure: f64,
+}
+
+/// The second run, made when it is first asked for.
+#[derive(Default)]
+pub(super) struct Companion<'p>(OnceLock<std::result::Result<Box<Run<'p>>, Error>>);
+
+impl<'p> Run<'p> {
+    /// The run at another tolerance, and by what differences from it are multiplied.
+    fn companion(&self) -> Result<(&Run<'p>, f64)> {
+        let coarser = 10.0 * self.settings().rtol;
+        let (rtol, part) =
+            if coarser <= COARSEST { (coarser, PART) } else { (0.1 * self.settings().rtol, 1.5) };
+        let solve = || {
+            let settings = Settings { rtol, ..self.settings().clone() };
+            Run::new(self.problem(), &settings).map(Box::new)
+        };
+        match self.companion.0.get_or_init(solve) {
+            Ok(run) => Ok((run, part)),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Estimated errors at time t, from a second run at ten times the tolerance (at a tenth of it from 10⁻⁴ on).
+    ///
+    /// # Errors
+    /// A time outside [0, horizon]; the second run failed, so that nothing is known.
+    pub fn path_error(&self, t: f64) -> Result<PathError> {
+        let (other, part) = self.companion()?;
+        let here = self.difference(other, t)?;
+        let before = self.difference(other, EARLIER * t)?;
+        let most = |a: f64, b: f64| part * a.max(b);
+        Ok(PathError {
+            weights: most(here.weights, before.weights),
+            outputs: most(here.outputs, before.outputs),
+            train_loss: most(here.train_loss, before.train_loss.min(here.train_loss + here.outputs)),
+            ln_train_loss: most(here.ln_train_loss, before.ln_train_loss),
+            parameter_norm: most(here.parameter_norm, before.parameter_norm),
+            parameters: most(here.parameters, before.parameters),
+            departure: most(here.departure, before.departure),
+        })
+    }
+
+    fn difference(&self, other: &Run<'_>, t: f64) -> Result<PathError> {
+        let t = t.min(other.settings().horizon);
+        let (a, b) = (self.snapshot(t)?, other.snapshot(t)?);
+        let ((net, z), (other_net, other_z)) = (self.dual(t)?, other.dual(t)?);
+        let largest = |x: &[f64], y: &[f64]| {
+            x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0_f64, |most, x| most.max(x))
+        };
+        let slice = |x: &'_ ndarray::Array1<f64>| x.to_vec();
+        let (w, v) = (slice(&a.weights), slice(&b.weights));
+        let scale = w.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        let weights = relative(largest(&w, &v), scale);
+        let (mut parameters, mut moved, mut length) = (0.0_f64, 0.0, 0.0);
+        for k in 0..z.len() {
+            let ((u, v), (x, y)) = (net.parameters(t, k, z[k]), other_net.parameters(t, k, other_z[k]));
+            let ratio = |a: f64, b: f64| if a == b { 0.0 } else { libm::log(a / b).abs() };
+            parameters = parameters.max(ratio(u, x)).max(ratio(v, y));
+            let ((du, dv), (dx, dy)) = (net.departures(k, z[k]), other_net.departures(k, other_z[k]));
+            moved += (du - dx).powi(2) + (dv - dy).powi(2);
+            length += du * du + dv * dv;
+        }
+        let logs = (a.ln_train_loss, b.ln_train_loss);
+        Ok(PathError {
+            weights,
+            outputs: largest(&slice(&a.outputs), &slice(&b.outputs)),
+            train_loss: (a.train_loss - b.train_loss).abs(),
+            ln_train_loss: if logs.0 == logs.1 { 0.0 } else { (logs.0 - logs.1).abs() },
+            parameter_norm: relative((a.parameter_norm - b.parameter_norm).abs(), a.parameter_norm),
+            parameters,
+            departure: relative(moved.sqrt(), length.sqrt()),
+        })
+    }
+}
+
+fn relative(difference: f64, size: f64) -> f64 {
+    if difference == 0.0 { 0.0 } else { difference / size }
+}

@@ -1,0 +1,204 @@
+//! What must hold along every run, watched while it runs (`theory/diagonal.md`, "What is watched").
+//!
+//! | what | when |
+//! |---|---|
+//! | the brackets P and Q of depth L ≥ 3 are positive, and resolved by q | whenever they are looked at |
+//! | 𝓛(t + Δt) ≤ 𝓛(t) + λLcΔt, since d𝓛/dt = −‖∇𝓛‖² − λL⟨ρ, f⟩ and −⟨ρ, f⟩ ≤ c | each step |
+//! | 𝓛_λ = 𝓛 + (λ/2)‖θ‖² falls, and by ∫‖∇𝓛_λ‖² dt | on steps spread over the run, when it has ended |
+//! | rounding has not moved z by 10⁻³ of what moves the net | each step |
+//!
+//! A breach ends in an error that says when and by how much, never in a result. u_k v_k e^{2λt}, and at depth L
+//! u_k^{2−L} + v_k^{2−L} in the epoch's units, are constant by construction: the net is computed from them.
+
+use super::net::Net;
+use super::{Loss, Problem, Run};
+use crate::error::{Error, Result};
+use crate::ode::Statistics;
+
+/// How much larger than the tolerance a breach is.
+const ROOM: f64 = 100.0;
+
+/// Relative difference of Simpson's rule from itself on halves of the step, from which on it is not believed.
+const RESOLVED: f64 = 0.03;
+
+/// Right-hand sides made for each evaluation that the energy may cost.
+const THRIFT: u64 = 25;
+
+pub(super) struct Watch {
+    rtol: f64,
+    /// 𝓛 at the start and at the last step, and its time.
+    first: f64,
+    last: f64,
+    time: f64,
+    /// c = sup(−⟨ρ, f⟩).
+    gain: f64,
+    breach: Option<String>,
+}
+
+impl Watch {
+    pub(super) fn new(rtol: f64) -> Watch {
+        Watch { rtol, first: 0.0, last: 0.0, time: 0.0, gain: 0.0, breach: None }
+    }
+
+    pub(super) fn begin(&mut self, problem: &Problem, outputs: &[f64]) {
+        self.first = problem.loss.mean(outputs, &problem.labels);
+        self.last = self.first;
+        self.gain = match problem.loss {
+            // −(2/n)Σ(f − y)f ≤ ‖y‖²/2n.
+            Loss::Squared => {
+                problem.labels.iter().map(|y| y * y).sum::<f64>() / (2.0 * problem.labels.len() as f64)
+            }
+            // The largest qσ(−q), and qe^{−q}.
+            Loss::Logistic => 0.278_465,
+            Loss::Exponential => 1.0 / std::f64::consts::E,
+        };
+    }
+
+    /// Whether the loss has risen by more than decay can explain.
+    pub(super) fn step(&mut self, problem: &Problem, net: &Net, t: f64, outputs: &[f64]) -> bool {
+        let loss = problem.loss.mean(outputs, &problem.labels);
+        let explained = net.weight_decay() * net.depth() * self.gain * (t - self.time);
+        // A path that is known to `rtol` has outputs that are known to about as much of the largest of them.
+        let largest = outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
+        let slope = outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.slope(f, y).abs());
+        let shift = slope.sum::<f64>() / outputs.len() as f64 * largest;
+        let room = 10.0 * ROOM * self.rtol * (self.last + self.first.min(1.0) + shift);
+        let risen = loss - self.last - explained;
+        (self.last, self.time) = (loss, t);
+        if risen > room || loss.is_nan() {
+            return self.fail(format!(
+                "at t = {t:e} the training loss has risen by {risen:e} more than weight decay explains ({room:e} is the room of the tolerance)"
+            ));
+        }
+        false
+    }
+
+    /// Whether the state has left the domain, or its brackets their digits: `drowned` is |q| then.
+    pub(super) fn inside(&mut self, unit: f64, drowned: Option<f64>, t: f64) -> bool {
+        if unit.is_nan() || unit <= 0.0 {
+            return self.fail(format!("at t = {t:e} a parameter has passed infinity"));
+        }
+        let Some(length) = drowned else { return false };
+        self.fail(format!(
+            "at t = {t:e} brackets of size {unit:e} stand beside sums of size {length:e}: the start is too small for a net of \
+             this depth with so many coordinates"
+        ))
+    }
+
+    /// Whether rounding alone may have moved the net.
+    pub(super) fn budget(&mut self, total: f64, unit: f64, t: f64) -> bool {
+        if total <= 1e-3 * unit {
+            return false;
+        }
+        self.fail(format!(
+            "at t = {t:e} rounding alone may have moved ln(u/v) by {:e}: labels that no weights fit, on data dependent to \
+             within rounding, leave nothing else",
+            total / unit
+        ))
+    }
+
+    fn fail(&mut self, what: String) -> bool {
+        self.breach = Some(what);
+        true
+    }
+
+    pub(super) fn breach(self) -> Result<()> {
+        match self.breach {
+            None => Ok(()),
+            Some(detail) => Err(Error::Numerical { method: "dual flow", detail }),
+        }
+    }
+}
+
+/// 𝓛_λ and ‖∇𝓛_λ‖² at one time, and how well 𝓛_λ is known if w is known to `part` of itself.
+struct Energy {
+    value: f64,
+    dissipation: f64,
+    known_to: f64,
+    /// How well the dissipation is known: residuals may be a difference of which the tolerance leaves nothing.
+    blur: f64,
+}
+
+fn energy(run: &Run<'_>, largest_entry: f64, t: f64, part: f64) -> Result<Energy> {
+    let problem = run.problem();
+    let (net, z) = run.dual(t)?;
+    let mut weights = vec![0.0; z.len()];
+    net.weights(t, 0, &z, &mut weights);
+    let threads = run.settings().threads;
+    let mut outputs = vec![0.0; problem.labels.len()];
+    problem.design.apply(&weights, &mut outputs, threads);
+    let n = outputs.len() as f64;
+    let slopes: Vec<f64> =
+        outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.slope(f, y) / n).collect();
+    let mut pull = vec![0.0; z.len()];
+    problem.design.apply_transpose(&slopes, &mut pull, threads);
+    let (lambda, depth) = (net.weight_decay(), net.depth());
+    let largest = outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
+    let curvature =
+        outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.curvature(f, y)).sum::<f64>() / n;
+    let pull_error = largest_entry * curvature * part * largest;
+    let (mut dissipation, mut norm, mut sway, mut blur) = (0.0, 0.0, 0.0, 0.0);
+    for (k, &g) in pull.iter().enumerate() {
+        let (u, v) = net.parameters(t, k, z[k]);
+        norm += u * u + v * v;
+        for (x, g) in [(u, g), (v, -g)] {
+            let lever = depth * x.powf(depth - 1.0);
+            let (side, error) = (lambda * x + lever * g, lever * pull_error);
+            dissipation += side * side;
+            blur += (2.0 * side.abs() + error) * error;
+        }
+        sway += g.abs() * (u.powf(depth) + v.powf(depth));
+    }
+    let value = problem.loss.mean(&outputs, &problem.labels) + 0.5 * lambda * norm;
+    // δ𝓛 = Σ_k (Xᵀρ)_k δw_k and δ‖θ‖² = 2Σ θ δθ, to first order; and squares of δf.
+    let known_to = part * (sway + value) + (part * largest).powi(2);
+    Ok(Energy { value, dissipation, known_to, blur })
+}
+
+/// Compares 𝓛_λ with its dissipation on steps spread over a run that has ended.
+///
+/// # Errors
+/// The two differ by more than a hundred times the tolerance explains.
+pub(super) fn check_energy(run: &Run<'_>, statistics: Statistics) -> Result<()> {
+    let steps: Vec<f64> = run.steps().collect();
+    let wanted = (statistics.rhs as u64 / THRIFT / 5).clamp(1, 16) as usize;
+    let part = ROOM * run.settings().rtol;
+    let largest_entry = run.problem().design.largest_entry();
+    let mut before: Option<Energy> = None;
+    for pair in steps.windows(2).step_by((steps.len() / wanted).max(1)) {
+        let (a, b) = (pair[0], pair[1]);
+        let at = |j: f64| energy(run, largest_entry, a + 0.25 * j * (b - a), part);
+        let (start, first, middle, third, end) = (at(0.0)?, at(1.0)?, at(2.0)?, at(3.0)?, at(4.0)?);
+        // Simpson's rule on the step and on its halves.
+        let [f0, f1, f2, f3, f4] = [&start, &first, &middle, &third, &end].map(|e| e.dissipation);
+        let coarse = (b - a) / 6.0 * (f0 + 4.0 * f2 + f4);
+        let dissipated = (b - a) / 12.0 * (f0 + 4.0 * f1 + 2.0 * f2 + 4.0 * f3 + f4);
+        let unresolved = (dissipated - coarse).abs();
+        let difference = start.value - end.value - dissipated;
+        let blur =
+            [start.blur, first.blur, middle.blur, third.blur, end.blur].into_iter().fold(0.0, f64::max);
+        let room = start.known_to + end.known_to + unresolved + part * dissipated + (b - a) * blur;
+        // A step in the logarithm of time may be long for what decays in time itself: then the rule says nothing.
+        if unresolved <= RESOLVED * dissipated && difference.abs() > room {
+            return Err(breach(
+                b,
+                difference,
+                room,
+                "the regularised loss has not fallen by its dissipation",
+            ));
+        }
+        if let Some(last) = &before {
+            let (risen, room) = (start.value - last.value, start.known_to + last.known_to);
+            if risen > room {
+                return Err(breach(a, risen, room, "the regularised loss has risen"));
+            }
+        }
+        before = Some(end);
+    }
+    Ok(())
+}
+
+fn breach(t: f64, size: f64, room: f64, what: &str) -> Error {
+    let detail = format!("at t = {t:e} {what}: by {size:e}, where the tolerance explains {room:e}");
+    Error::Numerical { method: "dual flow", detail }
+}
