@@ -32,6 +32,9 @@ pub struct PathError {
     pub parameters: f64,
     /// ‖δz‖/‖z‖: how well e^{λt}θ/α − 1 is known while it is small.
     pub departure: f64,
+    /// |δ| of the margins over ‖w‖₂ and ‖w‖₁; infinite where either run has none.
+    pub margin_l2: f64,
+    pub margin_l1: f64,
 }
 
 /// The second run, made when it is first asked for.
@@ -71,6 +74,8 @@ impl<'p> Run<'p> {
             parameter_norm: most(here.parameter_norm, before.parameter_norm),
             parameters: most(here.parameters, before.parameters),
             departure: most(here.departure, before.departure),
+            margin_l2: most(here.margin_l2, before.margin_l2),
+            margin_l1: most(here.margin_l1, before.margin_l1),
         })
     }
 
@@ -103,10 +108,16 @@ impl<'p> Run<'p> {
             parameter_norm: relative((a.parameter_norm - b.parameter_norm).abs(), a.parameter_norm),
             parameters,
             departure: relative(moved.sqrt(), length.sqrt()),
+            margin_l2: apart(a.margin_l2, b.margin_l2),
+            margin_l1: apart(a.margin_l1, b.margin_l1),
         })
     }
 }
 
 fn relative(difference: f64, size: f64) -> f64 {
     if difference == 0.0 { 0.0 } else { difference / size }
+}
+
+fn apart(a: Option<f64>, b: Option<f64>) -> f64 {
+    a.zip(b).map_or(f64::INFINITY, |(a, b)| (a - b).abs())
 }

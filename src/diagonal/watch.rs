@@ -11,6 +11,7 @@
 //! u_k^{2−L} + v_k^{2−L} in the epoch's units, are constant by construction: the net is computed from them.
 
 use super::net::Net;
+use super::noise::BEARABLE;
 use super::{Loss, Problem, Run};
 use crate::error::{Error, Result};
 use crate::ode::Statistics;
@@ -85,15 +86,15 @@ impl Watch {
         ))
     }
 
-    /// Whether rounding alone may have moved the net.
-    pub(super) fn budget(&mut self, total: f64, unit: f64, t: f64) -> bool {
-        if total <= 1e-3 * unit {
+    /// Whether rounding alone may have moved the net: z by so many of its units.
+    pub(super) fn budget(&mut self, total: f64, t: f64) -> bool {
+        if total <= BEARABLE {
             return false;
         }
         self.fail(format!(
             "at t = {t:e} rounding alone may have moved ln(u/v) by {:e}: labels that no weights fit, on data dependent to \
              within rounding, leave nothing else",
-            total / unit
+            total
         ))
     }
 

@@ -4,10 +4,10 @@
 use std::f64::consts::LN_2;
 
 use super::dual::Dual;
-use super::accuracy::PathError;
 use super::facts::{Facts, envelope, ln_exp_minus_one, ln_inverse_f, statement};
 use super::linearised::LinearFlow;
 use crate::Loss;
+use crate::diagonal::PathError;
 use crate::error::Result;
 use crate::loss::softplus;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side};

@@ -43,7 +43,7 @@ pub(super) struct Facts<'r, 'p> {
     pub(super) kernel_end: f64,
     /// The one time at which envelopes are compared; the whole domain if none is given.
     pub(super) pinned: Option<f64>,
-    pub(super) accuracy: Accuracy<'p>,
+    pub(super) accuracy: Accuracy,
     states: RefCell<HashMap<u64, Rc<State>>>,
 }
 
@@ -151,7 +151,7 @@ impl<'r, 'p> Facts<'r, 'p> {
     }
 
     /// The net of a run of this problem.
-    pub(super) fn compute(&self, run: &Run<'_>, t: f64) -> Result<State> {
+    fn compute(&self, run: &Run<'_>, t: f64) -> Result<State> {
         let problem = run.problem();
         let (x, y) = (problem.design(), problem.labels());
         let (net, z) = run.dual(t)?;
@@ -242,12 +242,6 @@ impl<'r, 'p> Facts<'r, 'p> {
             None if self.small => s.judge_envelope(times, false, value),
             None => s.judge_envelope_at(times, value),
         }
-    }
-}
-
-impl State {
-    pub(super) fn largest(x: &[f64]) -> f64 {
-        x.iter().fold(0.0, |m, x| m.max(x.abs()))
     }
 }
 
