@@ -140,7 +140,7 @@ impl<'r, 'p> Facts<'r, 'p> {
         if let Some(known) = self.states.borrow().get(&t.to_bits()) {
             return Ok(known.clone());
         }
-        let state = Rc::new(self.compute(self.run, self.clamped(t))?);
+        let state = Rc::new(self.compute(self.clamped(t))?);
         self.states.borrow_mut().insert(t.to_bits(), state.clone());
         Ok(state)
     }
@@ -150,11 +150,10 @@ impl<'r, 'p> Facts<'r, 'p> {
         if t <= self.horizon * (1.0 + 8.0 * f64::EPSILON) { t.min(self.horizon) } else { t }
     }
 
-    /// The net of a run of this problem.
-    fn compute(&self, run: &Run<'_>, t: f64) -> Result<State> {
-        let problem = run.problem();
+    fn compute(&self, t: f64) -> Result<State> {
+        let problem = self.run.problem();
         let (x, y) = (problem.design(), problem.labels());
-        let (net, z) = run.dual(t)?;
+        let (net, z) = self.run.dual(t)?;
         let mut weights = vec![0.0; z.len()];
         net.weights(t, 0, &z, &mut weights);
         let mut outputs = vec![0.0; y.len()];
