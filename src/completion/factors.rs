@@ -4,7 +4,7 @@
 //! and lose them; from a small start these eigenvalues decide what grows next. The factors keep each direction
 //! relative to itself ([`Graded`]). State: C of U, then C of V, row after row.
 
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
 use super::Problem;
 use super::graded::Graded;
@@ -84,9 +84,10 @@ struct Frozen {
 }
 
 impl FactorFlow {
-    /// The flow, and its start as a state; `rtol` is what it is integrated to, `tolerance` what it is watched against.
+    /// The flow from factors at a time, and these as a state; `rtol` is what it is integrated to, `tolerance` what it is watched against.
     pub fn new(
         problem: &Problem,
+        (t, [u, v]): (f64, [&Array2<f64>; 2]),
         weight_decay: f64,
         (rtol, tolerance): (f64, f64),
     ) -> (FactorFlow, Vec<f64>) {
@@ -98,8 +99,7 @@ impl FactorFlow {
             .iter()
             .map(|p| p.multiplicity as f64 * if p.row == p.column { 4.0 } else { 2.0 } / n)
             .collect();
-        let (u, v) = problem.factors();
-        let ((u, mut state), (v, more)) = (Graded::new(&u), Graded::new(&v));
+        let ((u, mut state), (v, more)) = (Graded::new(u), Graded::new(v));
         state.extend(more);
         let width = [u.width, v.width];
         let zeros = |n: usize| vec![0.0; n];
@@ -132,8 +132,8 @@ impl FactorFlow {
             stiff: false,
             slow: false,
             apart: 0.0,
-            last: 0.0,
-            renewed: 0.0,
+            last: t,
+            renewed: t,
             mean_square: pairs.iter().map(|p| p.multiplicity as f64 * p.value * p.value / n).sum(),
             watch: Watch::new(tolerance),
             weights,
@@ -142,8 +142,8 @@ impl FactorFlow {
         flow.take_gains();
         flow.residuals(&state);
         let start = flow.balance(&state);
-        flow.watch.objective(0.0, &start);
-        flow.watch_conserved(0.0, &state);
+        flow.watch.objective(t, &start);
+        flow.watch_conserved(t, &state);
         (flow, state)
     }
 
@@ -407,7 +407,8 @@ impl Flow for FactorFlow {
         if self.watch.breach.is_some()
             || self.stiff
             || self.apart > APART
-            || !(1e-100..1e100).contains(&extreme)
+            || extreme > 1e100
+            || extreme > 0.0 && extreme < 1e-100
         {
             return Action::Stop;
         }
