@@ -220,6 +220,8 @@ impl Problem {
     /// # Errors
     /// Settings out of range; the integrator gives up (it says where and why).
     pub fn integrate(&self, settings: &Settings) -> Result<Run<'_>> {
+        let small = self.design.samples().min(self.design.dimension());
+        crate::memory::check_array("the Newton matrix of the data", &[3, small, small])?;
         Run::new(self, settings)
     }
 }

@@ -12,6 +12,7 @@ mod effective_modular_late_nan;
 mod empty_complement_with_noise;
 mod limits_not_separable;
 mod limits_scaled_columns;
+mod memory_is_asked;
 mod network_constant_layers;
 mod network_dead_rank;
 mod network_error_bars;

@@ -33,7 +33,10 @@ fn refused<T>(result: groktime::Result<T>) -> bool {
 #[test]
 fn no_size_ends_the_process() {
     // Little, so that what is allowed is quick.
-    groktime::memory::allow(Some(20_000_000));
+    groktime::memory::within(20_000_000, draw_all);
+}
+
+fn draw_all() {
     let rng = &mut generator(11, 0);
     let mut refusals = [0; 4];
     for _ in 0..400 {
@@ -69,7 +72,6 @@ fn no_size_ends_the_process() {
         refusals[2] += usize::from(refused(random_mask(d, n, 0)));
         refusals[3] += usize::from(refused(random_subset(m, n, 0)));
     }
-    groktime::memory::allow(None);
     assert!(refusals.iter().all(|&count| count > 50), "{refusals:?}");
 }
 

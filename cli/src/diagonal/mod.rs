@@ -139,6 +139,10 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     arguments.output.prepare(&arguments.weights)?;
     let Loaded { problem, test } = arguments.source.load(arguments.loss())?;
     let settings = arguments.settings(problem.design().dimension())?;
+    if !arguments.question.no_statements && !arguments.question.slow_flow {
+        let n = problem.design().samples();
+        groktime::memory::check_array("statements about the samples (--no-statements)", &[4, n, n])?;
+    }
     let times = arguments.times(settings.horizon)?;
     match arguments.question.slow_flow {
         false => {

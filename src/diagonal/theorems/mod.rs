@@ -109,6 +109,8 @@ impl Run<'_> {
     /// Inputs out of range; a convex problem or an eigenvalue problem is not solved.
     pub fn statements(&self, inputs: &Inputs) -> Result<Vec<Judged>> {
         inputs.validate()?;
+        let n = self.problem().design().samples();
+        crate::memory::check_array("statements about the samples", &[4, n, n])?;
         let facts = Facts::new(self, inputs)?;
         let tighter = Tighter::new(self, inputs);
         let mut judged = Vec::new();
