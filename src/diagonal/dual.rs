@@ -361,8 +361,8 @@ impl Flow for DualFlow<'_> {
         let ageing = net.age(t) >= EPOCH;
         // z moves by no more than q does.
         if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
-            let rounding = self.rounding();
-            return match self.watch.budget(rounding, t) {
+            let (rounding, dropped) = (self.rounding(), self.noise.dropped(self.scale.unit));
+            return match self.watch.budget(dropped, rounding, t) {
                 true => Action::Stop,
                 false => Action::Continue,
             };
@@ -377,7 +377,8 @@ impl Flow for DualFlow<'_> {
         self.noise.follow(&self.basis, &self.scale.units);
         let inside = self.watch.inside(self.scale.unit, drowned.then_some(length), t);
         let rounding = if inside { 0.0 } else { self.rounding() };
-        if inside || self.watch.budget(rounding, t) {
+        let dropped = self.noise.dropped(self.scale.unit);
+        if inside || self.watch.budget(dropped, rounding, t) {
             return Action::Stop;
         }
         if !ageing && taken <= TAKEN {

@@ -132,7 +132,8 @@ impl Noise {
         self.dropped += dropped;
     }
 
-    /// What rounding may have moved z by since the start, in units of z; `image` makes z of the unknowns.
+    /// What rounding may have moved z by since the start, in units of z; `image` makes z of the unknowns. An upper
+    /// estimate: the factors are of the last refresh, and couple coordinates that have died since to those that live.
     pub(super) fn total(
         &self,
         basis: &Basis<'_>,
@@ -156,7 +157,12 @@ impl Noise {
             };
             total = total.max(part);
         }
-        self.dropped / unit + total
+        total
+    }
+
+    /// What was dropped from the span of the data may have moved z by, in units of z.
+    pub(super) fn dropped(&self, unit: f64) -> f64 {
+        self.dropped / unit
     }
 
     /// In the variables of the next epoch.
@@ -180,6 +186,7 @@ fn errors(
 ) {
     let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
     let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
-    basis.rows.gather(errors, true, sums);
+    // The signs are any: without those of the rows a sample and its mirror image leave the same bits.
+    basis.rows.gather(errors, false, sums);
     basis.pull(sums, out);
 }

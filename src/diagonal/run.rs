@@ -35,6 +35,8 @@ pub struct Run<'p> {
     path: Path,
     statistics: Statistics,
     pub(super) companion: Companion<'p>,
+    /// The first time at which rounding may have moved the net.
+    suspected: Option<f64>,
 }
 
 impl<'p> Run<'p> {
@@ -48,6 +50,19 @@ impl<'p> Run<'p> {
     /// # Errors
     /// As [`Problem::integrate`]; a run that was stopped has a shorter horizon and is no error.
     pub fn watched(
+        problem: &'p Problem,
+        settings: &Settings,
+        watch: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Run<'p>> {
+        let run = Run::solve(problem, settings, watch)?;
+        if let Some(t) = run.suspected {
+            watch::check_rounding(&run, t)?;
+        }
+        Ok(run)
+    }
+
+    /// As [`Run::watched`], whatever rounding may have done.
+    pub(super) fn solve(
         problem: &'p Problem,
         settings: &Settings,
         mut watch: impl FnMut(f64) -> ControlFlow<()>,
@@ -73,6 +88,7 @@ impl<'p> Run<'p> {
         };
         let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)?;
         let DualFlow { mut nets, basis, watch, .. } = flow;
+        let suspected = watch.suspected();
         watch.breach()?;
         // An epoch that was begun with the last step has no step.
         nets.truncate(clocks.len());
@@ -89,6 +105,7 @@ impl<'p> Run<'p> {
             path: solution.path,
             statistics: solution.statistics,
             companion: Companion::default(),
+            suspected,
         };
         watch::check_energy(&run, solution.statistics)?;
         Ok(run)
