@@ -57,6 +57,14 @@ pub enum Error {
     #[error("{}: cannot write the file: {reason}", .path.display())]
     Output { path: PathBuf, reason: String },
 
+    /// More memory than is allowed (see [`crate::memory`]). It depends on the machine: it is no result.
+    #[error(
+        "{what} needs about {} of memory, and {} are allowed: ask for less, or allow more (--memory, set_memory in \
+         Python)",
+        crate::memory::readable(*.needed), crate::memory::readable(*.allowed as f64)
+    )]
+    Memory { what: String, needed: f64, allowed: u64 },
+
     /// A numerical method gave up.
     #[error("{method} failed: {detail}")]
     Numerical { method: &'static str, detail: String },

@@ -45,6 +45,7 @@
 //! | [`data`] | random features, covariances, arrays in `.npy`, `.npz` and `.csv` files |
 //! | [`ode`] | integrators of stiff and non-stiff flows; they know no model |
 //! | [`limits`] | where flows start and end: convex problems, with duality gaps |
+//! | [`memory`] | how much memory may be taken, asked before it is |
 //! | [`linalg`] | dense kernels; the only place that knows a backend |
 //! | [`error`] | the one error type |
 //!
@@ -75,6 +76,7 @@ pub mod grokking;
 pub mod limits;
 pub mod linalg;
 pub mod loss;
+pub mod memory;
 pub mod network;
 pub mod ode;
 pub mod ridge;

@@ -11,7 +11,7 @@ use groktime::sweep::{Journal, Shard, Sweep, merge};
 const SETTINGS: &str = "norms of Gram matrices";
 
 fn sweep(points: u64) -> Sweep<'static, &'static str> {
-    Sweep { settings: &SETTINGS, points, shard: Shard::WHOLE }
+    Sweep::new(&SETTINGS, points, &|point| format!("the norm of Gram matrix {point}"))
 }
 
 /// A kernel that uses the threads it finds: its last bits depend on their number.
@@ -110,6 +110,78 @@ fn one_writer_at_a_time() {
     assert!(error.is_bad_input() && error.to_string().contains("another process"), "{error}");
     drop(open);
     sweep(3).run(&path, solve, |_| ControlFlow::Continue(())).expect("free again");
+}
+
+/// Numbers to square: a journal of their squares.
+fn squares(path: &Path, numbers: &[u64]) -> groktime::Result<groktime::sweep::Ended> {
+    let what = |point: u64| format!("the square of {}", numbers[point as usize]);
+    let sweep = Sweep::new(&numbers, numbers.len() as u64, &what);
+    sweep.run(path, |point| Ok(numbers[point as usize].pow(2)), |_| ControlFlow::Continue(()))
+}
+
+fn lines(path: &Path) -> Vec<(u64, String)> {
+    let mut lines = Vec::new();
+    Journal::each(path, |line| {
+        lines.push((line.point, line.value.get().to_owned()));
+        Ok(())
+    })
+    .expect("a journal");
+    lines
+}
+
+#[test]
+fn a_mended_sweep_keeps_the_points_it_still_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("squares.jsonl");
+    assert_eq!(squares(&path, &[2, 3, 5, 7]).expect("it runs").solved, 4);
+    // Two more, one of them a number that was there, in another order.
+    let more = squares(&path, &[7, 2, 11, 3, 5, 2]).expect("it runs");
+    assert_eq!((more.solved, more.done, more.total), (2, 6, 6));
+    let expected: Vec<(u64, String)> = (0..).zip([49, 4, 121, 9, 25, 4].map(|n| n.to_string())).collect();
+    assert_eq!(lines(&path), expected);
+    // Byte for byte what one run leaves, and nothing beside it.
+    let fresh = folder.path().join("fresh.jsonl");
+    squares(&fresh, &[7, 2, 11, 3, 5, 2]).expect("it runs");
+    assert_eq!(std::fs::read(&path).expect("a journal"), std::fs::read(&fresh).expect("a journal"));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 2);
+    // Points are left out: what was there stays beside it.
+    let before = std::fs::read(&path).expect("a journal");
+    assert_eq!(squares(&path, &[2, 13]).expect("it runs").solved, 1);
+    assert_eq!(lines(&path), [(0, "4".to_owned()), (1, "169".to_owned())]);
+    assert_eq!(std::fs::read(folder.path().join("squares.jsonl.1")).expect("the old one"), before);
+    // No point is shared: another sweep.
+    let error = squares(&path, &[17, 19]).expect_err("another sweep").to_string();
+    assert!(error.contains("line 1") && error.contains("settings[0]: 2 there, 17 here"), "{error}");
+    assert_eq!(lines(&path).len(), 2);
+}
+
+#[test]
+fn what_has_no_room_is_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rooms");
+    let whole = on(2, &folder.path().join("whole"), 12);
+    let small = |point: u64| match point % 5 {
+        3 => groktime::memory::check("point", 1e30).and_then(|()| solve(point)),
+        _ => solve(point),
+    };
+    let ended = sweep(12).run(&path, small, |_| ControlFlow::Continue(())).expect("it goes on");
+    assert_eq!((ended.done, ended.solved, ended.total), (10, 10, 12));
+    assert_eq!(ended.refused.iter().map(|(point, _)| *point).collect::<Vec<_>>(), [3, 8]);
+    assert!(ended.refused.iter().all(|(_, e)| matches!(e, Error::Memory { needed: 1e30, .. })));
+    let ended = sweep(12).run(&path, solve, |_| ControlFlow::Continue(())).expect("it runs");
+    assert_eq!((ended.solved, ended.refused.len()), (2, 0));
+    assert_eq!(std::fs::read(&path).expect("a journal"), whole);
+}
+
+#[test]
+fn points_at_the_same_time_share_the_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a pool");
+    let allowed = groktime::memory::allowed();
+    let part = |_| Ok(groktime::memory::allowed());
+    let path = folder.path().join("shared");
+    pool.install(|| sweep(9).run(&path, part, |_| ControlFlow::Continue(()))).expect("it runs");
+    assert!(lines(&path).iter().all(|(_, value)| *value == (allowed / 4).to_string()));
 }
 
 #[test]

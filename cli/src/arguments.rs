@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use groktime::data::files::writable;
 use groktime::trajectory::Clock;
+
+use crate::output::Failure;
 
 /// Where the answer of a model's command goes.
 #[derive(Args, Debug)]
@@ -22,6 +25,41 @@ pub struct OutputArguments {
     /// No table on standard output, no progress
     #[arg(long)]
     pub quiet: bool,
+    /// Memory that may be taken, such as 8GB; auto is half of what is free [default: auto]
+    #[arg(long, value_name = "BYTES|auto")]
+    pub memory: Option<Memory>,
+}
+
+impl OutputArguments {
+    /// Before anything is computed: the memory that is allowed, and whether the outputs can be written, `more` of
+    /// them included.
+    pub fn prepare(&self, more: &Option<PathBuf>) -> Result<(), Failure> {
+        prepare(self.memory, [&self.plot, &self.csv, more])
+    }
+}
+
+/// The same for any outputs.
+pub fn prepare<'p>(
+    memory: Option<Memory>,
+    outputs: impl IntoIterator<Item = &'p Option<PathBuf>>,
+) -> Result<(), Failure> {
+    // A point of a sweep says nothing of memory: what the sweep allowed stands.
+    if let Some(Memory(bytes)) = memory {
+        groktime::memory::allow(bytes);
+    }
+    outputs.into_iter().flatten().try_for_each(|path| writable(path).map_err(Failure::writing))
+}
+
+/// An amount of memory; none: half of what is free.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory(Option<u64>);
+
+impl FromStr for Memory {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        groktime::memory::parse(text).map(Memory)
+    }
 }
 
 /// A file that a picture can be written to.

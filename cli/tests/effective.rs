@@ -160,6 +160,10 @@ fn a_few_eigenvalues_of_many_symbols() {
     refused(&["effective", "--symbols", "20000", "--full"], &["--smallest 3"]);
     refused(&["effective", "--symbols", "20000", "--full", "--smallest", "3"], &["--no-proof"]);
     refused(&["effective", "--symbols", "10", "--full", "--memory", "0"], &["--memory"]);
+    refused(
+        &["effective", "--symbols", "1000", "--full", "--memory", "8MB"],
+        &["44 MB", "8 MB", "--smallest 3"],
+    );
 }
 
 #[test]

@@ -246,8 +246,8 @@ fn what_does_not_fit_is_refused() {
     let (code, _, _) = run(&["sweep", &config, "--out", &out, "--quiet"]);
     assert_eq!(code, 0);
     refused(&["sweep", &config, "--out", &out], &["s.jsonl", "--resume"]);
-    let other = folder.file("o.toml", &CONFIG.replace("samples = [10, 20]", "samples = [10, 21]"));
-    refused(&["sweep", &other, "--out", &out, "--resume"], &["settings.grid[1][1][1]: 20 there, 21 here"]);
+    let other = folder.file("o.toml", &CONFIG.replace("samples = [10, 20]", "samples = [11, 21]"));
+    refused(&["sweep", &other, "--out", &out, "--resume"], &["settings.grid[1][1][0]: 10 there, 11 here"]);
     refused(&["sweep", &config, "--out", &out, "--resume", "--shard", "0/2"], &["another shard"]);
     refused(&["sweep", &config, "--out", &out, "--shard", "2/2"], &["0/2 to 1/2"]);
     refused(&["sweep", &config, "--out", &out, "--shard", "x"], &["0/4"]);
@@ -258,7 +258,18 @@ fn what_does_not_fit_is_refused() {
         &["w.toml, line 4", "init_norm", "\"init-norm\""],
     );
     let keep = folder.file("k.toml", &CONFIG.replace("\"t1\"", "\"t3\""));
-    refused(&["sweep", &keep, "--out", &folder.text("k.jsonl")], &["12 of 12 points failed", "t3", "t1"]);
+    refused(
+        &["sweep", &keep, "--out", &folder.text("k.jsonl")],
+        &["k.toml, line 3", "t3", "did you mean \"t1\"?"],
+    );
+    assert!(!folder.path("k.jsonl").exists(), "named before anything runs");
+    // Outputs are tried before anything runs.
+    for flag in ["--csv", "--npz"] {
+        let (code, _, stderr) =
+            run(&["sweep", &config, "--out", &folder.text("t.jsonl"), flag, "/nonexistent/x"]);
+        assert_eq!(code, 3, "{stderr}");
+        assert!(stderr.contains("/nonexistent/x") && !folder.path("t.jsonl").exists(), "{stderr}");
+    }
     // The content of a file that is named belongs to the settings.
     let features = folder.text("F.npy");
     let draw = |seed| gaussian_matrix(8, 30, 1.0 / 30.0, &mut generator(seed, 0));
@@ -270,6 +281,44 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(run(&["sweep", &files, "--out", &out]).0, 0);
     write_npy(features.as_ref(), draw(1).view()).expect("written");
     refused(&["sweep", &files, "--out", &out, "--resume"], &["settings.files", "F.npy"]);
+}
+
+/// A value more on an axis: what was there is not solved again, and the journal is that of one run.
+#[test]
+fn a_mended_configuration_goes_on() {
+    let folder = Folder::new();
+    let config = folder.file("s.toml", CONFIG);
+    let out = folder.text("s.jsonl");
+    assert_eq!(run(&["sweep", &config, "--out", &out, "--quiet"]).0, 0);
+    let mended = folder.file("m.toml", &CONFIG.replace("samples = [10, 20]", "samples = [10, 15, 20]"));
+    let told = json(&["sweep", &mended, "--out", &out, "--resume", "--json"]);
+    assert_eq!((&told["done"], &told["solved"]), (&18.into(), &6.into()));
+    assert_eq!(bytes(&folder.path("s.jsonl")), undisturbed(&folder, &mended));
+    // Schema 1 is refused in one sentence.
+    let old = "{\"journal\":\"groktime-sweep\",\"schema\":1,\"hash\":\"0\",\"points\":2,\"settings\":{}}\n";
+    let out = folder.file("old.jsonl", old);
+    refused(
+        &["sweep", &config, "--out", &out, "--resume"],
+        &["old.jsonl, line 1", "schema 1", "another file"],
+    );
+}
+
+/// What the machine has no room for is not a result.
+#[test]
+fn a_refusal_is_tried_again() {
+    let folder = Folder::new();
+    let text = "model = 'ridge'\nkeep = ['t2']\n[fixed]\nsamples = 10\n[grid]\nwidth = [30, 40000, 1000000000000000]\n";
+    let config = folder.file("s.toml", text);
+    let out = folder.text("s.jsonl");
+    let (code, _, stderr) = run(&["sweep", &config, "--out", &out, "--memory", "5MB"]);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("2 points are not in the journal") && stderr.contains("MB"), "{stderr}");
+    assert_eq!(bytes(&folder.path("s.jsonl")).split(|&b| b == b'\n').count(), 3, "a heading and one line");
+    let (code, _, stderr) = run(&["sweep", &config, "--out", &out, "--resume", "--memory", "1GB"]);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("1 points are") && stderr.contains("point 2"), "{stderr}");
+    let fits = folder.file("f.toml", &text.replace(", 1000000000000000", ""));
+    assert_eq!(json(&["sweep", &fits, "--out", &out, "--resume", "--json"])["solved"], 0);
 }
 
 /// One point that cannot be does not stop the others; the exit code tells.

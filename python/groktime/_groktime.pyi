@@ -11,6 +11,7 @@ Progress = Callable[[float], object]
 __version__: str
 
 def set_threads(count: int) -> None: ...
+def set_memory(amount: str) -> None: ...
 
 class RidgeProblem:
     def __new__(
@@ -235,8 +236,7 @@ def minimum_nuclear_norm(
 ) -> dict[str, Any]: ...
 def sweep(
     path: str | PathLike[str],
-    settings: str,
-    points: int,
+    points: list[str],
     shard: tuple[int, int],
     solve: Callable[[int], str],
     watch: Callable[[int, int], object] | None,

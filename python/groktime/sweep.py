@@ -35,8 +35,10 @@ def run(
     """Solves `solve(point)` for each point and returns one dictionary a point: its parameters and results.
 
     Points and results must be JSON (numbers, strings, lists, None). Each result is a line of the journal as soon as it
-    is there: a process that is killed loses the points in flight, and the same call goes on where it stopped. A
-    journal of other points is refused. Points are solved on all threads, each on one (the library releases the GIL).
+    is there: a process that is killed loses the points in flight, and the same call goes on where it stopped. Points that
+    a journal has and `points` has not any more are left out of it (the old one stays beside it as `JOURNAL.1`); a journal
+    of other points alone is refused. A point that raises `MemoryError` does not stop the others; it is not in the
+    journal, and the exception is raised at the end. Points are solved on all threads, each on one (the library releases the GIL).
     `shard` = (i, n) solves every n-th point from i on, so that n processes with a journal each split a sweep.
     `progress(done, total)` is called after each point; for tqdm:
 
@@ -44,9 +46,10 @@ def run(
             run(points, solve, journal, progress=lambda done, total: bar.update(done - bar.n))
     """
     listed = [dict(point) for point in points]
+    texts = [json.dumps(point, allow_nan=False, sort_keys=True) for point in listed]
 
     def one(index: int) -> str:
         return json.dumps(dict(solve(listed[index])), allow_nan=False)
 
-    lines = _groktime.sweep(journal, json.dumps(listed, allow_nan=False), len(listed), shard, one, progress)
+    lines = _groktime.sweep(journal, texts, shard, one, progress)
     return [{**listed[index], **json.loads(answer)} for index, answer in lines]

@@ -28,7 +28,7 @@ mod _groktime {
     #[pymodule_export]
     use super::ridge::{RidgeForm, RidgeProblem};
     #[pymodule_export]
-    use super::support::set_threads;
+    use super::support::{set_memory, set_threads};
     #[pymodule_export]
     use super::sweep::sweep;
     use pyo3::prelude::*;

@@ -10,7 +10,7 @@ use groktime::crossing::Crossing;
 use groktime::trajectory::{Clock, Observable, Trajectory};
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
-use pyo3::exceptions::{PyArithmeticError, PyValueError};
+use pyo3::exceptions::{PyArithmeticError, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -35,9 +35,18 @@ pub fn set_threads(count: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// Bad input is a `ValueError`, a computation that fails on good input an `ArithmeticError`.
+/// How much memory the library may take from now on: bytes such as `8GB`, or `auto` for half of what is free.
+#[pyfunction]
+pub fn set_memory(amount: &str) -> PyResult<()> {
+    groktime::memory::allow(groktime::memory::parse(amount).map_err(PyValueError::new_err)?);
+    Ok(())
+}
+
+/// Bad input is a `ValueError`, more memory than is allowed a `MemoryError`, a computation that fails on good input an
+/// `ArithmeticError`.
 pub fn error(e: groktime::Error) -> PyErr {
     match e.is_bad_input() {
+        _ if matches!(e, groktime::Error::Memory { .. }) => PyMemoryError::new_err(e.to_string()),
         true => PyValueError::new_err(e.to_string()),
         false => PyArithmeticError::new_err(e.to_string()),
     }

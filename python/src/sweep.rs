@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use groktime::sweep::{Journal, Progress, Shard, Sweep};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::value::RawValue;
 
@@ -16,32 +16,40 @@ fn raw(json: String) -> PyResult<Box<RawValue>> {
     RawValue::from_string(json).map_err(|e| PyValueError::new_err(format!("not JSON: {e}")))
 }
 
-/// Solves the points of a shard that the journal at `path` lacks; `solve(point)` answers JSON, `watch(done,
+/// Solves the points (as JSON) of a shard that the journal at `path` lacks; `solve(index)` answers JSON, `watch(done,
 /// total)` hears of each point. Returns the lines of the journal: (point, JSON), ascending.
 #[pyfunction]
 pub fn sweep(
     py: Python<'_>,
     path: PathBuf,
-    settings: String,
-    points: u64,
+    points: Vec<String>,
     shard: (u64, u64),
     solve: Py<PyAny>,
     watch: Option<Py<PyAny>>,
 ) -> PyResult<Vec<(u64, String)>> {
-    let settings = raw(settings)?;
+    let settings = raw(format!("[{}]", points.join(",")))?;
     let raised: Mutex<Option<PyErr>> = Mutex::new(None);
     let keep = |e: PyErr| {
         let mut slot = raised.lock().unwrap_or_else(|e| e.into_inner());
         slot.get_or_insert(e);
     };
     let failed = || groktime::Error::Numerical { method: "sweep", detail: "an exception in Python".into() };
+    let no_memory = || groktime::Error::Memory { what: "a point".into(), needed: f64::NAN, allowed: 0 };
     let ended = interruptible(py, |stop| {
-        let sweep = Sweep { settings: &settings, points, shard: Shard { index: shard.0, of: shard.1 } };
+        let what = |point: u64| points[point as usize].clone();
+        let sweep = Sweep {
+            settings: &settings,
+            points: points.len() as u64,
+            what: &what,
+            shard: Shard { index: shard.0, of: shard.1 },
+        };
         let one = |point: u64| {
             let answer = Python::attach(|py| solve.call1(py, (point,))?.extract::<String>(py));
             answer.and_then(raw).map_err(|e| {
+                let no_room = Python::attach(|py| e.is_instance_of::<PyMemoryError>(py));
                 keep(e);
-                failed()
+                // Not a result, and no reason to stop: the exception is raised when the others are done.
+                if no_room { no_memory() } else { failed() }
             })
         };
         let heard = |progress: Progress| {

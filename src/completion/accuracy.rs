@@ -167,7 +167,11 @@ impl Solution {
             train_loss,
             ln_train_loss: if train_loss < loss { -(-train_loss / loss).ln_1p() } else { f64::INFINITY },
             test_loss: weights * (2.0 * test_loss.sqrt() + weights) + ROUNDING * test_loss,
-            parameter_norm: if norm > 0.0 { (trace_error / norm).min(trace_error.sqrt()) } else { trace_error.sqrt() },
+            parameter_norm: if norm > 0.0 {
+                (trace_error / norm).min(trace_error.sqrt())
+            } else {
+                trace_error.sqrt()
+            },
         }
     }
 

@@ -6,10 +6,10 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
+use super::Problem;
 use super::graded::Graded;
 use super::kernel::{Kernel, Pattern};
 use super::symmetric::stride;
-use super::Problem;
 use super::watch::{Balance, Watch};
 use crate::linalg::{Engine, Threads, add_multiple, dot, vectorised};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
@@ -242,7 +242,9 @@ impl FactorFlow {
                 for ((scaled, part), (gains, width)) in
                     scaled.iter_mut().zip([u, v]).zip(self.gains.iter().zip(widths))
                 {
-                    for (to, from) in scaled.chunks_exact_mut(width.max(1)).zip(part.chunks_exact(width.max(1))) {
+                    for (to, from) in
+                        scaled.chunks_exact_mut(width.max(1)).zip(part.chunks_exact(width.max(1)))
+                    {
                         for ((to, from), gain) in to.iter_mut().zip(from).zip(gains) {
                             *to = from * gain;
                         }
@@ -253,7 +255,8 @@ impl FactorFlow {
                     .zip(s.iter_mut())
                     .zip(self.pattern.at.iter().zip(&self.values).zip(&self.weights))
                 {
-                    *x = entry(&scaled[0], u, widths[0], i, j) - entry(&scaled[1], v, widths[1], i, j) - value;
+                    *x =
+                        entry(&scaled[0], u, widths[0], i, j) - entry(&scaled[1], v, widths[1], i, j) - value;
                     *s = weight * *x;
                 }
             },
@@ -262,11 +265,13 @@ impl FactorFlow {
 
     /// The terms of 𝓛 + (λ/2)(‖U‖² + ‖V‖²) at the state that the workspace was filled from.
     fn balance(&self, y: &[f64]) -> Balance {
+        let square_norm = self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum();
         Balance {
             loss: self.work.x.iter().zip(&self.shares).map(|(x, share)| share * x * x).sum(),
-            square_norm: self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum(),
+            square_norm,
             weight_decay: self.weight_decay,
-            data: self.mean_square,
+            // Entries of W are differences of entries of the size of A.
+            data: self.mean_square.max((square_norm / self.d() as f64).powi(2)),
         }
     }
 
@@ -438,7 +443,8 @@ impl Flow for FactorFlow {
         self.watch_conserved(t, y);
         self.last = t;
         let extreme = y.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        if self.watch.breach.is_some() || self.stiff || self.apart > APART || extreme > 1e100 || extreme > 0.0 && extreme < 1e-100 {
+        let extreme = extreme > 1e100 || (extreme > 0.0 && extreme < 1e-100);
+        if self.watch.breach.is_some() || self.stiff || self.apart > APART || extreme {
             return Action::Stop;
         }
         Action::Continue

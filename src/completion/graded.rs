@@ -33,11 +33,11 @@ impl Graded {
         let live: Vec<usize> = (0..norms.len()).filter(|&k| norms[k] > 0.0).collect();
         let mut graded =
             Graded { width: live.len(), log_scales: live.iter().map(|&k| norms[k].ln()).collect() };
-        let mut all: Vec<f64> =
-            (0..d).flat_map(|i| live.iter().map(|&k| factor[(i, k)] / norms[k]).collect::<Vec<_>>()).collect();
+        let mut all: Vec<f64> = (0..d)
+            .flat_map(|i| live.iter().map(|&k| factor[(i, k)] / norms[k]).collect::<Vec<_>>())
+            .collect();
         let lost = graded.orthogonalise(&mut all);
-        let independent: Vec<usize> =
-            (0..graded.width).filter(|&c| lost[c] < DEPENDENT).take(d).collect();
+        let independent: Vec<usize> = (0..graded.width).filter(|&c| lost[c] < DEPENDENT).take(d).collect();
         let width = graded.width;
         let entries = (0..d).flat_map(|i| independent.iter().map(move |&c| (i, c)));
         let entries = entries.map(|(i, c)| all[i * width + c]).collect();
@@ -158,7 +158,11 @@ mod tests {
             }
             let length = column.iter().map(|x| x * x).sum::<f64>().sqrt();
             let expected = logs[at] + length.ln();
-            assert!((graded.log_scales[rank] - expected).abs() < 1e-9, "{} {expected}", graded.log_scales[rank]);
+            assert!(
+                (graded.log_scales[rank] - expected).abs() < 1e-9,
+                "{} {expected}",
+                graded.log_scales[rank]
+            );
             basis.push(column.iter().map(|x| x / length).collect());
         }
     }

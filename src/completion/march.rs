@@ -174,7 +174,8 @@ impl<'p> March<'p> {
             self.frame.renew(&self.flow);
             first_step = h.filter(|_| self.flow.explicit);
         }
-        let detail = format!("at t = {:e}: the directions keep growing apart after {MOST_EPOCHS} epochs", self.t);
+        let detail =
+            format!("at t = {:e}: the directions keep growing apart after {MOST_EPOCHS} epochs", self.t);
         Err(Error::Numerical { method: "completion flow", detail })
     }
 

@@ -236,9 +236,7 @@ impl Problem {
     fn size_of_start(&self) -> f64 {
         match &self.init {
             Init::Identity { coordinate } => *coordinate,
-            Init::Perturbed { coordinate, std, .. } => {
-                coordinate.max(std * (self.dimension() as f64).sqrt())
-            }
+            Init::Perturbed { coordinate, std, .. } => coordinate.max(std * (self.dimension() as f64).sqrt()),
             Init::Factors { u, v } => {
                 let sum: f64 = u.iter().chain(v).map(|x| x * x).sum();
                 let size = (sum / (u.ncols() + v.ncols()).max(1) as f64).sqrt();

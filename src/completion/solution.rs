@@ -276,10 +276,7 @@ impl Solution {
         let half = NEIGHBOURS / 2;
         // At either end of the run the other side gives more.
         let after_all = select(&mut (after..=last).take(64), NEIGHBOURS);
-        let before = select(
-            &mut (first..after).rev().take(64),
-            NEIGHBOURS - half.min(after_all.len()),
-        );
+        let before = select(&mut (first..after).rev().take(64), NEIGHBOURS - half.min(after_all.len()));
         let mut all: Vec<usize> = before.into_iter().rev().collect();
         let room = NEIGHBOURS - all.len();
         all.extend(after_all.into_iter().take(room));

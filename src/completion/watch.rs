@@ -12,7 +12,7 @@ pub(super) struct Balance {
     /// ‖U‖² + ‖V‖².
     pub square_norm: f64,
     pub weight_decay: f64,
-    /// Mean of y².
+    /// The mean square that errors are relative to: of the data, or of W where that is larger.
     pub data: f64,
 }
 
@@ -78,7 +78,9 @@ impl Watch {
             self.steps = 0;
             return;
         };
-        let apart = |((now, then), size): ((&f64, &f64), &f64)| (now - then / growth).abs() / size.max(f64::MIN_POSITIVE);
+        let apart = |((now, then), size): ((&f64, &f64), &f64)| {
+            (now - then / growth).abs() / size.max(f64::MIN_POSITIVE)
+        };
         let drift = now.iter().zip(reference).zip(sizes).map(apart).fold(0.0_f64, f64::max);
         self.epoch = self.epoch.max(drift);
         let allowed = BREACH * self.rtol.max(1e-13) * (1.0 + (self.steps as f64).sqrt()) + rounded;

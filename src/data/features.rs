@@ -12,6 +12,7 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use super::covariance::Moments;
 use crate::error::{Result, check, check_finite, check_shape};
 use crate::linalg::Engine;
+use crate::memory;
 
 /// A seeded source of random numbers; `stream` separates the draws of one experiment.
 pub fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
@@ -27,7 +28,12 @@ pub fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
 /// let z = gaussian_vector(10_000, 4.0, &mut generator(0, 0));
 /// assert!((z.mapv(|x| x * x).mean().unwrap() - 4.0).abs() < 0.3);
 /// ```
+///
+/// # Panics
+///
+/// When it would need more memory than is [allowed](crate::memory): see [`crate::memory::check_array`].
 pub fn gaussian_vector(length: usize, variance: f64, rng: &mut impl Rng) -> Array1<f64> {
+    memory::demand("a random vector", &[length]);
     let std = variance.sqrt();
     Array1::from_shape_simple_fn(length, || {
         let z: f64 = StandardNormal.sample(rng);
@@ -37,7 +43,12 @@ pub fn gaussian_vector(length: usize, variance: f64, rng: &mut impl Rng) -> Arra
 
 /// An n × m matrix of independent N(0, variance) entries (row by row: a longer sample from the same seed
 /// begins with the shorter one's rows).
+///
+/// # Panics
+///
+/// As [`gaussian_vector`].
 pub fn gaussian_matrix(n: usize, m: usize, variance: f64, rng: &mut impl Rng) -> Array2<f64> {
+    memory::demand("a random matrix", &[n, m]);
     let std = variance.sqrt();
     Array2::from_shape_simple_fn((n, m), || {
         let z: f64 = StandardNormal.sample(rng);
@@ -55,6 +66,7 @@ pub fn gaussian_with_covariance(
     rng: &mut impl Rng,
 ) -> Result<Array2<f64>> {
     crate::linalg::check_symmetric("covariance", covariance)?;
+    memory::check_array("samples of a covariance, twice", &[2, n, covariance.nrows()])?;
     let factor = Engine::SEQUENTIAL.cholesky(covariance)?;
     let z = gaussian_matrix(n, covariance.nrows(), 1.0, rng);
     Engine::SEQUENTIAL.matmul(z.view(), factor.t())
@@ -62,6 +74,10 @@ pub fn gaussian_with_covariance(
 
 /// n feature vectors uniform on the sphere of radius `bound` in R^m: bounded features (‖φ‖ = b) with the
 /// isotropic second moment Σ = (b²/m) I, the simplest to which the bounded-feature theorems apply.
+///
+/// # Panics
+///
+/// As [`gaussian_vector`].
 pub fn sphere(n: usize, m: usize, bound: f64, rng: &mut impl Rng) -> Array2<f64> {
     let mut x = gaussian_matrix(n, m, 1.0, rng);
     for mut row in x.axis_iter_mut(Axis(0)) {
@@ -72,6 +88,10 @@ pub fn sphere(n: usize, m: usize, bound: f64, rng: &mut impl Rng) -> Array2<f64>
 }
 
 /// A random vector of norm one.
+///
+/// # Panics
+///
+/// As [`gaussian_vector`].
 pub fn unit_vector(length: usize, rng: &mut impl Rng) -> Array1<f64> {
     let z = gaussian_vector(length, 1.0, rng);
     let norm = z.dot(&z).sqrt();
@@ -114,6 +134,7 @@ impl ReluFeatures {
             &[inputs.nrows(), self.weights.ncols()],
             "one column an input",
         )?;
+        memory::check_array("features, three times", &[3, inputs.nrows(), self.width()])?;
         let product = engine.matmul(inputs, self.weights.t())?;
         Ok(product.mapv(|x| x.max(0.0)).as_standard_layout().into_owned())
     }
@@ -202,6 +223,7 @@ impl FourierFeatures {
         input_variance: f64,
         rng: &mut impl Rng,
     ) -> Result<Self> {
+        memory::check_array("frequencies", &[m, d])?;
         let frequencies = gaussian_matrix(m, d, frequency_variance, rng);
         let phases = Array1::from_shape_simple_fn(m, || {
             let u: f64 = StandardUniform.sample(rng);
@@ -222,6 +244,7 @@ impl FourierFeatures {
     pub fn map(&self, inputs: ArrayView2<'_, f64>, engine: Engine) -> Result<Array2<f64>> {
         let d = self.frequencies.ncols();
         check_shape("inputs", inputs.shape(), &[inputs.nrows(), d], "one column an input")?;
+        memory::check_array("features, three times", &[3, inputs.nrows(), self.width()])?;
         let scale = (2.0 / self.width() as f64).sqrt();
         let angles = engine.matmul(inputs, self.frequencies.t())? + &self.phases;
         Ok(angles.mapv(|a| scale * libm::cos(a)).as_standard_layout().into_owned())

@@ -194,6 +194,24 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
     Ok(())
 }
 
+/// Whether [`write_whole`] can write a file: its folder is there and takes files. For a path that is asked for before a
+/// long computation; nothing is left on the disk.
+///
+/// # Errors
+///
+/// [`Error::Output`], as [`write_whole`] would say later.
+pub fn writable(path: &Path) -> Result<()> {
+    let cannot_write = |e: io::Error| Error::Output { path: path.to_owned(), reason: e.to_string() };
+    if path.is_dir() {
+        return Err(cannot_write(io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new().prefix(".groktime-").tempfile_in(folder).map(drop).map_err(cannot_write)
+}
+
 fn fail(path: &Path, reason: String) -> Error {
     Error::File { path: path.to_owned(), line: None, reason }
 }

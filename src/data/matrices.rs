@@ -8,6 +8,7 @@ use rand_distr::{Distribution, StandardUniform};
 use super::features::{generator, unit_vector};
 use crate::error::{Error, Result, check, check_finite};
 use crate::linalg::{Engine, check_symmetric, mirror_lower};
+use crate::memory;
 
 /// The multiplication table X_ij = ij/d², i, j = 0 … d−1: rank one (arXiv 2311.18817, section 3.3).
 ///
@@ -15,7 +16,12 @@ use crate::linalg::{Engine, check_symmetric, mirror_lower};
 /// let x = groktime::data::matrices::multiplication_table(3);
 /// assert_eq!(x[(2, 1)], 2.0 / 9.0);
 /// ```
+///
+/// # Panics
+///
+/// When it would need more memory than is [allowed](crate::memory).
 pub fn multiplication_table(dimension: usize) -> Array2<f64> {
+    memory::demand("the multiplication table", &[dimension, dimension]);
     let square = (dimension * dimension) as f64;
     Array2::from_shape_fn((dimension, dimension), |(i, j)| (i * j) as f64 / square)
 }
@@ -55,6 +61,10 @@ impl LowRank {
         check("rank", rank as f64, |r| r >= 1.0 && r <= d as f64, &format!("1 to the dimension {d}"))?;
         check("negative", self.negative as f64, |n| n <= rank as f64, &format!("at most the rank {rank}"))?;
         check("spikiness", self.spikiness, |s| (0.0..=1.0).contains(&s), "a number in [0, 1]")?;
+        memory::check_array(
+            "a matrix of low rank, with its factors",
+            &[d, 2_usize.saturating_mul(d).saturating_add(rank.saturating_mul(4))],
+        )?;
         let mut rng = generator(self.seed, 0);
         let axes = sample(&mut rng, d, rank);
         let mut factors = Array2::zeros((d, rank));
@@ -116,6 +126,7 @@ pub fn coherence(x: ArrayView2<'_, f64>) -> Result<f64> {
 /// # Ok::<(), groktime::Error>(())
 /// ```
 pub fn random_mask(dimension: usize, count: usize, seed: u64) -> Result<Array2<f64>> {
+    memory::check_array("a mask", &[dimension, dimension])?;
     let mut mask = Array2::zeros((dimension, dimension));
     for index in random_subset(dimension * dimension, count, seed)? {
         mask[(index / dimension, index % dimension)] = 1.0;
@@ -136,6 +147,7 @@ pub fn random_mask(dimension: usize, count: usize, seed: u64) -> Result<Array2<f
 /// ```
 pub fn random_subset(total: usize, count: usize, seed: u64) -> Result<Vec<usize>> {
     check("observed entries", count as f64, |n| n >= 1.0 && n <= total as f64, &format!("1 to {total}"))?;
+    memory::check_array("a random subset, twice", &[2, count])?;
     Ok(sample(&mut generator(seed, 2), total, count).into_vec())
 }
 
@@ -152,6 +164,7 @@ pub fn random_subset(total: usize, count: usize, seed: u64) -> Result<Vec<usize>
 /// ```
 pub fn cosine_similarity(rows: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
     check_finite("rows", rows)?;
+    memory::check_array("cosines between rows", &[rows.nrows(), rows.nrows()])?;
     let mean = rows.mean_axis(Axis(0)).unwrap_or_default();
     let mut centred = &rows - &mean;
     for (i, mut row) in centred.rows_mut().into_iter().enumerate() {

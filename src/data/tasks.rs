@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 use super::design::Design;
 use super::features::{gaussian_matrix, gaussian_vector, generator, unit_vector};
 use crate::error::{Error, Result, check};
+use crate::memory;
 
 /// The law of (x, y) and of the teacher w*.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +84,7 @@ impl Task {
         let d = self.dimension;
         check("samples", n as f64, |x| x >= 1.0, "at least 1")?;
         check("dimension", d as f64, |x| x >= 1.0, "at least 1")?;
+        self.check_memory(n)?;
         let mut of_teacher = generator(self.seed, TEACHER);
         let rng = &mut generator(self.seed, stream);
         match self.law {
@@ -126,6 +128,21 @@ impl Task {
     }
 }
 
+impl Task {
+    /// Signs take a bit each, real data are drawn in f64 and kept as a design beside it; the teacher.
+    fn check_memory(&self, n: usize) -> Result<()> {
+        let (samples, d) = (n as f64, self.dimension as f64);
+        let data = match self.law {
+            Law::SparseSigns { .. } => 8.0 * (samples / 64.0).ceil() * d,
+            Law::Gap { .. } | Law::Regression { .. } => 16.0 * samples * d,
+        };
+        memory::check(
+            format!("{n} samples of dimension {}", self.dimension),
+            data + 8.0 * (samples + 2.0 * d),
+        )
+    }
+}
+
 fn check_relevant(relevant: usize, dimension: usize) -> Result<()> {
     let expected = format!("between 1 and the dimension {dimension}");
     check("relevant", relevant as f64, |_| (1..=dimension).contains(&relevant), &expected).map(|_| ())
@@ -136,6 +153,10 @@ fn check_relevant(relevant: usize, dimension: usize) -> Result<()> {
 /// # Errors
 /// No sample or no coordinate.
 pub fn random_signs(samples: usize, dimension: usize, rng: &mut impl Rng) -> Result<Design> {
+    memory::check(
+        format!("{samples} samples of {dimension} signs"),
+        8.0 * (samples as f64 / 64.0).ceil() * dimension as f64,
+    )?;
     let mut word = 0;
     Design::signs(samples, dimension, |i, _| {
         if i % 64 == 0 {

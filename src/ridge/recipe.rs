@@ -10,6 +10,7 @@ use crate::data::features::{
 use crate::data::{Covariance, Moments};
 use crate::error::{Error, Result, check};
 use crate::linalg::Engine;
+use crate::memory;
 
 /// The law of the feature vectors φ(x) ∈ R^m.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,6 +119,7 @@ impl Recipe {
         check("width", m as f64, |x| x >= 1.0, "at least 1")?;
         check("initial variance", self.init_variance, |x| x > 0.0, "a positive number")?;
         check("noise standard deviation", self.noise_std, |x| x >= 0.0, "at least 0")?;
+        self.check_memory()?;
         let init = gaussian_vector(m, self.init_variance, &mut generator(seed, 2));
         let noise = (self.noise_std > 0.0)
             .then(|| gaussian_vector(n, self.noise_std * self.noise_std, &mut generator(seed, 3)));
@@ -142,7 +144,7 @@ impl Recipe {
             Features::Relu { input_dim: d, hidden_variance, input_variance } => {
                 check("input dimension", d as f64, |x| x >= 1.0, "at least 1")?;
                 check("hidden variance", hidden_variance, |x| x > 0.0, "a positive number")?;
-                let spread = hidden_variance / (d * m) as f64;
+                let spread = hidden_variance / (d as f64 * m as f64);
                 let weights = gaussian_matrix(m, d, spread, &mut generator(seed, 4));
                 let map = ReluFeatures::new(weights, input_variance)?;
                 let x = inputs(d, input_variance, n, 0);
@@ -183,6 +185,20 @@ impl Recipe {
                 Ok(self.curved(features, labels, noise, init, law(map), moments, sample))
             }
         }
+    }
+
+    /// What is drawn: features, parameters, and for maps of inputs these, the map and the held-out sample.
+    fn check_memory(&self) -> Result<()> {
+        let (n, m, tests) = (self.samples as f64, self.width as f64, self.test_samples as f64);
+        let numbers = match self.features {
+            Features::Gaussian | Features::Sphere { .. } => n * m + n + 2.0 * m,
+            Features::Relu { input_dim, .. } | Features::Fourier { input_dim, .. } => {
+                let d = input_dim as f64;
+                // A sample passes through two products before it is kept.
+                m * d + (n + tests) * d + (n + tests + 2.0 * n.max(tests)) * m
+            }
+        };
+        memory::check(format!("{} samples of {} features", self.samples, self.width), 8.0 * numbers)
     }
 
     /// A teacher linear in the features.

@@ -147,7 +147,7 @@ fn factor(residuals: ArrayView2<'_, f64>, engine: Engine) -> Result<Array2<f64>>
         return Ok(&residuals * scale);
     }
     let reduced = engine.thin_svd(residuals)?;
-    let triangle = (&reduced.values * scale).insert_axis(Axis(1)) * &reduced.right.t();
+    let triangle = (&reduced.values * scale).insert_axis(Axis(1)) * reduced.right.t();
     Ok(triangle.as_standard_layout().into_owned())
 }
 

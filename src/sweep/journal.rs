@@ -1,53 +1,21 @@
 //! The journal of a sweep: a heading, then one line a point, appended as points end.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde::Serialize;
 
-use super::{MOST_POINTS, Shard, Sweep};
+use super::line::{Begun, Heading, Line, NOT_A_JOURNAL, Place, Reader, line};
+use super::{Shard, Sweep};
 use crate::data::files::write_whole;
 use crate::error::{Error, Result};
 
-/// What the first key of a heading says.
-const KIND: &str = "groktime-sweep";
 /// Lines are in the hands of the operating system at once, which a killed process does not undo; on the disk
 /// itself after this time at the latest.
 const SYNC: Duration = Duration::from_secs(1);
-
-/// The first line.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Heading {
-    journal: String,
-    schema: u32,
-    /// Of `settings` and `points`.
-    hash: String,
-    pub(super) points: u64,
-    /// index and number of shards; not there for the whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) shard: Option<[u64; 2]>,
-    settings: Box<RawValue>,
-}
-
-/// One result, as it stands in a journal.
-#[derive(Serialize, Deserialize)]
-pub struct Line<'a> {
-    pub point: u64,
-    #[serde(borrow)]
-    pub value: &'a RawValue,
-}
-
-/// Where a line is.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) point: u64,
-    pub(super) start: u64,
-    pub(super) length: u64,
-}
 
 /// An open journal, locked against other processes.
 pub struct Journal {
@@ -62,151 +30,53 @@ pub struct Journal {
     synced: Instant,
 }
 
-/// The line of a result.
-pub(super) fn line(point: u64, result: &impl Serialize) -> Result<String> {
-    let failed = |e: serde_json::Error| Error::Numerical { method: "sweep", detail: e.to_string() };
-    let value = serde_json::value::to_raw_value(result).map_err(failed)?;
-    Ok(serde_json::to_string(&Line { point, value: &value }).map_err(failed)? + "\n")
-}
-
-/// A short name for some bytes: the FNV-1a hash of 64 bits, in hexadecimal. It tells changed settings or files
-/// from unchanged ones; it does not resist an attacker.
-///
-/// ```
-/// assert_eq!(groktime::sweep::fingerprint(b"a"), "af63dc4c8601ec8c");
-/// ```
-pub fn fingerprint(bytes: &[u8]) -> String {
-    let step = |h: u64, byte: &u8| (h ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
-}
-
-impl Heading {
-    pub(super) fn new<S: Serialize>(sweep: &Sweep<'_, S>) -> Result<Heading> {
-        let Shard { index, of } = sweep.shard;
-        let wrong =
-            |name, value: u64, expected: String| Error::Parameter { name, value: value as f64, expected };
-        if of == 0 || index >= of {
-            let expected = format!("an index from 0 to {} of {of} shards", of.saturating_sub(1));
-            return Err(wrong("shard", index, expected));
-        }
-        if sweep.points > MOST_POINTS {
-            return Err(wrong("number of points", sweep.points, format!("at most {MOST_POINTS}")));
-        }
-        let settings = serde_json::value::to_raw_value(sweep.settings)
-            .map_err(|e| Error::Numerical { method: "sweep", detail: e.to_string() })?;
-        let hash = fingerprint(format!("{} {}", sweep.points, settings.get()).as_bytes());
-        let shard = (sweep.shard != Shard::WHOLE).then_some([index, of]);
-        Ok(Heading { journal: KIND.to_owned(), schema: 1, hash, points: sweep.points, shard, settings })
-    }
-
-    pub(super) fn line(&self) -> Result<String> {
-        let text = serde_json::to_string(self);
-        let text = text.map_err(|e| Error::Numerical { method: "sweep", detail: e.to_string() })?;
-        Ok(text + "\n")
-    }
-
-    /// Why a journal with the heading `other` is not one of this sweep; `None` if it is.
-    pub(super) fn mismatch(&self, other: &Heading) -> Option<String> {
-        if self.hash != other.hash {
-            let parsed = |h: &Heading| serde_json::from_str::<Value>(h.settings.get()).unwrap_or(Value::Null);
-            let what = difference("settings", &parsed(other), &parsed(self))
-                .unwrap_or_else(|| format!("number of points: {} there, {} here", other.points, self.points));
-            return Some(format!("a journal of other settings; {what}"));
-        }
-        None
-    }
-}
-
-/// The first place at which two documents differ.
-fn difference(at: &str, there: &Value, here: &Value) -> Option<String> {
-    match (there, here) {
-        (Value::Object(a), Value::Object(b)) => {
-            let of = |map: &'_ serde_json::Map<String, Value>, key: &str| {
-                map.get(key).cloned().unwrap_or_default()
-            };
-            let mut keys = a.keys().chain(b.keys());
-            keys.find_map(|key| difference(&format!("{at}.{key}"), &of(a, key), &of(b, key)))
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| difference(&format!("{at}[{i}]"), a, b))
-        }
-        (a, b) if a == b => None,
-        (a, b) => Some(format!("{at}: {} there, {} here", brief(a), brief(b))),
-    }
-}
-
-fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    match text.chars().count() > 60 {
-        true => text.chars().take(59).chain(['…']).collect(),
-        false => text,
-    }
-}
-
 impl Journal {
     /// Opens the journal of a sweep, or begins it. A last line that a killed process left unfinished is dropped.
+    ///
+    /// A journal of other settings is mended when some of its points are points of this sweep too: they are
+    /// kept under their new numbers, and the file is replaced whole. If points are left out, the journal
+    /// that was there stays beside it, under its name with `.1` (or `.2`, …) at the end.
     ///
     /// # Errors
     ///
     /// As [`Sweep::run`].
     pub fn open<S: Serialize>(path: &Path, sweep: &Sweep<'_, S>) -> Result<Journal> {
         let expected = Heading::new(sweep)?;
-        let heading = expected.line()?;
-        let cannot = |e: std::io::Error| Error::Output { path: path.to_owned(), reason: e.to_string() };
-        // Appending: no other writer's line can be overwritten. Reading: what is there already.
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(cannot)?;
-        // File systems that know no locks are trusted.
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            let reason = "another process is writing to this journal".to_owned();
-            return Err(Error::File { path: path.to_owned(), line: None, reason });
-        }
         let mut journal = Journal {
-            file,
+            file: lock(path)?,
             path: path.to_owned(),
+            heading: expected.line()?,
             shard: sweep.shard,
             points: sweep.points,
             places: Vec::new(),
             good: 0,
             synced: Instant::now(),
-            heading,
         };
-        match scan(path)? {
-            Scanned::Nothing(begun) if journal.heading.as_bytes().starts_with(&begun) => {
+        let fail = |reason: String| Error::File { path: path.to_owned(), line: Some(1), reason };
+        let (heading, mut reader) = match Reader::open(path)? {
+            Begun::Nothing(begun) if journal.heading.as_bytes().starts_with(&begun) => {
                 journal.cut()?;
                 journal.write(&journal.heading.clone())?;
+                return Ok(journal);
             }
-            Scanned::Nothing(_) => return Err(not_a_journal(path)),
-            Scanned::Journal { heading, places, good } => {
-                let shards = expected.shard != heading.shard;
-                let other_shard = || "a journal of another shard of this sweep".to_owned();
-                if let Some(reason) = expected.mismatch(&heading).or_else(|| shards.then(other_shard)) {
-                    return Err(Error::File { path: path.to_owned(), line: Some(1), reason });
-                }
-                (journal.places, journal.good) = (places, good);
-                journal.check()?;
-                journal.cut()?;
+            Begun::Nothing(_) => return Err(fail(NOT_A_JOURNAL.to_owned())),
+            Begun::Journal(heading, reader) => (heading, reader),
+        };
+        if expected.shard != heading.shard {
+            return Err(fail("a journal of another shard of this sweep".to_owned()));
+        }
+        if let Some(reason) = expected.mismatch(&heading) {
+            mend(path, sweep, &journal.heading, &mut reader, reason)?;
+            // The file is another one now: what holds the lock on it decides who writes.
+            journal.file = lock(path)?;
+            match Reader::open(path)? {
+                Begun::Journal(heading, again) if expected.mismatch(&heading).is_none() => reader = again,
+                _ => return Err(fail("changed by another process".to_owned())),
             }
         }
+        (journal.places, journal.good) = places(sweep, &mut reader)?;
+        journal.cut()?;
         Ok(journal)
-    }
-
-    /// Each point once, each in the shard.
-    fn check(&self) -> Result<()> {
-        let mut seen = vec![false; self.total() as usize];
-        for (line, place) in (2..).zip(&self.places) {
-            let reason = match place.point < self.points && self.shard.has(place.point) {
-                false => format!("point {} is not in this sweep", place.point),
-                true if seen[(place.point / self.shard.of) as usize] => {
-                    format!("point {} is there twice", place.point)
-                }
-                true => {
-                    seen[(place.point / self.shard.of) as usize] = true;
-                    continue;
-                }
-            };
-            return Err(Error::File { path: self.path.clone(), line: Some(line), reason });
-        }
-        Ok(())
     }
 
     /// Points of the shard.
@@ -290,68 +160,132 @@ pub(super) fn write_ordered(
     write_whole(path, |out| {
         out.write_all(heading.as_bytes())?;
         let mut buffer = Vec::new();
-        for &(source, Place { start, length, .. }) in places {
-            let source = &mut sources[source];
-            buffer.resize(length as usize, 0);
-            // Relative: what the buffer holds is not read again.
-            let here = source.stream_position()?;
-            source.seek_relative(start as i64 - here as i64)?;
-            source.read_exact(&mut buffer)?;
+        for &(source, place) in places {
+            copy(&mut sources[source], place, &mut buffer)?;
             out.write_all(&buffer)?;
         }
         Ok(())
     })
 }
 
-/// What a file holds.
-pub(super) enum Scanned {
-    /// Not even a whole heading: what there is of it.
-    Nothing(Vec<u8>),
-    Journal {
-        heading: Heading,
-        places: Vec<Place>,
-        good: u64,
-    },
-}
-
-fn not_a_journal(path: &Path) -> Error {
-    let reason = "not the journal of a sweep".to_owned();
-    Error::File { path: path.to_owned(), line: Some(1), reason }
-}
-
-/// Reads a journal. A last line without its end is left out; any other line that is damaged is an error.
-pub(super) fn scan(path: &Path) -> Result<Scanned> {
-    let fail = |line, reason: String| Error::File { path: path.to_owned(), line: Some(line), reason };
-    let unreadable = |e: std::io::Error| fail(1, e.to_string());
-    let file = File::open(path).map_err(unreadable)?;
-    // A device such as /dev/full has no end to read to.
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Ok(Scanned::Nothing(Vec::new()));
-    }
-    let mut reader = BufReader::new(file);
-    let mut bytes = Vec::new();
-    reader.read_until(b'\n', &mut bytes).map_err(unreadable)?;
-    if bytes.last() != Some(&b'\n') {
-        return Ok(Scanned::Nothing(bytes));
-    }
-    let heading: Heading = serde_json::from_slice(&bytes).map_err(|_| not_a_journal(path))?;
-    if heading.journal != KIND || heading.schema != 1 {
-        return Err(not_a_journal(path));
-    }
-    let mut good = bytes.len() as u64;
-    let mut places = Vec::new();
+/// The file at `path`, made if it is not there, with the lock that keeps other processes from writing to it.
+fn lock(path: &Path) -> Result<File> {
+    let cannot = |e: std::io::Error| Error::Output { path: path.to_owned(), reason: e.to_string() };
     loop {
-        bytes.clear();
-        let length = reader.read_until(b'\n', &mut bytes).map_err(unreadable)? as u64;
-        if bytes.last() != Some(&b'\n') {
-            return Ok(Scanned::Journal { heading, places, good });
+        // Appending: no other writer's line can be overwritten. Reading: what is there already.
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(cannot)?;
+        // File systems that know no locks are trusted.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            let reason = "another process is writing to this journal".to_owned();
+            return Err(Error::File { path: path.to_owned(), line: None, reason });
         }
-        let number = places.len() as u64 + 2;
-        let line: Line<'_> =
-            serde_json::from_slice(&bytes).map_err(|e| fail(number, format!("a damaged line: {e}")))?;
-        places.push(Place { point: line.point, start: good, length });
-        good += length;
+        // Another process may have replaced the file between the opening and the lock.
+        if same_file(&file, path) {
+            return Ok(file);
+        }
     }
+}
+
+/// Whether `file` is what `path` names now.
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        (_, Err(e)) => e.kind() != std::io::ErrorKind::NotFound,
+        _ => true,
+    }
+}
+
+/// An open file cannot be replaced there.
+#[cfg(not(unix))]
+fn same_file(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// The lines of a journal of this sweep: each point once, in the shard, under its name.
+fn places<S>(sweep: &Sweep<'_, S>, reader: &mut Reader<'_>) -> Result<(Vec<Place>, u64)> {
+    let Shard { index, of } = sweep.shard;
+    let mut seen = vec![false; sweep.points.saturating_sub(index).div_ceil(of) as usize];
+    let mut places = Vec::new();
+    while let Some((place, line)) = reader.next()? {
+        let point = place.point;
+        let reason = match point < sweep.points && sweep.shard.has(point) {
+            false => format!("point {point} is not in this sweep"),
+            true if seen[(point / of) as usize] => format!("point {point} is there twice"),
+            true if sweep.name(point) != line.name => {
+                format!("point {point} has other parameters than in this sweep")
+            }
+            true => {
+                seen[(point / of) as usize] = true;
+                places.push(place);
+                continue;
+            }
+        };
+        return Err(reader.fail(reason));
+    }
+    Ok((places, reader.good))
+}
+
+/// Replaces a journal of other settings by one of this sweep with the points that they share; `reason` says how
+/// the settings differ, which is the error when no point is shared.
+fn mend<S>(
+    path: &Path,
+    sweep: &Sweep<'_, S>,
+    heading: &str,
+    reader: &mut Reader<'_>,
+    reason: String,
+) -> Result<()> {
+    // Points of one name are alike: which of them has the line does not matter. The first is the last of its list.
+    let mut wanted: HashMap<String, Vec<u64>> = HashMap::new();
+    for point in (0..sweep.points).rev().filter(|&point| sweep.shard.has(point)) {
+        wanted.entry(sweep.name(point)).or_default().push(point);
+    }
+    let (mut kept, mut dropped) = (Vec::new(), 0_u64);
+    while let Some((place, line)) = reader.next()? {
+        match wanted.get_mut(line.name).and_then(Vec::pop) {
+            Some(point) => kept.push((place, point)),
+            None => dropped += 1,
+        }
+    }
+    if kept.is_empty() && dropped > 0 {
+        return Err(Error::File { path: path.to_owned(), line: Some(1), reason });
+    }
+    let cannot = |e: std::io::Error| Error::Output { path: path.to_owned(), reason: e.to_string() };
+    if dropped > 0 {
+        let name = |k: u32| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".{k}"));
+            PathBuf::from(name)
+        };
+        let free = (1..).map(name).find(|name| !name.exists());
+        let aside = free.ok_or_else(|| cannot(std::io::ErrorKind::AlreadyExists.into()))?;
+        // Where there are no links: a copy.
+        std::fs::hard_link(path, &aside)
+            .or_else(|_| std::fs::copy(path, &aside).map(drop))
+            .map_err(cannot)?;
+    }
+    let mut source = BufReader::new(File::open(path).map_err(cannot)?);
+    let mut buffer = Vec::new();
+    write_whole(path, |out| {
+        out.write_all(heading.as_bytes())?;
+        for (place, point) in kept {
+            copy(&mut source, place, &mut buffer)?;
+            let moved = Line::parse(&buffer).map_err(std::io::Error::other)?;
+            let moved = line(point, moved.name, &moved.value).map_err(std::io::Error::other)?;
+            out.write_all(moved.as_bytes())?;
+        }
+        Ok(())
+    })
+}
+
+/// Reads a line into a buffer.
+fn copy(source: &mut BufReader<File>, place: Place, buffer: &mut Vec<u8>) -> std::io::Result<()> {
+    buffer.resize(place.length as usize, 0);
+    // Relative: what the buffer of the source holds is not read again.
+    let here = source.stream_position()?;
+    source.seek_relative(place.start as i64 - here as i64)?;
+    source.read_exact(buffer)
 }
 
 impl Journal {
@@ -359,11 +293,11 @@ impl Journal {
     /// the sweep has ended.
     ///
     /// ```
-    /// use groktime::sweep::{Journal, Shard, Sweep};
+    /// use groktime::sweep::{Journal, Sweep};
     /// use std::ops::ControlFlow;
     /// let folder = tempfile::tempdir()?;
     /// let path = folder.path().join("squares.jsonl");
-    /// let sweep = Sweep { settings: &"squares", points: 4, shard: Shard::WHOLE };
+    /// let sweep = Sweep::new(&"squares", 4, &|point| format!("{point} squared"));
     /// sweep.run(&path, |point| Ok(point * point), |_| ControlFlow::Continue(()))?;
     /// let mut squares: Vec<u64> = Vec::new();
     /// Journal::each(&path, |line| {
@@ -376,20 +310,18 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] when it cannot be read or a line is damaged; what `look` returns.
+    /// [`Error::File`] when it cannot be read, or a line is damaged: every line is compared with its
+    /// fingerprint. What `look` returns.
     pub fn each(path: &Path, mut look: impl FnMut(Line<'_>) -> Result<()>) -> Result<()> {
-        let fail = |line, reason: String| Error::File { path: path.to_owned(), line: Some(line), reason };
-        let mut reader = BufReader::new(File::open(path).map_err(|e| fail(1, e.to_string()))?);
-        let mut text = String::new();
-        for number in 1.. {
-            text.clear();
-            reader.read_line(&mut text).map_err(|e| fail(number, e.to_string()))?;
-            if !text.ends_with('\n') {
-                break;
-            }
-            if number > 1 {
-                look(serde_json::from_str(&text).map_err(|e| fail(number, format!("a damaged line: {e}")))?)?;
-            }
+        let Begun::Journal(_, mut reader) = Reader::open(path)? else {
+            return Err(Error::File {
+                path: path.to_owned(),
+                line: Some(1),
+                reason: NOT_A_JOURNAL.to_owned(),
+            });
+        };
+        while let Some((_, line)) = reader.next()? {
+            look(line)?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::journal::{Heading, Place, Scanned, scan, write_ordered};
+use super::journal::write_ordered;
+use super::line::{Begun, Heading, NOT_A_JOURNAL, Place, Reader};
 use super::{Shard, Sweep};
 use crate::error::{Error, Result};
 
@@ -20,17 +21,25 @@ pub fn merge<S: Serialize>(path: &Path, sweep: &Sweep<'_, S>, shards: &[&Path]) 
     let fail = |path: &Path, reason: String| Error::File { path: path.to_owned(), line: None, reason };
     let mut found: Vec<Option<(usize, Place)>> = vec![None; sweep.points as usize];
     for (source, shard) in shards.iter().enumerate() {
-        let Scanned::Journal { heading, places, .. } = scan(shard)? else {
-            return Err(fail(shard, "not the journal of a sweep".to_owned()));
+        let Begun::Journal(heading, mut reader) = Reader::open(shard)? else {
+            return Err(fail(shard, NOT_A_JOURNAL.to_owned()));
         };
         if let Some(reason) = whole.mismatch(&heading) {
             return Err(fail(shard, reason));
         }
-        for place in places {
-            let slot = found.get_mut(place.point as usize);
-            let slot =
-                slot.ok_or_else(|| fail(shard, format!("point {} is not in this sweep", place.point)))?;
-            slot.get_or_insert((source, place));
+        while let Some((place, line)) = reader.next()? {
+            let point = place.point;
+            let reason = match found.get_mut(point as usize) {
+                None => format!("point {point} is not in this sweep"),
+                Some(_) if sweep.name(point) != line.name => {
+                    format!("point {point} has other parameters than in this sweep")
+                }
+                Some(slot) => {
+                    slot.get_or_insert((source, place));
+                    continue;
+                }
+            };
+            return Err(reader.fail(reason));
         }
     }
     let missing: Vec<u64> =

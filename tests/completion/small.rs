@@ -37,7 +37,8 @@ fn cases() -> Vec<Case> {
                     "identity" => Init::Identity { coordinate: number(4) },
                     _ => {
                         let (k, all) = (number(4) as usize, numbers(5));
-                        let factor = |part: &[f64]| Array2::from_shape_vec((d, k), part.to_vec()).expect("d × k");
+                        let factor =
+                            |part: &[f64]| Array2::from_shape_vec((d, k), part.to_vec()).expect("d × k");
                         let (u, v) = all.split_at(d * k);
                         Init::Factors { u: factor(u), v: factor(v) }
                     }
@@ -94,10 +95,14 @@ fn paths_from_small_starts() {
                 let stored = 1e-13 * largest(&known.w);
                 assert!(largest(&apart) <= error.weights + stored, "{name}: {:e} {error:?}", largest(&apart));
                 let row = solution.observe(&[known.t], &what).expect("in the span").values;
-                for (ours, exact, error) in
-                    [(row[(0, 0)], known.loss, error.train_loss), (row[(0, 1)], known.norm, error.parameter_norm)]
-                {
-                    assert!((ours - exact).abs() <= error + 1e-11 * exact, "{name}: {ours:e} {exact:e} ± {error:e}");
+                for (ours, exact, error) in [
+                    (row[(0, 0)], known.loss, error.train_loss),
+                    (row[(0, 1)], known.norm, error.parameter_norm),
+                ] {
+                    assert!(
+                        (ours - exact).abs() <= error + 1e-11 * exact,
+                        "{name}: {ours:e} {exact:e} ± {error:e}"
+                    );
                 }
             }
         }

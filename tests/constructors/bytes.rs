@@ -10,7 +10,7 @@ use groktime::data::files::{
 };
 use groktime::data::idx::read_idx;
 use groktime::network::Checkpoint;
-use groktime::sweep::{Journal, Shard, Sweep};
+use groktime::sweep::{Journal, Sweep};
 use ndarray::{Array2, Array3};
 use std::ops::ControlFlow;
 
@@ -105,10 +105,9 @@ pub fn checkpoint(draw: &mut Draw) {
 }
 
 pub fn journal(draw: &mut Draw) {
-    let sweep = Sweep { settings: &"squares", points: 5, shard: Shard::WHOLE };
+    let sweep = Sweep::new(&"squares", 5, &|point| format!("{point} squared"));
     static SAMPLE: OnceLock<Vec<u8>> = OnceLock::new();
     let sample = SAMPLE.get_or_init(|| {
-        let sweep = Sweep { settings: &"squares", points: 5, shard: Shard::WHOLE };
         written("j.jsonl", |p| {
             sweep.run(p, |point| Ok(point * point), |_| ControlFlow::Continue(())).expect("solved");
         })

@@ -73,6 +73,7 @@ const OBSERVABLES: [Observable; 5] = [
 ];
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
+    arguments.output.prepare(&arguments.weights)?;
     let problem = arguments.source.load()?;
     let horizon = arguments.horizon(&problem)?;
     let times = match &arguments.question.at {

@@ -12,7 +12,7 @@ pub fn figure(report: &Report<'_>) -> Result<Figure, Failure> {
     let mut times: Vec<f64> =
         log_times(1e-6 * horizon, horizon, 24).into_iter().filter(|t| *t > 0.0).collect();
     times.extend(even_times(horizon, 120).into_iter().skip(1));
-    
+
     times.sort_by(f64::total_cmp);
     times.dedup();
     let what =

@@ -59,12 +59,8 @@ impl Report<'_> {
         }
         put("weights_error", json!(self.weights_error()));
         // A rank is a whole number.
-        let ranks: Vec<Option<u64>> = self
-            .table
-            .column(Observable::Rank)
-            .into_iter()
-            .map(|rank| rank.map(|r| r as u64))
-            .collect();
+        let ranks: Vec<Option<u64>> =
+            self.table.column(Observable::Rank).into_iter().map(|rank| rank.map(|r| r as u64)).collect();
         put("rank", json!(ranks));
         put("components", json!(problem.observations().graph().components));
         put("test_loss_floor", json!(problem.test_loss_floor()));
@@ -93,9 +89,7 @@ impl Report<'_> {
     /// The error bar of a column at each time.
     fn error(&self, what: Observable) -> Vec<Option<f64>> {
         match self.errors {
-            Some(errors) => {
-                errors.column(what).into_iter().map(|e| e.filter(|e| e.is_finite())).collect()
-            }
+            Some(errors) => errors.column(what).into_iter().map(|e| e.filter(|e| e.is_finite())).collect(),
             None => vec![None; self.table.times.len()],
         }
     }
@@ -127,7 +121,8 @@ impl Report<'_> {
         let columns: Vec<_> =
             OBSERVABLES.iter().map(|&what| (self.table.column(what), self.error(what))).collect();
         let rows = self.table.times.iter().enumerate().map(|(i, &t)| {
-            let cells = columns.iter().map(|(value, error)| value[i].map_or("–".to_owned(), |x| cut(x, error[i])));
+            let cells =
+                columns.iter().map(|(value, error)| value[i].map_or("–".to_owned(), |x| cut(x, error[i])));
             [short(t), short(t * solution.weight_decay())].into_iter().chain(cells).collect()
         });
         text.push('\n');

@@ -136,6 +136,7 @@ fn default_times(horizon: f64) -> Vec<f64> {
 }
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
+    arguments.output.prepare(&arguments.weights)?;
     let Loaded { problem, test } = arguments.source.load(arguments.loss())?;
     let settings = arguments.settings(problem.design().dimension())?;
     let times = arguments.times(settings.horizon)?;

@@ -10,12 +10,8 @@ const SPECTRUM: f64 = 4.0 * 8.0;
 /// The Cholesky factor.
 const PROOF: f64 = 8.0;
 
-/// Refuses what would not fit, and says what would.
+/// Refuses what would not fit, and says what would do without.
 pub fn check(arguments: &Arguments) -> Result<(), Failure> {
-    let limit = arguments.memory;
-    if !(limit > 0.0 && limit.is_finite()) {
-        return Err(Failure::Input(format!("--memory is {limit}, expected a positive number of GB")));
-    }
     // Groups by their table have few symbols.
     let Some(symbols) = arguments.source.symbols else { return Ok(()) };
     let square = (symbols as f64).powi(2);
@@ -26,13 +22,8 @@ pub fn check(arguments: &Arguments) -> Result<(), Failure> {
     let (what, matrices, instead) = match (arguments.smallest, arguments.no_proof) {
         (None, _) => ("the whole spectrum", SPECTRUM, "ask for a few eigenvalues with --smallest 3"),
         (Some(_), false) => ("the proof of the smallest eigenvalues", PROOF, "do without it with --no-proof"),
-        (Some(_), true) => ("the training set", 0.0, "give fewer symbols"),
+        (Some(_), true) => ("the training set", 0.0, "give --pairs"),
     };
-    let needed = (samples + matrices * square) / 1e9;
-    match needed <= limit {
-        true => Ok(()),
-        false => Err(Failure::Input(format!(
-            "{what} of {symbols} symbols needs about {needed:.1} GB, and --memory allows {limit}: {instead}, or raise --memory"
-        ))),
-    }
+    let what = format!("{what} of {symbols} symbols (without it: {instead})");
+    Ok(groktime::memory::check(what, samples + matrices * square)?)
 }

@@ -32,9 +32,6 @@ pub struct Arguments {
     /// With --smallest: do without the proof that no smaller eigenvalue was missed (p³/3 operations, 8p² bytes)
     #[arg(long, requires = "smallest", help_heading = "Question")]
     pub no_proof: bool,
-    /// Refuse what needs more memory than this, in GB
-    #[arg(long, value_name = "GB", default_value_t = 4.0, help_heading = "Question")]
-    pub memory: f64,
     #[command(flatten)]
     pub output: OutputArguments,
 }
@@ -147,6 +144,7 @@ impl Question {
 }
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
+    arguments.output.prepare(&None)?;
     arguments.question.validate()?;
     memory::check(arguments)?;
     match (arguments.runs, arguments.smallest) {

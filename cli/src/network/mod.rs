@@ -204,6 +204,7 @@ impl Arguments {
 }
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
+    arguments.output.prepare(&arguments.question.resume)?;
     let loaded = arguments.source.load(&arguments.net, arguments.question.loss)?;
     let report = match arguments.optimizer() {
         OptimiserName::Flow => flow(arguments, &loaded)?,

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use clap::Args;
 use groktime::data::files::write_whole;
-use groktime::sweep::{Journal, Shard, Sweep, fingerprint};
+use groktime::sweep::{Journal, Sweep, fingerprint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -98,10 +98,12 @@ impl Options {
         count: usize,
         solve: impl Fn(usize) -> groktime::Result<T> + Sync,
     ) -> Result<Vec<T>, Failure> {
-        let sweep = Sweep { settings, points: count as u64, shard: Shard::WHOLE };
         // What another build or other settings made has another name.
         let text = serde_json::to_string(&(&*PROGRAM, settings)).map_err(std::io::Error::from);
-        let name = fingerprint(text.map_err(|e| Failure::Computation(e.to_string()))?.as_bytes());
+        let text = text.map_err(|e| Failure::Computation(e.to_string()))?;
+        let what = |point: u64| format!("{point} of {text}");
+        let sweep = Sweep::new(settings, count as u64, &what);
+        let name = fingerprint(text.as_bytes());
         let path = self.parts.join(format!("{name}.jsonl"));
         let tally = Tally::new("runs", count as u64, self.full && !self.quiet);
         let watch = |progress: groktime::sweep::Progress| {
@@ -113,7 +115,10 @@ impl Options {
         };
         std::fs::create_dir_all(&self.parts)
             .map_err(|e| Failure::Computation(format!("{}: {e}", self.parts.display())))?;
-        sweep.run(&path, |point| solve(point as usize), watch)?;
+        let ended = sweep.run(&path, |point| solve(point as usize), watch)?;
+        if let Some((_, refusal)) = ended.refused.into_iter().next() {
+            return Err(Failure::Memory(refusal));
+        }
         let mut values = Vec::new();
         Journal::each(&path, |line| {
             values.extend(serde_json::from_str(line.value.get()).ok());
@@ -262,6 +267,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let entries = chosen(&arguments.names)?;
     std::fs::create_dir_all(&arguments.out)
         .map_err(|e| Failure::Computation(format!("{}: {e}", arguments.out.display())))?;
+    groktime::data::files::writable(&arguments.out.join("figure")).map_err(Failure::writing)?;
     let folder = Folder(&arguments.out);
     let total: f64 = entries.iter().map(|(_, entry)| entry.seconds).sum();
     let progress = Progress::new("figures", !arguments.quiet);

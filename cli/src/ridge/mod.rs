@@ -85,6 +85,7 @@ impl Arguments {
 }
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
+    arguments.output.prepare(&None)?;
     if arguments.runs == 0 {
         return Err(Failure::Input("--runs is 0, expected at least 1".into()));
     }

@@ -8,7 +8,8 @@ use groktime::sweep::grid::{Law, linear, logarithmic};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::parameters::{self, Kind, Parameter, nearest};
+use super::keys;
+use super::parameters::{self, Kind, Parameter, nearest, nearest_key};
 use super::plan::{Axis, Plan, Setting};
 use crate::models::{MODELS, Model};
 use crate::output::Failure;
@@ -190,7 +191,23 @@ impl Reader<'_> {
             self.section(top, "random", |parameter, value| self.random(parameter, value, count, seed))?;
         let plan = Plan { model: self.model, fixed, grid, random, draws: count, keep };
         self.once(&plan)?;
+        if let Some((_, value)) = get(top, "keep") {
+            self.known(value, &plan)?;
+        }
         Ok(plan)
+    }
+
+    /// Each key of `keep` is one that the results have.
+    fn known(&self, value: &Entry<'_>, plan: &Plan) -> Result<(), Failure> {
+        let keys = keys::of(self.model);
+        let many = plan.many();
+        let Some(wrong) = plan.keep.iter().find(|key| !keys.has(key, many)) else { return Ok(()) };
+        let hint = match nearest_key(wrong, keys.names(many)) {
+            Some(name) => format!("did you mean {name:?}?"),
+            None => format!("there are {}", keys.names(many).collect::<Vec<_>>().join(", ")),
+        };
+        let text = format!("keep: the results of {} have no key {wrong:?}; {hint}", self.model.name);
+        Err(self.file.wrong(value.span(), &text))
     }
 
     fn keep(&self, value: &Entry<'_>) -> Result<Vec<String>, Failure> {
@@ -223,7 +240,9 @@ impl Reader<'_> {
             return Ok(found);
         }
         if parameters::outputs(self.model).iter().any(|name| name == given) {
-            let text = format!("{given:?} is an output of one problem: a sweep has --out, --csv and --npz");
+            let text = format!(
+                "{given:?} is about one run and not about its problem: a sweep has --out, --csv, --npz and --memory"
+            );
             return Err(self.file.wrong(key.span(), &text));
         }
         let names: Vec<&str> = self.parameters.iter().map(|p| p.name.as_str()).collect();

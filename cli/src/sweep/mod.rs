@@ -1,6 +1,7 @@
 //! `groktime sweep CONFIG.toml --out FILE`: many problems of one model.
 
 mod config;
+mod keys;
 mod parameters;
 mod plan;
 mod table;
@@ -10,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use groktime::sweep::{Shard, Sweep, merge};
+use groktime::sweep::{Ended, Shard, Sweep, merge};
 use serde_json::json;
 
 use self::plan::Plan;
 use self::table::Table;
 use crate::Status;
+use crate::arguments::Memory;
 use crate::output::{self, Failure};
 use crate::progress::Tally;
 
@@ -42,6 +44,9 @@ pub struct Arguments {
     /// Parameters and results as arrays, one a quantity
     #[arg(long, value_name = "FILE.npz", help_heading = "Output")]
     npz: Option<PathBuf>,
+    /// Memory that all points together may take, such as 8GB; auto is half of what is free
+    #[arg(long, value_name = "BYTES|auto")]
+    memory: Option<Memory>,
     /// One JSON document about the sweep on standard output
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -69,9 +74,11 @@ impl FromStr for ShardArgument {
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     let plan = config::read(&arguments.config)?;
-    let settings = plan.settings();
+    let files = plan.files();
+    let settings = plan.settings(&files);
+    let what = |point| plan.what(point, &files);
     let shard = arguments.shard.map_or(Shard::WHOLE, |s| s.0);
-    let sweep = Sweep { settings: &settings, points: plan.points(), shard };
+    let sweep = Sweep { settings: &settings, points: plan.points(), what: &what, shard };
     let out = &arguments.out;
     let there = std::fs::metadata(out).is_ok_and(|m| m.len() > 0);
     if there && !arguments.resume {
@@ -81,20 +88,30 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
             out.display()
         )));
     }
-    let solved = match arguments.merge.is_empty() {
-        true => solve(&plan, &sweep, out, arguments.quiet)?,
+    crate::arguments::prepare(arguments.memory, [&arguments.csv, &arguments.npz])?;
+    let (solved, refused) = match arguments.merge.is_empty() {
+        true => {
+            let ended = solve(&plan, &sweep, out, arguments.quiet)?;
+            (ended.solved, ended.refused)
+        }
         false => {
             let shards: Vec<&Path> = arguments.merge.iter().map(PathBuf::as_path).collect();
             merge(out, &sweep, &shards)?;
-            0
+            (0, Vec::new())
         }
     };
-    let table = Table::read(out)?;
+    let table = Table::read(out, |point| plan.parameters(point))?;
     if let Some(path) = &arguments.csv {
         table.write_csv(path)?;
     }
     if let Some(path) = &arguments.npz {
         table.write_npz(path)?;
+    }
+    if let [(point, error), ..] = &refused[..] {
+        return Err(Failure::Computation(format!(
+            "{} points are not in the journal, and --resume tries them again; point {point}: {error}",
+            refused.len()
+        )));
     }
     match &table.failures[..] {
         [] => {
@@ -116,8 +133,13 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     }
 }
 
-/// Runs what is not in the journal; the number of points solved.
-fn solve(plan: &Plan, sweep: &Sweep<'_, serde_json::Value>, out: &Path, quiet: bool) -> Result<u64, Failure> {
+/// Runs what is not in the journal.
+fn solve(
+    plan: &Plan,
+    sweep: &Sweep<'_, serde_json::Value>,
+    out: &Path,
+    quiet: bool,
+) -> Result<Ended, Failure> {
     let mut tally: Option<Tally> = None;
     let watch = |progress: groktime::sweep::Progress| {
         match &tally {
@@ -130,7 +152,7 @@ fn solve(plan: &Plan, sweep: &Sweep<'_, serde_json::Value>, out: &Path, quiet: b
         }
         ControlFlow::Continue(())
     };
-    Ok(sweep.run(out, |point| Ok(plan.solve(point)), watch)?.solved)
+    Ok(sweep.run(out, |point| plan.solve(point), watch)?)
 }
 
 fn tell(arguments: &Arguments, plan: &Plan, table: &Table, solved: u64) -> Result<(), Failure> {

@@ -57,8 +57,12 @@ fn parameter(arg: &Arg) -> Option<Parameter> {
 /// The name that is meant, if one is near: at most a third of its letters differ, or two.
 pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // An underscore for a dash is the likeliest slip.
-    let given = given.replace('_', "-").to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&given, name);
+    nearest_key(&given.replace('_', "-").to_lowercase(), names)
+}
+
+/// The same among keys of results, which have underscores.
+pub fn nearest_key<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |name: &str| strsim::damerau_levenshtein(given, name);
     let best = names.min_by_key(|name| distance(name))?;
     (3 * distance(best) <= best.chars().count().max(6)).then_some(best)
 }

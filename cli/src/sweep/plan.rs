@@ -73,6 +73,16 @@ impl Setting {
         }
     }
 
+    /// The file that it names, if it is a name.
+    fn path(&self) -> Option<String> {
+        match self {
+            Setting::Switch(_) => None,
+            Setting::Text(text) => {
+                Some(text.split_once(".npz:").map_or(text.clone(), |(stem, _)| format!("{stem}.npz")))
+            }
+        }
+    }
+
     /// A number where it is one, with all its digits.
     fn value(&self) -> Value {
         match self {
@@ -94,7 +104,7 @@ impl Plan {
     }
 
     /// Everything that the results depend on: what is at the head of the journal.
-    pub fn settings(&self) -> Value {
+    pub fn settings(&self, files: &Map<String, Value>) -> Value {
         let axes = |axes: &[Axis]| -> Vec<Value> {
             let one = |a: &Axis| json!([a.name, a.values.iter().map(Setting::value).collect::<Vec<_>>()]);
             axes.iter().map(one).collect()
@@ -106,22 +116,44 @@ impl Plan {
             "grid": axes(&self.grid),
             "random": axes(&self.random),
             "keep": self.keep,
-            "files": self.files(),
+            "files": files,
         })
     }
 
     /// Files that are named as values, by content.
-    fn files(&self) -> Map<String, Value> {
-        let values = self.axes().flat_map(|axis| &axis.values);
-        let named = values.filter_map(|value| match value {
-            Setting::Text(text) => {
-                let path = text.split_once(".npz:").map_or(text.clone(), |(stem, _)| format!("{stem}.npz"));
-                let bytes = Path::new(&path).is_file().then(|| std::fs::read(&path).ok()).flatten()?;
-                Some((path, json!(fingerprint(&bytes))))
-            }
-            Setting::Switch(_) => None,
+    pub fn files(&self) -> Map<String, Value> {
+        let paths = self.axes().flat_map(|axis| &axis.values).filter_map(Setting::path);
+        let named = paths.filter_map(|path| {
+            let bytes = Path::new(&path).is_file().then(|| std::fs::read(&path).ok()).flatten()?;
+            Some((path, json!(fingerprint(&bytes))))
         });
         named.collect()
+    }
+
+    /// All that the result of a point depends on, as text: two points of two sweeps are the same problem if it is
+    /// the same. `files` are the plan's own.
+    pub fn what(&self, point: u64, files: &Map<String, Value>) -> String {
+        let fixed = self.fixed.iter().map(|axis| (axis.name.as_str(), &axis.values[0]));
+        let settings: Vec<(&str, &Setting)> = fixed.chain(self.varied(point)).collect();
+        let named = settings.iter().filter_map(|(_, setting)| setting.path());
+        let files: Map<String, Value> =
+            named.filter_map(|path| files.get(&path).cloned().map(|hash| (path, hash))).collect();
+        // A switch that is off is as if it were not there.
+        let set = settings.into_iter().filter(|(_, setting)| **setting != Setting::Switch(false));
+        let what = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "model": self.model.name,
+            "parameters": set.map(|(name, setting)| (name.to_owned(), setting.value())).collect::<Map<_, _>>(),
+            "keep": self.keep,
+            "files": files,
+        });
+        what.to_string()
+    }
+
+    /// Whether its points are draws of many problems each, or one problem each.
+    pub fn many(&self) -> bool {
+        let runs = self.axes().find(|axis| axis.name == "runs").map(|axis| &axis.values);
+        runs.is_some_and(|values| values.iter().all(|value| *value != Setting::Text("1".into())))
     }
 
     fn axes(&self) -> impl Iterator<Item = &Axis> {
@@ -149,20 +181,29 @@ impl Plan {
         flags.chain(["--json".to_owned(), "--quiet".to_owned()]).collect()
     }
 
+    /// What a point has of its own, as it stands in the journal.
+    pub fn parameters(&self, point: u64) -> Map<String, Value> {
+        self.varied(point).iter().map(|(name, setting)| ((*name).to_owned(), setting.value())).collect()
+    }
+
     /// Solves one point. What goes wrong there is its result: the others go on.
-    pub fn solve(&self, point: u64) -> Record {
-        let varied = self.varied(point);
-        let parameters = varied.iter().map(|(name, setting)| ((*name).to_owned(), setting.value())).collect();
+    ///
+    /// # Errors
+    ///
+    /// The memory it needs is not allowed: no result, since another machine may have it.
+    pub fn solve(&self, point: u64) -> groktime::Result<Record> {
+        let parameters = self.parameters(point);
         let record = Record { parameters, result: None, violated: false, error: None, input: false };
-        match self.document(&varied) {
+        Ok(match self.document(&self.varied(point)) {
             Ok((document, status)) => {
                 Record { result: Some(document), violated: status == Status::Violated, ..record }
             }
+            Err(Failure::Memory(refusal)) => return Err(refusal),
             Err(failure) => {
                 let input = matches!(failure, Failure::Input(_));
                 Record { error: Some(failure.to_string()), input, ..record }
             }
-        }
+        })
     }
 
     fn document(&self, varied: &[(&str, &Setting)]) -> Result<(Value, Status), Failure> {

@@ -58,20 +58,24 @@ struct Record {
 }
 
 impl Table {
-    pub fn read(path: &Path) -> Result<Table, Failure> {
+    /// Reads a journal whose points have these parameters.
+    pub fn read(path: &Path, parameters: impl Fn(u64) -> Map<String, Value>) -> Result<Table, Failure> {
         let mut table = Table::default();
-        let mut broken = None;
         Journal::each(path, |line| {
-            match serde_json::from_str::<Record>(line.value.get()) {
-                Ok(record) => table.add(line.point, record),
-                Err(e) => broken = broken.take().or(Some(format!("point {}: {e}", line.point))),
+            let point = line.point;
+            let broken = |reason: String| groktime::Error::File {
+                path: path.to_owned(),
+                line: None,
+                reason: format!("point {point}: {reason}"),
+            };
+            let record: Record = serde_json::from_str(line.value.get()).map_err(|e| broken(e.to_string()))?;
+            if record.parameters != parameters(point) {
+                return Err(broken("other parameters than in this sweep".into()));
             }
+            table.add(point, record);
             Ok(())
         })?;
-        match broken {
-            Some(text) => Err(Failure::Input(format!("{}: {text}", path.display()))),
-            None => Ok(table),
-        }
+        Ok(table)
     }
 
     fn add(&mut self, point: u64, record: Record) {

@@ -3,11 +3,12 @@
 use super::Inputs;
 use super::ball::{Ball, length};
 use crate::crossing::Crossing;
+use crate::digits::ridge::{Quantity, affordable, value};
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::ridge::ClosedForm;
 use crate::ridge::coefficients::PROJECTION;
-use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement, brief};
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Outcome, Recomputed, Side, Statement, brief};
 use crate::trajectory::{Clock, log_times};
 
 /// What the statements are made of: the problem's numbers with their errors, in the clock's units.
@@ -197,9 +198,11 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
         Hypothesis::fact("θ₀ ~ N(0, ν²I)", self.inputs.init_variance.map(|_| true))
     }
 
-    /// Compares a curve with a bound at every time up to `until`, both as logarithms with their errors.
+    /// Compares a curve, the logarithm of `what` (of its root for the norm), with a bound at every time up to
+    /// `until`, both with their errors.
     pub(super) fn envelope<B>(
         &self,
+        what: Quantity,
         statement: impl FnOnce(Claim) -> Statement,
         bound: B,
         until: f64,
@@ -208,13 +211,35 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     where
         B: Fn(f64) -> Ball + Clone + Send + Sync + 'static,
     {
-        let shown = bound.clone();
+        let (shown, again) = (bound.clone(), bound.clone());
         let claim = Claim::Envelope { ln_bound: Box::new(move |t| shown(t).mid), until };
         let judged = statement(claim).judge_envelope(&self.times, !self.is_flow, |t| {
             let measured = curve(T::from_f64(t));
             (measured.mid, measured.rad + bound(t).rad)
         });
-        judged.certain()
+        self.confirmed(judged, what, again)
+    }
+
+    /// A failure in doubles is computed again in many digits where that is affordable; elsewhere the bounds on
+    /// rounding decide.
+    fn confirmed(&self, judged: Judged, what: Quantity, bound: impl Fn(f64) -> Ball) -> Judged {
+        let problem = &self.form.spectrum.problem;
+        if !affordable(problem, what) {
+            return judged.certain();
+        }
+        let side = judged.statement.side;
+        judged.confirm(|t| {
+            let t = t.ok_or("there is no time at which it fails")?;
+            let point =
+                value(problem, &self.form.settings, what, T::from_f64(t)).map_err(|e| e.to_string())?;
+            let point = point.filter(|p| p.value > f64::MIN_POSITIVE);
+            let point =
+                point.ok_or("its value is too small to be written, or was not found in many digits")?;
+            let root = if what == Quantity::SquaredNorm { 0.5 } else { 1.0 };
+            let measured = Ball::new(point.value, point.rounding).ln().times(root);
+            let (claim, short) = (bound(t), bound(t).minus(measured));
+            Ok(Recomputed::new(side, (claim.mid, measured.mid), short.mid, short.rad))
+        })
     }
 
     pub(super) fn ln_train_loss(&self, t: T) -> Ball {
@@ -235,12 +260,11 @@ impl<'f, 's, 'a, T: Clock> Facts<'f, 's, 'a, T> {
     /// tiny was decided by rounding, so a failure accuses nobody.
     pub(super) fn with_smallest(&self, judged: Judged) -> Judged {
         let full = (self.n as usize).min(self.m as usize);
-        match self.rank < full {
-            true => judged.confirm(|_| {
-                Err(format!("the rank {} of at most {full}, and so λ⁺, was decided by rounding", self.rank))
-            }),
-            false => judged.certain(),
+        if self.rank == full || judged.verdict.outcome != Outcome::Violated {
+            return judged;
         }
+        let reason = format!("the rank {} of at most {full}, and so λ⁺, was decided by rounding", self.rank);
+        judged.undetermined(reason)
     }
 
     /// The minimiser's coordinates a*_i in the directions v_i, with their errors.

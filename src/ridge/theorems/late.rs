@@ -2,6 +2,7 @@
 
 use super::ball::{Ball, length, ln_difference, ln_sum, time_of};
 use super::facts::Facts;
+use crate::digits::ridge::Quantity;
 use crate::linalg::EPS;
 use crate::ridge::coefficients::PROJECTION;
 use crate::theorem::{Form, Hypothesis, Judged, Side, Statement};
@@ -78,6 +79,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         };
         let bound = move |t: f64| floor.plus(ln_difference(start, outside.times(-t), star).times(2.0));
         self.envelope(
+            Quantity::TestLoss,
             |claim| Statement {
                 source: "2601.19791 Thm 4.5 (deterministic, every t)",
                 form: Form::Derived,
@@ -116,6 +118,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let linear = Hypothesis::fact("linear teacher", Some(self.form.spectrum.teacher.is_some()));
         let known = Hypothesis::at_least("λmax(Σ) known", self.sigma_max.mid, 0.0);
         let above = self.envelope(
+            Quantity::TestLoss,
             |claim| Statement {
                 source: "2601.19791 Thm 4.5 (upper side, every t)",
                 form: Form::Derived,

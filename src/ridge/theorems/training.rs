@@ -2,6 +2,7 @@
 
 use super::ball::{Ball, ln_sum, time_of};
 use super::facts::Facts;
+use crate::digits::ridge::Quantity;
 use crate::theorem::{Hypothesis, Judged, Side, Statement};
 use crate::trajectory::Clock;
 
@@ -53,6 +54,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             ln_sum(&[(one, head.minus(slow.times(2.0 * t))), (one, cross.minus(slow.times(t))), (one, tail)])
         };
         let finite_time = self.envelope(
+            Quantity::TrainLoss,
             |claim| Statement {
                 source: "2601.19791 Thm 4.4 (proof, every t)",
                 form: self.printed(),

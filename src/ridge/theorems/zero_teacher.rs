@@ -3,6 +3,7 @@
 use super::ball::Ball;
 use super::chi_square_below;
 use super::facts::Facts;
+use crate::digits::ridge::Quantity;
 use crate::theorem::{Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::Clock;
 
@@ -20,6 +21,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let start = self.start.ln();
         let head = self.mean_square.times(0.5).ln().plus(start.times(2.0));
         let train = self.envelope(
+            Quantity::TrainLoss,
             |claim| Statement {
                 source: "2601.19791 Thm 4.1(i)",
                 form: self.printed(),
@@ -35,6 +37,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         );
         let floor = self.sigma_min.times(0.5 * self.free.max(0.0) * self.variance).ln();
         let test = self.envelope(
+            Quantity::TestLoss,
             |claim| Statement {
                 source: "2601.19791 Thm 4.1(ii)",
                 form: self.printed(),
@@ -49,6 +52,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             |t| self.ln_test_loss(t),
         );
         let norm = self.envelope(
+            Quantity::SquaredNorm,
             |claim| Statement {
                 source: "2601.19791 Thm 4.1(iii)",
                 form: self.printed(),

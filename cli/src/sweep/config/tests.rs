@@ -32,6 +32,17 @@ fn grids_and_draws() {
     assert_eq!(plan.points(), 3 * 11 * 3 * 4);
 }
 
+#[test]
+fn keys_that_results_have_are_kept() {
+    let keep = |keep: &str, rest: &str| {
+        read(&format!("model = 'ridge'\nkeep = {keep}\n{rest}")).map(|plan| plan.keep)
+    };
+    assert_eq!(keep("['t1', 'test_loss_error']", ""), Ok(vec!["t1".into(), "test_loss_error".into()]));
+    assert_eq!(keep("['summary']", "[fixed]\nruns = 3"), Ok(vec!["summary".into()]));
+    // Points of both kinds: what either has.
+    assert!(keep("['summary', 't1']", "[grid]\nruns = [1, 3]").is_err());
+}
+
 /// What is wrong, and in which line.
 #[test]
 fn each_mistake_is_named() {
@@ -48,7 +59,7 @@ fn each_mistake_is_named() {
             "line 3",
             "ridge has no parameter \"temperature\"; there are features",
         ),
-        (ridge("[fixed]\nplot = 'a.svg'"), "line 3", "an output of one problem"),
+        (ridge("[fixed]\nplot = 'a.svg'"), "line 3", "about one run and not about its problem"),
         (ridge("[fixed]\n\nsamples = 1.5"), "line 4", "samples is 1.5 (float), expected a whole number"),
         (ridge("[fixed]\nsamples = true"), "line 3", "samples is true (boolean), expected a whole number"),
         (ridge("[fixed]\nflow = 1"), "line 3", "flow is 1 (integer), expected true or false"),
@@ -71,6 +82,14 @@ fn each_mistake_is_named() {
         (ridge("draws = 2\n[random]\nstep-size = { normal = [1, 2] }"), "line 4", "no key \"normal\""),
         (ridge("draws = 2\n[random]\nstep-size = { uniform = [2, 1] }"), "line 4", "above from = 2"),
         (ridge("keep = 't1'"), "line 2", "a list of keys"),
+        (
+            ridge("\nkeep = ['t1', 'tset_loss']"),
+            "line 3",
+            "no key \"tset_loss\"; did you mean \"test_loss\"?",
+        ),
+        (ridge("keep = ['nullity']"), "line 2", "no key \"nullity\"; there are t1, t2"),
+        (ridge("keep = ['summary']"), "line 2", "no key \"summary\""),
+        (ridge("keep = ['t1']\n[fixed]\nruns = 3"), "line 2", "no key \"t1\"; there are runs, summary"),
     ];
     for (text, line, what) in cases {
         let error = read(&text).err().unwrap_or_else(|| panic!("{text:?} was taken"));

@@ -1,0 +1,88 @@
+//! Whatever the sizes, a generator answers or says how much memory it would need.
+
+use groktime::Error;
+use groktime::data::Observations;
+use groktime::data::features::generator;
+use groktime::data::matrices::{LowRank, random_mask, random_subset};
+use groktime::data::tasks::{Law, Task, random_signs};
+use groktime::ridge::{Features, Recipe, Teacher};
+use rand::RngExt;
+
+/// A size between 1 and 1e18, even on a logarithmic scale.
+fn size(rng: &mut impl RngExt) -> usize {
+    let exponent = 18.0 * (rng.random::<u64>() >> 11) as f64 / (1_u64 << 53) as f64;
+    10_f64.powf(exponent) as usize
+}
+
+/// Whether it was refused for its size; small ones are drawn.
+fn refused<T>(result: groktime::Result<T>) -> bool {
+    match result {
+        Ok(_) => false,
+        Err(Error::Memory { needed, allowed, .. }) => {
+            assert!(needed > allowed as f64);
+            true
+        }
+        // A rank above the dimension, or the like.
+        Err(e) => {
+            assert!(e.is_bad_input(), "{e}");
+            false
+        }
+    }
+}
+
+#[test]
+fn no_size_ends_the_process() {
+    // Little, so that what is allowed is quick.
+    groktime::memory::allow(Some(20_000_000));
+    let rng = &mut generator(11, 0);
+    let mut refusals = [0; 4];
+    for _ in 0..400 {
+        let (n, m, d) = (size(rng), size(rng), size(rng));
+        let features = match n % 4 {
+            0 => Features::Gaussian,
+            1 => Features::Sphere { bound: 1.0 },
+            2 => Features::Relu { input_dim: d, hidden_variance: 1.0, input_variance: 1.0 },
+            _ => Features::Fourier { input_dim: d, frequency_variance: 1.0, input_variance: 1.0 },
+        };
+        let recipe = Recipe {
+            samples: n,
+            width: m,
+            features,
+            test_samples: 10,
+            teacher: Teacher::Zero,
+            ..Recipe::default()
+        };
+        refusals[0] += usize::from(refused(recipe.draw()));
+        let law = match m % 3 {
+            0 => Law::SparseSigns { relevant: 1 },
+            1 => Law::Gap { gap: 1.0 },
+            _ => Law::Regression { relevant: d.min(m), noise_std: 0.1 },
+        };
+        refusals[1] += usize::from(refused(Task { law, samples: n, dimension: m, seed: 0 }.draw()));
+        refusals[1] += usize::from(refused(random_signs(n, m, rng)));
+        let low =
+            LowRank { dimension: d.min(1 << 20), rank: (n % 5) + 1, negative: 0, spikiness: 0.0, seed: 0 };
+        // Small ones take time that grows with the cube.
+        if low.dimension < 100 || low.dimension > 3000 {
+            refusals[2] += usize::from(refused(low.draw()));
+        }
+        refusals[2] += usize::from(refused(random_mask(d, n, 0)));
+        refusals[3] += usize::from(refused(random_subset(m, n, 0)));
+    }
+    groktime::memory::allow(None);
+    assert!(refusals.iter().all(|&count| count > 50), "{refusals:?}");
+}
+
+/// One line of a list may name any index: no array of that size is made of it.
+#[test]
+fn a_line_that_names_a_large_index() {
+    let seen = Observations::from_list(1_000_000_000_000, &[(0, 999_999_999_999, 1.0)]).expect("a list");
+    let problem = groktime::completion::Problem::new(
+        seen,
+        None,
+        groktime::completion::Init::Identity { coordinate: 1.0 },
+    );
+    let error = problem.err().expect("too large");
+    assert!(matches!(error, Error::Memory { .. }), "{error}");
+    assert!(error.to_string().contains("1000000000000"), "{error}");
+}
