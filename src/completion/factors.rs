@@ -265,11 +265,13 @@ impl FactorFlow {
 
     /// The terms of 𝓛 + (λ/2)(‖U‖² + ‖V‖²) at the state that the workspace was filled from.
     fn balance(&self, y: &[f64]) -> Balance {
+        let square_norm = self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum();
         Balance {
             loss: self.work.x.iter().zip(&self.shares).map(|(x, share)| share * x * x).sum(),
-            square_norm: self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum(),
+            square_norm,
             weight_decay: self.weight_decay,
-            data: self.mean_square,
+            // Entries of W are differences of entries of the size of A.
+            data: self.mean_square.max((square_norm / self.d() as f64).powi(2)),
         }
     }
 
@@ -441,12 +443,8 @@ impl Flow for FactorFlow {
         self.watch_conserved(t, y);
         self.last = t;
         let extreme = y.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        if self.watch.breach.is_some()
-            || self.stiff
-            || self.apart > APART
-            || extreme > 1e100
-            || extreme > 0.0 && extreme < 1e-100
-        {
+        let extreme = extreme > 1e100 || (extreme > 0.0 && extreme < 1e-100);
+        if self.watch.breach.is_some() || self.stiff || self.apart > APART || extreme {
             return Action::Stop;
         }
         Action::Continue

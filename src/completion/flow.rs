@@ -255,7 +255,8 @@ impl CompletionFlow {
             loss: self.pattern.packed.iter().zip(&self.shares).map(square).sum(),
             square_norm: (0..self.dimension_of_matrix()).map(|i| a[packed_index(i, i)]).sum(),
             weight_decay: self.weight_decay,
-            data: self.mean_square,
+            // Errors of W are relative to all of it.
+            data: self.mean_square.max(w.iter().map(|w| w * w).sum::<f64>() / w.len() as f64),
         }
     }
 

@@ -146,7 +146,8 @@ impl Problem {
             let largest = observed.iter().fold(0.0_f64, |m, &at| m.max(step.y()[at].abs()));
             // Far from zero at entries that are not seen, W has its rounding there.
             let all = step.y()[..step.y().len() / 2].iter().fold(size, |m, w| m.max(w.abs()));
-            fitted = largest <= FITTED * all;
+            let rounding = if all > 10.0 * size { 1e-2 * settings.rtol * all } else { 0.0 };
+            fitted = largest <= rounding.max(FITTED * size);
             if fitted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if !fitted {

@@ -12,7 +12,7 @@ pub(super) struct Balance {
     /// ‖U‖² + ‖V‖².
     pub square_norm: f64,
     pub weight_decay: f64,
-    /// Mean of y².
+    /// The mean square that errors are relative to: of the data, or of W where that is larger.
     pub data: f64,
 }
 
