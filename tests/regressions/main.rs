@@ -17,6 +17,7 @@ mod network_constant_layers;
 mod network_dead_rank;
 mod network_error_bars;
 mod oscillating_descent;
+mod ridge_flow_zero_width;
 mod ridge_heldout_precision;
 mod ridge_stability_edge_false_violated;
 mod ridge_ties;
