@@ -167,12 +167,12 @@ mod tests {
 
     #[test]
     fn rows_and_columns_of_any_sizes_keep_their_digits() {
-        let mut random = generator(3);
+        let mut random = generator(3, 0);
         for trial in 0..60 {
             let (rows, columns) = (1 + trial % 6, 1 + trial % 5);
-            let entries = gaussian_vector(&mut random, rows * columns);
-            let (up, across) = (gaussian_vector(&mut random, rows), gaussian_vector(&mut random, columns));
-            let b = gaussian_vector(&mut random, columns);
+            let entries = gaussian_vector(rows * columns, 1.0, &mut random);
+            let (up, across) = (gaussian_vector(rows, 1.0, &mut random), gaussian_vector(columns, 1.0, &mut random));
+            let b = gaussian_vector(columns, 1.0, &mut random);
             // Rows over forty decades each way; the right-hand side is scaled as Newton's system is.
             let entry =
                 |at: usize| entries[at] * libm::exp(20.0 * up[at / columns] + 3.0 * across[at % columns]);
