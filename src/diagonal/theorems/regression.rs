@@ -30,6 +30,7 @@ impl Facts<'_, '_> {
             self.loss_is("squared loss", Loss::Squared),
             self.symmetric(),
             self.decays(),
+            Hypothesis::below("0 < ‖y‖ (something to fit)", 0.0, self.label_norm()),
             Hypothesis::below("0 < ν (independent samples)", 1e-13 * self.trace(), nu),
         ]
     }
@@ -48,7 +49,8 @@ impl Facts<'_, '_> {
 
     /// Error of one residual: that of an output, and the rounding of its difference from a label.
     fn residual_error(&self, t: f64, state: &State) -> f64 {
-        self.error(t).outputs + 1e-15 * self.n.sqrt() * state.largest_output.max(self.label_norm() / self.n.sqrt())
+        self.error(t).outputs
+            + 1e-15 * self.n.sqrt() * state.largest_output.max(self.label_norm() / self.n.sqrt())
     }
 
     /// ln 𝓛 of the squared loss. Residuals below the error of the path are not known at all.
