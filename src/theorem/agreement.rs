@@ -15,7 +15,10 @@ pub(crate) fn agree(coarse: &Judged, fine: &Judged, tolerances: [f64; 2]) -> Res
         let at = b.at_time.map_or(String::new(), |t| format!(" at t = {t:e}"));
         let [rough, tight] = tolerances;
         let by = format!("{apart:.2e}{at} (rounding {:.2e})", b.rounding);
-        format!("slacks at rtol {rough:e} and {tight:e} are {:.2e} and {:.2e}, apart by {by}", a.slack, b.slack)
+        format!(
+            "slacks at rtol {rough:e} and {tight:e} are {:.2e} and {:.2e}, apart by {by}",
+            a.slack, b.slack
+        )
     };
     let envelope = matches!(fine.statement.claim, Claim::Envelope { .. });
     if envelope && (a.at_time.is_none() || b.at_time.is_none()) {

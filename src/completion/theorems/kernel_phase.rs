@@ -33,6 +33,7 @@ impl Facts<'_> {
                 fit.max(rest)
             };
             let mut hypotheses = vec![self.identity(), self.decays()];
+            hypotheses.push(Hypothesis::below("0 < ‖y‖ (something to fit)", 0.0, labels));
             if form != Form::Derived {
                 hypotheses.push(Hypothesis::fact(
                     "kernel of the entries as given > 0 (none given twice)",

@@ -127,9 +127,8 @@ impl Facts<'_> {
             ],
         };
         let times: Vec<f64> = seen.iter().map(|s| s.0).collect();
-        Ok(statement.judge_exists(&times, rounding, |t| {
-            seen.iter().find(|s| s.0 == t).map_or(f64::NAN, |s| s.1)
-        }))
+        Ok(statement
+            .judge_exists(&times, rounding, |t| seen.iter().find(|s| s.0 == t).map_or(f64::NAN, |s| s.1)))
     }
 
     /// Error of ‖∇𝓛_λ‖ = ‖((M + λ)U, (M − λ)V)‖: that of M = (4/n)Σ s_iP_i against ‖θ‖, that of θ against M ± λ.

@@ -180,7 +180,8 @@ impl Facts<'_, '_> {
         let applies = hypotheses.iter().all(|h| h.standing == crate::theorem::Standing::Holds);
         let flow = if applies { LinearFlow::new(self).ok() } else { None };
         if applies {
-            hypotheses.push(Hypothesis::fact("the linearised flow is integrated", flow.as_ref().map(|_| true)));
+            hypotheses
+                .push(Hypothesis::fact("the linearised flow is integrated", flow.as_ref().map(|_| true)));
         }
         let times: Vec<f64> = flow.as_ref().map_or(Vec::new(), |flow| flow.times());
         let sum = |t: f64| flow.as_ref().map_or((f64::NAN, 0.0), |flow| flow.ln_loss_plus_margin(t));

@@ -48,7 +48,10 @@ impl<'r, 'p> Tighter<'r, 'p> {
         let design = problem.design();
         let entries = design.samples() as f64 * design.dimension() as f64;
         if self.run.statistics().rhs as f64 * entries > MOST_WORK {
-            return Err("fails by more than the error of the path; two tighter runs of so large a net are not made".into());
+            return Err(
+                "fails by more than the error of the path; two tighter runs of so large a net are not made"
+                    .into(),
+            );
         }
         let run = |rtol: f64| {
             let tighter = Settings { rtol, ..settings.clone() };

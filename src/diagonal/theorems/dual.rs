@@ -167,3 +167,57 @@ impl PlateauLaw {
         next + 0.5 * l / m * spread + off
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// M(t) of Ṁ = γ²a^{2(L−1)}e^{H−M}/n − LλM from M(0) = 0, by the method of Runge and Kutta in small steps.
+    fn reduced(law: &PlateauLaw, t: f64) -> f64 {
+        let l = law.depth;
+        let slope = |s: f64, m: f64| {
+            (law.ln_gain + law.lambda.ln() - 2.0 * (l - 1.0) * law.lambda * s + law.shift - m).exp()
+                - l * law.lambda * m
+        };
+        let steps = 200_000;
+        let h = t / f64::from(steps);
+        let mut m = 0.0;
+        for k in 0..steps {
+            let s = h * f64::from(k);
+            let a = slope(s, m);
+            let b = slope(s + 0.5 * h, m + 0.5 * h * a);
+            let c = slope(s + 0.5 * h, m + 0.5 * h * b);
+            m += h / 6.0 * (a + 2.0 * b + 2.0 * c + slope(s + h, m + h * c));
+        }
+        m
+    }
+
+    /// (D18a): the loss of the reduced equation is above the law's, by at most the next order and the memory.
+    #[test]
+    fn memory_of_the_start_bounds_the_reduced_equation() {
+        let dual = Dual {
+            entropy: 0.0,
+            omega: vec![1.0],
+            epsilon: vec![0.0],
+            spread: 0.0,
+            slowest: 1.0,
+            start: 0.0,
+            others: Vec::new(),
+            gamma: 1.0,
+        };
+        for (depth, lambda, ln_gain) in [(2.0, 1.0, 8.0), (2.0, 1.0, 4.0), (3.0, 0.1, 9.0), (6.0, 0.5, 6.0)] {
+            let law = PlateauLaw { ln_gain, depth, lambda, shift: 0.0 };
+            for tau in [0.01, 0.1, 0.2, 0.4] {
+                let t = tau / lambda;
+                let excess = -reduced(&law, t) - law.ln_loss(t);
+                let most = law.left_out(t, &dual);
+                assert!(excess > -1e-7, "L = {depth}, λt = {tau}: {excess}");
+                assert!(excess <= most + 1e-7, "L = {depth}, λt = {tau}: {excess} {most}");
+                // And not by much less: the memory is what is left out while the start is remembered.
+                if tau <= 0.1 && ln_gain >= 8.0 && depth == 2.0 {
+                    assert!(excess > 0.5 * most, "L = {depth}, λt = {tau}: {excess} {most}");
+                }
+            }
+        }
+    }
+}

@@ -73,7 +73,9 @@ impl Facts<'_, '_> {
         };
         Ok(Objective {
             value: loss + 0.5 * lambda * norm * norm,
-            value_error: of_loss + lambda * norm * norm * error.parameters + 1e-14 * (loss + lambda * norm * norm),
+            value_error: of_loss
+                + lambda * norm * norm * error.parameters
+                + 1e-14 * (loss + lambda * norm * norm),
             gradient: norm_of(&push, -1.0),
             gradient_error: norm_of(&moved, -1.0) * (error.parameters + 1e-14) + of_outputs,
             norm,
@@ -99,7 +101,8 @@ impl Facts<'_, '_> {
     }
 
     /// Depth L ≥ 3: the gradient has all but vanished against its parts, at a stationary point other than 0 of
-    /// the size λ·max(‖θ‖, r₀) (`theory/diagonal.md`, (D28)), in a net that has long been where it is.
+    /// the size λ·max(‖θ‖, r₀) (`theory/diagonal.md`, (D28)), in a net that has long been where it is: the
+    /// slowest direction of the Hessian has had its time since.
     fn stationary_end(&self, mut hypotheses: Vec<Hypothesis>) -> Result<Judged> {
         let (mut measured, mut rounding, mut settled) = (f64::NAN, 0.0, f64::NAN);
         if hypotheses.iter().all(|h| h.standing == Standing::Holds) {
@@ -108,9 +111,9 @@ impl Facts<'_, '_> {
             let size = self.lambda * end.norm.max(least);
             measured = if end.gradient == 0.0 { 0.0 } else { end.gradient / size };
             rounding = if measured == 0.0 { 0.0 } else { end.gradient_error / size };
-            settled = self.lambda * (self.horizon - self.last_moved(&end)?);
+            settled = self.least_curvature()? * (self.horizon - self.last_moved(&end)?);
         }
-        hypotheses.push(Hypothesis::at_least("λ·(time since 𝓛_λ was 1% above its end) ≥ 8", settled, 8.0));
+        hypotheses.push(Hypothesis::at_least("μ·(time since 𝓛_λ was 1% above its end) ≥ 8", settled, 8.0));
         let s = statement(
             "2311.18817 §4 (end state, L ≥ 3)",
             Form::Derived,
@@ -120,6 +123,35 @@ impl Facts<'_, '_> {
             hypotheses,
         );
         Ok(s.judge(measured, NEARLY_STATIONARY + rounding))
+    }
+
+    /// μ at depth L ≥ 3: the least eigenvalue of the Hessian of 𝓛_λ in θ at the horizon (negative at a saddle),
+    /// λ + L(L−1)diag(u^{L−2}g, −v^{L−2}g) + L²B·Xᵀdiag(ℓ″/n)X·Bᵀ with B = (diag u^{L−1}, −diag v^{L−1}). NaN in
+    /// more than [`MOST_SUPPORT`] parameters.
+    fn least_curvature(&self) -> Result<f64> {
+        let problem = self.run.problem();
+        let (x, y, l) = (problem.design(), problem.labels(), self.depth);
+        let (u, v) = self.run.parameters(self.horizon)?;
+        let d = u.len();
+        if 2 * d > MOST_SUPPORT {
+            return Ok(f64::NAN);
+        }
+        let outputs = &self.state(self.horizon)?.outputs;
+        let slopes: Vec<f64> = outputs.iter().zip(y).map(|(&f, &y)| self.loss.slope(f, y) / self.n).collect();
+        let mut g = vec![0.0; d];
+        x.apply_transpose(&slopes, &mut g, self.threads);
+        let signed = |j: usize| if j < d { (u[j], 1.0) } else { (v[j - d], -1.0) };
+        let rows = Array2::from_shape_fn((y.len(), 2 * d), |(i, j)| {
+            let (p, sign) = signed(j);
+            let curvature = (self.loss.curvature(outputs[i], y[i]) / self.n).sqrt();
+            sign * l * libm::pow(p, l - 1.0) * x.entry(i, j % d) * curvature
+        });
+        let mut hessian = Engine::SEQUENTIAL.gram(rows.t());
+        for j in 0..2 * d {
+            let (p, sign) = signed(j);
+            hessian[(j, j)] += self.lambda + sign * l * (l - 1.0) * libm::pow(p, l - 2.0) * g[j % d];
+        }
+        Ok(Engine::SEQUENTIAL.eigh(hessian.view())?.values[0])
     }
 
     /// The last time looked at with 𝓛_λ more than 1% above its value at the horizon; the next one, at which it
@@ -140,7 +172,8 @@ impl Facts<'_, '_> {
         let (mut relaxed, mut solved) = (f64::NAN, None);
         if hypotheses.iter().all(|h| h.standing == Standing::Holds) {
             let problem = self.run.problem();
-            let end = regularised(problem.design(), problem.labels(), self.loss, self.lambda, self.threads).ok();
+            let end =
+                regularised(problem.design(), problem.labels(), self.loss, self.lambda, self.threads).ok();
             solved = end.as_ref().map(|_| true);
             if let Some(end) = end {
                 let (u, v) = self.run.parameters(self.horizon)?;
@@ -153,7 +186,9 @@ impl Facts<'_, '_> {
                 dying = self.lambda * squares.iter().sum::<f64>() / best;
                 rounding = objective.value_error / best + end.report.gap.abs() + 1e-12;
                 relaxed = match self.slowest(&end)? {
-                    Some(rate) => rate * (self.horizon - self.last_dormant(&end)?),
+                    // A face of minima has directions in which nothing relaxes.
+                    _ if end.report.unique != Some(true) => 0.0,
+                    Some(rate) => rate.max(0.0) * (self.horizon - self.last_dormant(&end)?).max(0.0),
                     None => f64::INFINITY,
                 };
             }
@@ -197,7 +232,9 @@ impl Facts<'_, '_> {
 
     /// The first time looked at from which on all coordinates of the support have at least half of their weight.
     fn last_dormant(&self, end: &Regularised) -> Result<f64> {
-        let alive = |w: &[f64]| end.support.iter().all(|&k| 2.0 * w[k] * end.weights[k].signum() >= end.weights[k].abs());
+        let alive = |w: &[f64]| {
+            end.support.iter().all(|&k| 2.0 * w[k] * end.weights[k].signum() >= end.weights[k].abs())
+        };
         let mut since = f64::INFINITY;
         for &t in self.times.iter().rev() {
             if !alive(&self.state(t)?.weights) {

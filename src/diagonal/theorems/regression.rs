@@ -30,6 +30,7 @@ impl Facts<'_, '_> {
             self.loss_is("squared loss", Loss::Squared),
             self.symmetric(),
             self.decays(),
+            Hypothesis::below("0 < ‖y‖ (something to fit)", 0.0, self.label_norm()),
             Hypothesis::below("0 < ν (independent samples)", 1e-13 * self.trace(), nu),
         ]
     }
@@ -48,7 +49,8 @@ impl Facts<'_, '_> {
 
     /// Error of one residual: that of an output, and the rounding of its difference from a label.
     fn residual_error(&self, t: f64, state: &State) -> f64 {
-        self.error(t).outputs + 1e-15 * self.n.sqrt() * state.largest_output.max(self.label_norm() / self.n.sqrt())
+        self.error(t).outputs
+            + 1e-15 * self.n.sqrt() * state.largest_output.max(self.label_norm() / self.n.sqrt())
     }
 
     /// ln 𝓛 of the squared loss. Residuals below the error of the path are not known at all.
@@ -151,7 +153,7 @@ impl Facts<'_, '_> {
     }
 
     /// Theorem 3.9 at finite α: the distance of w at T_c^- from the least-norm interpolant is
-    /// Ca^{−2L}‖(I − P)w³‖ plus what the residual leaves, to within half of it.
+    /// Ca^{−2L}‖(I − P)w³‖ plus what the residual and the memory of the start leave, to within half of it.
     fn kernel_predictor(&self, nu: f64) -> Result<Judged> {
         let mut hypotheses = self.fit_hypotheses(nu);
         hypotheses.extend(self.early_hypotheses());
@@ -182,7 +184,10 @@ impl Facts<'_, '_> {
             let curved = constant * libm::exp(-2.0 * l * ln_a) * outside / size;
             // X⁺s with s = −(nLλ/2)K⁻¹y is at most (nLλ/2)‖w‖/λ_min(K).
             let unfit = 0.5 * self.n * l * self.lambda / nu * libm::exp(-2.0 * (l - 1.0) * ln_a);
-            leading = curved + unfit;
+            // What is left of the labels that were not fitted at the start: every mode falls at ν at least.
+            let grown = -libm::expm1(-2.0 * (l - 1.0) * self.lambda * t) / (2.0 * (l - 1.0) * self.lambda);
+            let kept = libm::exp(-2.0 * nu / self.n * libm::exp(2.0 * (l - 1.0) * self.ln_alpha) * grown);
+            leading = curved + unfit + kept;
         }
         hypotheses.push(Hypothesis::at_most("leading order ≤ 5%", leading, 0.05));
         let s = statement(

@@ -98,7 +98,9 @@ impl Facts<'_, '_> {
         let applies = hypotheses.iter().all(|h| h.standing == Standing::Holds);
         let problem = self.run.problem();
         let best = match applies {
-            true => max_margin_l1(problem.design(), problem.labels(), self.threads).ok().and_then(|m| m.found()),
+            true => {
+                max_margin_l1(problem.design(), problem.labels(), self.threads).ok().and_then(|m| m.found())
+            }
             false => None,
         };
         let (from, until) = self.window();
