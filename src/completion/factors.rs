@@ -499,7 +499,8 @@ impl StiffFlow for FactorFlow {
         // What is left of x moves every column by h S[rest] C: to within the tolerance.
         let largest = x.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         let moves = shift * self.largest_weight * largest;
-        let tolerance = (1e-2 * self.rtol / moves.max(f64::MIN_POSITIVE)).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
+        let tolerance =
+            (1e-2 * self.rtol / moves.max(f64::MIN_POSITIVE)).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
         self.kernel.solve(identity, shift, tolerance, x)?;
         for (s, (x, weight)) in s.iter_mut().zip(x.iter().zip(&self.weights)) {
             *s = shift * weight * x;

@@ -81,11 +81,9 @@ impl<C: Curve> Search<'_, C> {
             Found::Unsettled(from) => (from, None),
             Found::Exhausted(before) => (before.unwrap_or(start), None),
         };
-        eprintln!("DBG first outer {outer:?} inside {inside:?} thr {}", self.threshold);
         if outer == start && self.holds(start, Sense::Surely) {
             return Crossing::FromStart;
         }
-        if let Some(t) = inside { eprintln!("DBG value {:?} thr {:e} surely {}", self.curve.value(t), self.threshold, self.holds(t, Sense::Surely)); }
         let inner = match inside {
             Some(t) if self.holds(t, Sense::Surely) => inside,
             _ => self.surely(outer, None),

@@ -171,7 +171,8 @@ mod tests {
         for trial in 0..60 {
             let (rows, columns) = (1 + trial % 6, 1 + trial % 5);
             let entries = gaussian_vector(rows * columns, 1.0, &mut random);
-            let (up, across) = (gaussian_vector(rows, 1.0, &mut random), gaussian_vector(columns, 1.0, &mut random));
+            let (up, across) =
+                (gaussian_vector(rows, 1.0, &mut random), gaussian_vector(columns, 1.0, &mut random));
             let b = gaussian_vector(columns, 1.0, &mut random);
             // Rows over forty decades each way; the right-hand side is scaled as Newton's system is.
             let entry =

@@ -42,7 +42,7 @@ fn the_end_at_zero() {
     let law = Law::SparseSigns { relevant: 3 };
     let task = Task { law, samples: 10, dimension: 60, seed: 0 }.draw().unwrap();
     let problem = Problem::new(task.design, task.labels.to_vec(), Loss::Logistic).unwrap();
-    let judged = end_state(&problem, 3, 3.0, 1.0, 3.0_f64.ln() + 12.0);
+    let judged = end_state(&problem, 3, 3.0, 1.0, 3.0_f64.ln() + 16.0);
     assert_eq!(judged.verdict.outcome, Outcome::Holds, "{:?}", judged.verdict);
     assert!(judged.verdict.measured < 0.01, "{:?}", judged.verdict);
 }

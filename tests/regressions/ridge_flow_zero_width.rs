@@ -1,9 +1,9 @@
 //! Flow at a weight decay of 1e-12 on duplicated rows: the first time of the test loss lies where the unfittable
 //! directions have half decayed. The interval must contain the root of the closed form in 80 digits.
 
+use groktime::crossing::{Crossing, End};
 use groktime::data::Covariance;
 use groktime::digits::ridge::{Quantity, crossing};
-use groktime::crossing::{Crossing, End};
 use groktime::ridge::{Population, Problem, Settings, Target};
 use ndarray::array;
 
@@ -19,7 +19,10 @@ fn interval_contains_the_root() {
         features: features.view(),
         target: Target::teacher(array![0.26953125, 0.73046875, 0.234375]),
         init: array![-1.98046875, 0.04296875, 0.1484375],
-        population: Population { covariance: Some(Covariance::Dense(covariance.view())), ..Default::default() },
+        population: Population {
+            covariance: Some(Covariance::Dense(covariance.view())),
+            ..Default::default()
+        },
     };
     let settings = Settings { weight_decay: 1e-12, step_size: 0.046736004353836215, ..Default::default() };
     let threshold = 0.09766778675345565;
