@@ -1,5 +1,6 @@
-//! Flow at a weight decay of 1e-12 on duplicated rows: the first time of the test loss lies where the unfittable
-//! directions have half decayed. The interval must contain the root of the closed form in 80 digits.
+//! A flow whose residual changes its sign just after the first crossing: half-way the form of the test loss is all
+//! cancellation, and an enclosure that took its root for exact lay below the value at its own end. The interval
+//! must contain the root of the closed form in 80 digits.
 
 use groktime::crossing::{Crossing, End};
 use groktime::data::Covariance;
@@ -30,10 +31,7 @@ fn interval_contains_the_root() {
     let spectrum = problem.spectrum(Default::default()).unwrap();
     let found = spectrum.flow(&settings).unwrap().first_general(threshold).unwrap();
     for (what, found) in [("digits", digits.unwrap()), ("both", found)] {
-        println!("{what}: {found:?}");
-    }
-    for (what, found) in [("digits", digits.unwrap()), ("both", found)] {
         let Crossing::At { lo, hi, .. } = found else { panic!("{what}: {found:?}") };
-        assert!(lo <= ROOT && ROOT <= hi && hi - lo <= 1e-12 * ROOT, "{what}: {lo} to {hi}");
+        assert!(lo <= ROOT && ROOT <= hi && hi - lo <= 2e-12 * ROOT, "{what}: {lo} to {hi}");
     }
 }
