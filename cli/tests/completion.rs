@@ -126,5 +126,5 @@ fn bad_input_is_named() {
     refused(&["completion", "--dimension", "10", "--rtol", "1e-3"], &["rtol"]);
     refused(&["completion", "--dimension", "10", "--horizon", "10", "--at", "11"], &["horizon"]);
     refused(&["completion", "--dimension", "10", "--fraction", "1.5"], &["fraction"]);
-    refused(&["completion", "--dimension", "10", "--weight-decay", "0"], &["--horizon"]);
+    refused(&["completion", "--dimension", "10", "--weight-decay=-1"], &["--weight-decay", "-1"]);
 }

@@ -4,7 +4,7 @@
 //! and lose them; from a small start these eigenvalues decide what grows next. The factors keep each direction
 //! relative to itself ([`Graded`]). State: C of U, then C of V, row after row.
 
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
 use super::Problem;
 use super::graded::Graded;
@@ -23,8 +23,10 @@ const SLOW_TOLERANCE: f64 = 1e-12;
 /// Directions may grow apart by e^{twice this} before the columns are made orthogonal again: that many digits are
 /// lost by then to rounding.
 const APART: f64 = 4.0;
-/// Relative residual of the linear solve in Newton's iteration, at most and at least.
-const CG_TOLERANCE: (f64, f64) = (1e-10, 1e-2);
+/// Errors allowed beyond the tolerance, in units of the rounding of s.
+const ROUNDING: f64 = 100.0;
+/// Relative residual of the linear solve in Newton's iteration, at least and at most.
+const CG_TOLERANCE: (f64, f64) = (1e-13, 1e-2);
 /// Iterations above which a dense factor is taken as preconditioner, and the size above which none is.
 const PATIENCE: usize = 25;
 const MOST_DENSE: usize = 2000;
@@ -37,6 +39,7 @@ pub(super) struct FactorFlow {
     weights: Vec<f64>,
     shares: Vec<f64>,
     largest_value: f64,
+    largest_weight: f64,
     weight_decay: f64,
     rtol: f64,
     pub factors: [Graded; 2],
@@ -53,6 +56,8 @@ pub(super) struct FactorFlow {
     /// ∫‖S‖ since the columns were made orthogonal, and where that was last added to.
     apart: f64,
     last: f64,
+    /// What rounding of s may have moved a column by since then.
+    rounded: f64,
     /// When the columns were last made orthogonal.
     renewed: f64,
     /// Mean of y² over the entries as given.
@@ -84,9 +89,10 @@ struct Frozen {
 }
 
 impl FactorFlow {
-    /// The flow, and its start as a state; `rtol` is what it is integrated to, `tolerance` what it is watched against.
+    /// The flow from factors at a time, and these as a state; `rtol` is what it is integrated to, `tolerance` what it is watched against.
     pub fn new(
         problem: &Problem,
+        (t, [u, v]): (f64, [&Array2<f64>; 2]),
         weight_decay: f64,
         (rtol, tolerance): (f64, f64),
     ) -> (FactorFlow, Vec<f64>) {
@@ -98,8 +104,7 @@ impl FactorFlow {
             .iter()
             .map(|p| p.multiplicity as f64 * if p.row == p.column { 4.0 } else { 2.0 } / n)
             .collect();
-        let (u, v) = problem.factors();
-        let ((u, mut state), (v, more)) = (Graded::new(&u), Graded::new(&v));
+        let ((u, mut state), (v, more)) = (Graded::new(u), Graded::new(v));
         state.extend(more);
         let width = [u.width, v.width];
         let zeros = |n: usize| vec![0.0; n];
@@ -108,6 +113,7 @@ impl FactorFlow {
             values: pairs.iter().map(|p| p.value).collect(),
             shares: pairs.iter().map(|p| p.multiplicity as f64 / n).collect(),
             largest_value: pairs.iter().fold(0.0_f64, |m, p| m.max(p.value.abs())),
+            largest_weight: weights.iter().fold(0.0_f64, |m, w| m.max(*w)),
             weight_decay,
             rtol,
             factors: [u, v],
@@ -132,8 +138,9 @@ impl FactorFlow {
             stiff: false,
             slow: false,
             apart: 0.0,
-            last: 0.0,
-            renewed: 0.0,
+            last: t,
+            rounded: 0.0,
+            renewed: t,
             mean_square: pairs.iter().map(|p| p.multiplicity as f64 * p.value * p.value / n).sum(),
             watch: Watch::new(tolerance),
             weights,
@@ -142,8 +149,8 @@ impl FactorFlow {
         flow.take_gains();
         flow.residuals(&state);
         let start = flow.balance(&state);
-        flow.watch.objective(0.0, &start);
-        flow.watch_conserved(0.0, &state);
+        flow.watch.objective(t, &start);
+        flow.watch_conserved(t, &state);
         (flow, state)
     }
 
@@ -160,6 +167,20 @@ impl FactorFlow {
     /// Length of the part of the state that is U's.
     fn split(&self) -> usize {
         self.d() * self.factors[0].width
+    }
+
+    /// The smallest eigenvalue of the tangent kernel relative to its largest, where it is small enough to be had.
+    pub fn evenness(&mut self, y: &[f64]) -> crate::Result<Option<f64>> {
+        if self.values.len() > MOST_DENSE {
+            return Ok(None);
+        }
+        self.residuals(y);
+        let mut frozen = std::mem::take(&mut self.frozen);
+        self.dense(y, &self.work.scaled, &mut frozen.a);
+        self.kernel.refresh(&frozen.a);
+        self.frozen = frozen;
+        let eigenvalues = Engine::SEQUENTIAL.eigh(self.kernel.dense().view())?.values;
+        Ok(Some(eigenvalues[0] / eigenvalues[eigenvalues.len() - 1]))
     }
 
     /// From here on the slow flow, from its time 0.
@@ -184,6 +205,7 @@ impl FactorFlow {
         }
         self.take_gains();
         self.apart = 0.0;
+        self.rounded = 0.0;
         self.last = t;
         self.renewed = t;
         self.watch.new_epoch();
@@ -243,11 +265,13 @@ impl FactorFlow {
 
     /// The terms of 𝓛 + (λ/2)(‖U‖² + ‖V‖²) at the state that the workspace was filled from.
     fn balance(&self, y: &[f64]) -> Balance {
+        let square_norm = self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum();
         Balance {
             loss: self.work.x.iter().zip(&self.shares).map(|(x, share)| share * x * x).sum(),
-            square_norm: self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum(),
+            square_norm,
             weight_decay: self.weight_decay,
-            data: self.mean_square,
+            // Entries of W are differences of entries of the size of A.
+            data: self.mean_square.max((square_norm / self.d() as f64).powi(2)),
         }
     }
 
@@ -270,7 +294,7 @@ impl FactorFlow {
         let size = (u.iter().map(|x| x * x).sum::<f64>()).sqrt();
         sizes.iter_mut().for_each(|s| *s = s.sqrt() * size);
         let growth = (2.0 * self.weight_decay * (t - self.renewed)).exp();
-        self.watch.conserved(t, &now, &sizes, growth);
+        self.watch.conserved(t, &now, &sizes, (growth, self.rounded));
     }
 
     /// At least the largest rate of the tangent kernel: 2·max w·‖A‖, with ‖A‖ from the lengths of the columns.
@@ -285,7 +309,7 @@ impl FactorFlow {
             };
             norm += (0..width).map(square).fold(0.0, f64::max);
         }
-        2.0 * norm * self.weights.iter().fold(0.0_f64, |m, w| m.max(*w))
+        2.0 * norm * self.largest_weight
     }
 
     /// The S that holds the observed entries in place: {S, A}_Ω = −2y.
@@ -369,12 +393,19 @@ impl Flow for FactorFlow {
         Ok(())
     }
 
-    /// Each column relative to itself.
+    /// Each column relative to itself; but columns that carry nothing of W cannot be better than the rounding of s,
+    /// which moves them by h S[rounding] in a step.
     fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
         let split = self.split();
         let (first, second) = sizes.split_at_mut(split);
         let d = self.d() as f64;
-        for ((part, sizes), factor) in self.parts(y).into_iter().zip([first, second]).zip(&self.factors) {
+        let rounding = match self.explicit {
+            true => 0.0,
+            false => ROUNDING * self.shift * self.largest_weight * f64::EPSILON * self.largest_value,
+        };
+        for (((part, sizes), factor), gains) in
+            self.parts(y).into_iter().zip([first, second]).zip(&self.factors).zip(&self.gains)
+        {
             let width = factor.width.max(1);
             if sizes.is_empty() {
                 continue;
@@ -384,7 +415,11 @@ impl Flow for FactorFlow {
             for row in part.chunks_exact(width) {
                 sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
             }
-            sums.iter_mut().for_each(|sum| *sum = (*sum / d).sqrt());
+            for (sum, gain) in sums.iter_mut().zip(gains) {
+                let carries = gain * *sum > self.rtol * self.rtol * self.largest_value;
+                let room = if carries { 1.0 } else { (rounding / self.rtol).max(1.0) };
+                *sum = room * (*sum / d).sqrt();
+            }
             rest.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(sums));
         }
     }
@@ -401,14 +436,15 @@ impl Flow for FactorFlow {
             self.stiff = self.explicit && self.rate(y) * (t - self.last) > STABLE;
         }
         self.apart += 1.3 * self.norm_of_s() * (t - self.last);
+        if !self.explicit {
+            let rate = self.largest_weight * f64::EPSILON * self.largest_value;
+            self.rounded += ROUNDING * rate * (t - self.last);
+        }
         self.watch_conserved(t, y);
         self.last = t;
         let extreme = y.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        if self.watch.breach.is_some()
-            || self.stiff
-            || self.apart > APART
-            || !(1e-100..1e100).contains(&extreme)
-        {
+        let extreme = extreme > 1e100 || (extreme > 0.0 && extreme < 1e-100);
+        if self.watch.breach.is_some() || self.stiff || self.apart > APART || extreme {
             return Action::Stop;
         }
         Action::Continue
@@ -460,10 +496,11 @@ impl StiffFlow for FactorFlow {
         for (x, &at) in x.iter_mut().zip(&self.pattern.at) {
             *x = change(0, &b[..split], at) - change(1, &b[split..], at);
         }
-        // s is a difference, with the rounding of y: h S[noise] must cancel to within the tolerance.
-        let largest_weight = self.weights.iter().fold(0.0_f64, |m, w| m.max(*w));
-        let noise = shift * largest_weight * f64::EPSILON * self.largest_value;
-        let tolerance = (1e-3 * self.rtol / noise).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
+        // What is left of x moves every column by h S[rest] C: to within the tolerance.
+        let largest = x.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        let moves = shift * self.largest_weight * largest;
+        let tolerance =
+            (1e-2 * self.rtol / moves.max(f64::MIN_POSITIVE)).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
         self.kernel.solve(identity, shift, tolerance, x)?;
         for (s, (x, weight)) in s.iter_mut().zip(x.iter().zip(&self.weights)) {
             *s = shift * weight * x;

@@ -255,7 +255,8 @@ impl CompletionFlow {
             loss: self.pattern.packed.iter().zip(&self.shares).map(square).sum(),
             square_norm: (0..self.dimension_of_matrix()).map(|i| a[packed_index(i, i)]).sum(),
             weight_decay: self.weight_decay,
-            data: self.mean_square,
+            // Errors of W are relative to all of it.
+            data: self.mean_square.max(w.iter().map(|w| w * w).sum::<f64>() / w.len() as f64),
         }
     }
 
@@ -267,6 +268,32 @@ impl CompletionFlow {
         to_packed(&a, &mut y[self.length..]);
         self.watch.repairs += 1;
         Ok(())
+    }
+
+    /// U and V, up to orthogonal factors on the right, from the eigenvalues of UUᵀ and VVᵀ: (√(w² + 4c²) ± w)/2, the small
+    /// one as c² over the large one; from another start than a multiple of the identity those of (A ± W)/2.
+    pub fn factors(&self, t: f64, y: &[f64]) -> crate::Result<[Array2<f64>; 2]> {
+        let engine = Engine { threads: self.threads, ..Engine::default() };
+        let w = self.w_matrix(y);
+        if let Invariant::Matrix { .. } = self.invariant {
+            let c = self.invariant.size(self.weight_decay * t);
+            let e = engine.eigh(w.view())?;
+            let of = |sign: f64| {
+                let roots = e.values.mapv(|w| {
+                    let large = 0.5 * (w.hypot(2.0 * c) + w.abs());
+                    if sign * w >= 0.0 { large.sqrt() } else { c / large.sqrt() }
+                });
+                &e.vectors * &roots
+            };
+            return Ok([of(1.0), of(-1.0)]);
+        }
+        let a = self.a_matrix(y);
+        let of = |m: Array2<f64>| -> crate::Result<Array2<f64>> {
+            let e = engine.eigh(m.view())?;
+            let roots = e.values.mapv(|v| (0.5 * v).max(0.0).sqrt());
+            Ok(&e.vectors * &roots)
+        };
+        Ok([of(&a + &w)?, of(&a - &w)?])
     }
 
     /// At the end: the drift, and whether UUᵀ and VVᵀ are still positive semidefinite.

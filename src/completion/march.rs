@@ -108,11 +108,23 @@ pub(super) struct Stride<'a> {
 pub(super) type Observer<'a, 'p> = &'a mut dyn FnMut(Stride<'_>, &mut Frame<'p>) -> ControlFlow<()>;
 
 impl<'p> March<'p> {
+    /// From the start of the problem.
     pub fn new(problem: &'p Problem, weight_decay: f64, rtol: f64) -> March<'p> {
+        let (u, v) = problem.factors();
+        March::from(problem, (0.0, [&u, &v]), weight_decay, rtol)
+    }
+
+    /// From factors at a time.
+    pub fn from(
+        problem: &'p Problem,
+        (t, factors): (f64, [&Array2<f64>; 2]),
+        weight_decay: f64,
+        rtol: f64,
+    ) -> March<'p> {
         let (tolerance, rtol) = (rtol, (STRICTER * rtol).max(STRICTEST));
-        let (flow, y) = FactorFlow::new(problem, weight_decay, (rtol, tolerance));
+        let (flow, y) = FactorFlow::new(problem, (t, factors), weight_decay, (rtol, tolerance));
         let frame = Frame::new(problem, &flow);
-        March { flow, frame, t: 0.0, y, statistics: Statistics::default(), rtol }
+        March { flow, frame, t, y, statistics: Statistics::default(), rtol }
     }
 
     /// From where the fast flow ended the slow one, on its own clock.
@@ -146,7 +158,7 @@ impl<'p> March<'p> {
             };
             self.t = done.t;
             self.y = done.y;
-            add(&mut self.statistics, &done.statistics);
+            self.add(&done.statistics);
             if let Some(detail) = self.flow.watch.breach.take() {
                 return Err(Error::Numerical { method: "completion flow", detail });
             }
@@ -166,14 +178,16 @@ impl<'p> March<'p> {
             format!("at t = {:e}: the directions keep growing apart after {MOST_EPOCHS} epochs", self.t);
         Err(Error::Numerical { method: "completion flow", detail })
     }
-}
 
-fn add(sum: &mut Statistics, more: &Statistics) {
-    sum.steps += more.steps;
-    sum.rejected += more.rejected;
-    sum.rhs += more.rhs;
-    sum.jacobians += more.jacobians;
-    sum.factorisations += more.factorisations;
-    sum.solves += more.solves;
-    sum.newton_failures += more.newton_failures;
+    /// Counts what another integration cost.
+    pub fn add(&mut self, more: &Statistics) {
+        let sum = &mut self.statistics;
+        sum.steps += more.steps;
+        sum.rejected += more.rejected;
+        sum.rhs += more.rhs;
+        sum.jacobians += more.jacobians;
+        sum.factorisations += more.factorisations;
+        sum.solves += more.solves;
+        sum.newton_failures += more.newton_failures;
+    }
 }

@@ -3,15 +3,20 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
+use super::graded::Graded;
 use super::march::{March, Stride};
 use super::solution::{Diagnostics, Solution, inside};
-use super::{Problem, RTOL, Record, Settings};
+use super::symmetric::packed_index;
+use super::{Init, Problem, RTOL, Record, Settings};
 use crate::error::{Error, Result};
 use crate::ode::{Ended, Options, bdf_observed};
 
 /// From a start whose UUᵀ and VVᵀ are below so many times the largest value seen the factors are integrated.
 /// Above, W = UUᵀ − VVᵀ would lose digits to cancellation; far below, W and A lose the small eigenvalues.
 const SMALL_START: f64 = 1.0;
+/// Singular values of U(0) or V(0) further apart than this count as a lower rank.
+const UNEVEN: f64 = 100.0;
+
 type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
 impl Problem {
@@ -48,15 +53,26 @@ impl Problem {
         }
     }
 
-    /// Whether the start is small beside the data.
+    fn largest_value(&self) -> f64 {
+        self.observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()))
+    }
+
+    /// Whether the factors are what is integrated: where the start is small beside the data, or of lower rank than
+    /// W and A could keep.
     pub(super) fn starts_small(&self) -> bool {
-        let largest = self.observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()));
         let (u, v) = self.factors();
         // The largest row of UUᵀ is between its largest eigenvalue and a d-th part of it.
         let square = |f: &ndarray::Array2<f64>| {
             f.rows().into_iter().map(|r| r.iter().map(|x| x * x).sum::<f64>()).fold(0.0, f64::max)
         };
-        square(&u).max(square(&v)) <= SMALL_START * largest
+        if square(&u).max(square(&v)) <= SMALL_START * self.largest_value() {
+            return true;
+        }
+        let uneven = |factor: &ndarray::Array2<f64>| {
+            let scales = Graded::new(factor).0.log_scales;
+            scales.len() < factor.nrows() || scales[0] - scales[scales.len() - 1] > UNEVEN.ln()
+        };
+        matches!(self.init, Init::Factors { .. }) && (uneven(&u) || uneven(&v))
     }
 
     /// The flow of W and A.
@@ -72,6 +88,8 @@ impl Problem {
         }
         let options = Options { rtol, record: false, ..Options::default() };
         let mut between = vec![0.0; y0.len()];
+        let (largest, d, length) = (self.largest_value(), self.dimension(), y0.len() / 2);
+        let mut small = false;
         let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
             if recorder.path {
                 solution.push(step.t, step.y());
@@ -80,10 +98,24 @@ impl Problem {
                 step.interpolate(t, &mut between);
                 solution.push(t, &between);
             }
-            progress(step.t)
+            let a = (0..d).map(|i| step.y()[length + packed_index(i, i)]).fold(0.0, f64::max);
+            small = a < 0.5 * largest && step.t < settings.horizon;
+            if small { ControlFlow::Break(()) } else { progress(step.t) }
         })?;
         if let Some(breach) = flow.monitor.breach.take() {
             return Err(failed(breach));
+        }
+        if small {
+            // The decay won: what is left is small beside the data, as from a small start.
+            let factors = flow.factors(done.t, &done.y)?;
+            let march = March::from(self, (done.t, [&factors[0], &factors[1]]), decay, rtol);
+            solution.set_diagnostics(Diagnostics {
+                statistics: done.statistics,
+                invariant_drift: flow.watch.drift,
+                repairs: flow.watch.repairs,
+            });
+            solution.begin_parts();
+            return self.march_on(march, solution, recorder, settings, progress);
         }
         if flow.failed() || done.ended == Ended::Interrupted {
             let reason = match done.ended {
@@ -103,12 +135,23 @@ impl Problem {
 
     /// The flow of the factors.
     fn integrate_factors(&self, settings: &Settings, progress: Progress<'_>) -> Result<Solution> {
-        let mut march = March::new(self, settings.weight_decay, settings.rtol);
-        let mut solution = Solution::new(self, &march.flow.pattern, settings, self.start()?.invariant);
-        let mut recorder = Recorder::new(settings);
+        let march = March::new(self, settings.weight_decay, settings.rtol);
+        let solution = Solution::new(self, &march.flow.pattern, settings, self.start()?.invariant);
+        self.march_on(march, solution, Recorder::new(settings), settings, progress)
+    }
+
+    /// Factors from where they are to the horizon.
+    fn march_on<'p>(
+        &'p self,
+        mut march: March<'p>,
+        mut solution: Solution,
+        mut recorder: Recorder,
+        settings: &Settings,
+        progress: Progress<'_>,
+    ) -> Result<Solution> {
         let mut packed = vec![0.0; solution.node_length()];
         let mut between = vec![0.0; march.y.len()];
-        if recorder.path || recorder.due(0.0).is_some() {
+        if march.t == 0.0 && (recorder.path || recorder.due(0.0).is_some()) {
             march.frame.node(&march.y, &mut packed);
             solution.push_node(0.0, &packed);
         }
@@ -139,10 +182,12 @@ impl Problem {
         if done != Ended::Horizon {
             return Err(failed(format!("at t = {:e}: interrupted", march.t)));
         }
+        let before = solution.diagnostics();
+        march.add(&before.statistics);
         solution.set_diagnostics(Diagnostics {
             statistics: march.statistics,
-            invariant_drift: march.flow.watch.drift(),
-            repairs: 0,
+            invariant_drift: before.invariant_drift.max(march.flow.watch.drift()),
+            repairs: before.repairs,
         });
         Ok(solution)
     }

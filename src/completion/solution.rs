@@ -64,9 +64,9 @@ pub struct Solution {
 enum Between {
     /// Nothing is known: they were asked for.
     Nothing,
-    /// Up to the node of this index one of [`PARTS`] parts of a step: the polynomial through all its nodes. From there on
-    /// a step: a polynomial through the nearest [`NEIGHBOURS`] of the same run of the integrator.
-    Parts(usize),
+    /// Between the nodes of these two indices one of [`PARTS`] parts of a step: the polynomial through all its nodes.
+    /// Elsewhere a step: a polynomial through the nearest [`NEIGHBOURS`] of the same run of the integrator.
+    Parts(usize, usize),
 }
 
 /// What the solution cost, and how well the invariant held.
@@ -109,7 +109,7 @@ impl Solution {
             invariant,
             rank_tolerance: settings.rank_tolerance,
             horizon: settings.horizon,
-            between: if settings.record == Record::Path { Between::Parts(0) } else { Between::Nothing },
+            between: if settings.record == Record::Path { Between::Parts(0, 0) } else { Between::Nothing },
             times: Vec::new(),
             starts: vec![0],
             nodes: Vec::new(),
@@ -139,7 +139,20 @@ impl Solution {
 
     /// What was added since the start are whole steps of [`PARTS`] parts.
     pub(super) fn ends_of_parts(&mut self) {
-        self.between = Between::Parts(self.times.len() - 1);
+        let last = self.times.len() - 1;
+        self.between = match self.between {
+            Between::Parts(from, _) => Between::Parts(from, last),
+            Between::Nothing => Between::Nothing,
+        };
+        self.begin();
+    }
+
+    /// What is added from now on are such parts.
+    pub(super) fn begin_parts(&mut self) {
+        let last = self.times.len().saturating_sub(1);
+        if let Between::Parts(..) = self.between {
+            self.between = Between::Parts(last, last);
+        }
         self.begin();
     }
 
@@ -182,8 +195,13 @@ impl Solution {
 
     /// The recorded times at which steps end (all of them with [`Record::At`]).
     pub fn step_times(&self) -> Vec<f64> {
-        let until = if let Between::Parts(until) = self.between { until } else { 0 };
-        let ends = self.times.iter().enumerate().filter(|(k, _)| *k >= until || k % PARTS == 0);
+        let (from, until) =
+            if let Between::Parts(from, until) = self.between { (from, until) } else { (0, 0) };
+        let ends = self
+            .times
+            .iter()
+            .enumerate()
+            .filter(|(k, _)| *k <= from || *k >= until || (k - from) % PARTS == 0);
         ends.map(|(_, t)| *t).collect()
     }
 
@@ -225,11 +243,11 @@ impl Solution {
                     needs: "Record::Path, or this time in Record::At",
                 });
             }
-            Between::Parts(until) if after <= until => {
-                let first = (after - 1) / PARTS * PARTS;
+            Between::Parts(from, until) if from < after && after <= until => {
+                let first = from + (after - 1 - from) / PARTS * PARTS;
                 (first..=first + PARTS).collect()
             }
-            Between::Parts(_) => self.neighbours(after),
+            Between::Parts(..) => self.neighbours(after),
         };
         let mut out = vec![0.0; self.node_length()];
         for &k in &stencil {

@@ -12,7 +12,7 @@ pub(super) struct Balance {
     /// ‖U‖² + ‖V‖².
     pub square_norm: f64,
     pub weight_decay: f64,
-    /// Mean of y².
+    /// The mean square that errors are relative to: of the data, or of W where that is larger.
     pub data: f64,
 }
 
@@ -70,8 +70,8 @@ impl Watch {
     }
 
     /// Numbers that the exact flow conserves, each with the size that its rounding is relative to; `growth` is what
-    /// the decay is undone with.
-    pub fn conserved(&mut self, t: f64, now: &[f64], sizes: &[f64], growth: f64) {
+    /// the decay is undone with, `rounded` what rounding explains beside the tolerance.
+    pub fn conserved(&mut self, t: f64, now: &[f64], sizes: &[f64], (growth, rounded): (f64, f64)) {
         self.steps += 1;
         let Some(reference) = &self.reference else {
             self.reference = Some(now.to_vec());
@@ -83,7 +83,7 @@ impl Watch {
         };
         let drift = now.iter().zip(reference).zip(sizes).map(apart).fold(0.0_f64, f64::max);
         self.epoch = self.epoch.max(drift);
-        let allowed = BREACH * self.rtol.max(1e-13) * (1.0 + (self.steps as f64).sqrt());
+        let allowed = BREACH * self.rtol.max(1e-13) * (1.0 + (self.steps as f64).sqrt()) + rounded;
         if !(drift <= allowed) {
             self.breach.get_or_insert_with(|| {
                 format!(

@@ -154,7 +154,8 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
                     run.statements(&Inputs { relevant: arguments.source.relevant(), ..Inputs::default() })?
                 }
             };
-            write(arguments, &curves, &times, Report::of_run(&run, statements))
+            let reported = Curves::new(&problem, &test, |t| run.snapshot_with_errors(t));
+            write(arguments, &curves, &reported, &times, Report::of_run(&run, statements))
         }
         true => {
             if problem.loss().is_margin() {
@@ -164,7 +165,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
             let slow = SlowFlow::new(&problem, &settings.init, settings.depth, settings.horizon)?;
             let distance = report::distance(&slow, &problem, &settings, arguments.output.quiet)?;
             let curves = Curves::new(&problem, &test, |tau| slow.snapshot(tau));
-            write(arguments, &curves, &times, Report::of_slow_flow(&settings, distance))
+            write(arguments, &curves, &curves, &times, Report::of_slow_flow(&settings, distance))
         }
     }
 }
@@ -183,17 +184,20 @@ fn integrate<'p>(
     Ok(run)
 }
 
-/// Everything that was asked for: files are written, the rest is the answer.
-fn write<S>(
+/// Everything that was asked for: files are written, the rest is the answer. `reported` has the error bars, which
+/// pictures and transitions do without.
+fn write<S, E>(
     arguments: &Arguments,
     curves: &Curves<'_, S>,
+    reported: &Curves<'_, E>,
     times: &[f64],
     mut report: Report,
 ) -> Result<Answer, Failure>
 where
     S: Fn(f64) -> groktime::Result<Snapshot>,
+    E: Fn(f64) -> groktime::Result<Snapshot>,
 {
-    let (rows, weights) = curves.at(times, arguments.weights.is_some())?;
+    let (rows, weights) = reported.at(times, arguments.weights.is_some())?;
     if let Some(path) = &arguments.weights {
         write_weights(path, weights, times.len())?;
     }
