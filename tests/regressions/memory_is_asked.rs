@@ -75,6 +75,21 @@ fn draw_all() {
     assert!(refusals.iter().all(|&count| count > 50), "{refusals:?}");
 }
 
+/// The law of a task of many relevant signs has 2^(k − 1) patterns: a shift by 64 and more made few of them.
+#[test]
+fn patterns_that_are_too_many_are_not_summed() {
+    use groktime::Loss;
+    use groktime::data::accuracy::accuracy;
+    use groktime::data::test_loss::expected_loss;
+    use ndarray::Array1;
+    for relevant in [27, 63, 65, 77, 129] {
+        let ones = Array1::from_elem(200, 1.0);
+        let law = Law::SparseSigns { relevant };
+        assert_eq!(accuracy(law, ones.view(), ones.view()), Ok(None));
+        assert_eq!(expected_loss(law, Loss::Logistic, ones.view(), ones.view()), Ok(None));
+    }
+}
+
 /// One line of a list may name any index: no array of that size is made of it.
 #[test]
 fn a_line_that_names_a_large_index() {
