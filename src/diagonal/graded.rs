@@ -150,6 +150,7 @@ mod tests {
         for k in 0..columns {
             for i in k + 1..columns {
                 let part = &a[i][k] / &a[k][k];
+                #[allow(clippy::needless_range_loop)] // two rows at a time
                 for j in k..columns {
                     a[i][j] = &a[i][j] - &part * &a[k][j];
                 }

@@ -9,7 +9,7 @@ use groktime::ridge::{Population, Problem, Settings, Target};
 use ndarray::array;
 
 /// The closed form in 80 digits (mpmath, eigenpairs of the 3 × 3 matrix) is zero to 2e-23 at this time.
-const ROOT: f64 = 1598313438387.710393498;
+const ROOT: f64 = 1_598_313_438_387.710_4;
 
 #[test]
 fn interval_contains_the_root() {
