@@ -50,7 +50,7 @@ def set_memory(amount: int | str | None) -> None:
 
     >>> import groktime
     >>> groktime.set_memory("1GB")
-    >>> groktime.ridge.Problem.draw(width=10**15)
+    >>> groktime.ridge.Problem.draw(width=10**15)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     MemoryError: 100 samples of 1000000000000000 features needs about 816000 TB of memory, and 1 GB are allowed: ...
     >>> groktime.set_memory(None)
