@@ -208,7 +208,8 @@ impl Ball {
         if value.abs() > rounding || sign.is_none() || sign == Some(Ordering::Equal) {
             return Point { value, rounding };
         }
-        let value = value.abs().max(f64::MIN_POSITIVE) * if sign == Some(Ordering::Less) { -1.0 } else { 1.0 };
+        let value =
+            value.abs().max(f64::MIN_POSITIVE) * if sign == Some(Ordering::Less) { -1.0 } else { 1.0 };
         Point { value, rounding: 0.5 * value.abs() }
     }
 }

@@ -94,9 +94,7 @@ impl Radius {
         match (self.is_zero(), other.is_zero()) {
             (true, _) => Radius::ZERO,
             (_, true) => Radius::INFINITE,
-            _ => {
-                Radius::normal((self.mantissa / other.mantissa).next_up(), self.exponent - other.exponent)
-            }
+            _ => Radius::normal((self.mantissa / other.mantissa).next_up(), self.exponent - other.exponent),
         }
     }
 

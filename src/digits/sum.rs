@@ -559,7 +559,9 @@ impl<T: Clock> Curve for Sum<'_, T> {
     }
 
     fn settled(&self, from: T) -> bool {
-        let Some((lo, hi, error)) = self.rough_bounds(from.as_f64(), f64::INFINITY, false) else { return false };
+        let Some((lo, hi, error)) = self.rough_bounds(from.as_f64(), f64::INFINITY, false) else {
+            return false;
+        };
         let undecided = self.terms.iter().any(|t| !t.coefficient.is_zero() && t.coefficient.sign().is_none());
         undecided && hi - lo <= 4.0 * error && self.for_ever(from.as_f64(), false).is_none()
     }
@@ -662,7 +664,8 @@ fn merged(modes: &[Mode], terms: Vec<Term>) -> Vec<Term> {
                     Mode::Decay { .. } => Ball::new(1.0, 53),
                 };
                 let (kept_node, node) = (node(kept), node(&term));
-                let (smallest, largest) = (kept_node.smallest(), kept_node.magnitude().plus(node.magnitude()));
+                let (smallest, largest) =
+                    (kept_node.smallest(), kept_node.magnitude().plus(node.magnitude()));
                 let apart = (&distance - last).magnitude();
                 let drift = if apart.is_zero() { Radius::ZERO } else { apart.over(smallest) };
                 kept.drift = if drift > kept.drift { drift } else { kept.drift };
@@ -695,11 +698,8 @@ fn scaled(mut terms: Vec<Term>) -> Vec<Term> {
 /// Σ C_k (x_a x_b)^t of signed factors, in many digits.
 pub fn value<T: Clock>(modes: &[Mode], terms: Vec<Term>, t: T) -> Ball {
     let (steps, time) = clock(t);
-    let bases = modes.iter().map(|mode| Base {
-        mode: mode.clone(),
-        squares: OnceCell::new(),
-        rate: OnceCell::new(),
-    });
+    let bases =
+        modes.iter().map(|mode| Base { mode: mode.clone(), squares: OnceCell::new(), rate: OnceCell::new() });
     let powers: Vec<Ball> = bases.map(|b| b.power(steps, time)).collect();
     let mut sum = Ball::new(0.0, 53);
     for term in &terms {

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
+use super::double::{self, Gram};
 use super::{Ball, Radius, Real, real};
 use crate::error::Result;
 use crate::linalg::Engine;
@@ -62,6 +63,22 @@ impl Spectrum {
         let values: Vec<Real> = order.iter().map(|&i| reduced[i][i].clone()).collect();
         let vectors: Vec<Vec<Real>> = order.iter().map(|&i| vectors[i].clone()).collect();
         Ok(Spectrum::proven(matrix, error, values, vectors))
+    }
+
+    /// Of a Gram matrix by double-doubles: 31 digits, for what is too large for more. `bits` (at least 107) is the
+    /// precision of what is computed from it.
+    ///
+    /// # Errors
+    /// The decomposition in f64 fails.
+    pub(super) fn from_doubles(gram: &Gram, bits: usize) -> Result<Spectrum> {
+        let pairs = double::eigenpairs(&gram.rows)?;
+        let exponent = 2 * i64::from(gram.exponent);
+        let scale = Real::from_parts(1.into(), exponent as isize);
+        let values: Vec<Real> = pairs.values.iter().map(|s| s.real(bits) * &scale).collect();
+        let vectors = pairs.vectors.iter().map(|q| q.iter().map(|x| x.real(bits)).collect()).collect();
+        let delta = pairs.delta.plus(gram.error).times(Radius::power_of_two(exponent));
+        let norm = Radius::of(&values[values.len() - 1]).plus(delta);
+        Ok(Spectrum { vectors, clusters: clusters(&values, delta, norm), tilt: pairs.tilt })
     }
 
     /// The same from approximate pairs of any origin.
@@ -150,11 +167,11 @@ pub fn ball_dot<'a>(p: impl Iterator<Item = Ball>, q: impl Iterator<Item = &'a B
 /// Eigenvectors in f64 of the matrix scaled to size one.
 fn approximate(matrix: &[Vec<Real>], bits: usize) -> Result<Vec<Vec<Real>>> {
     let k = matrix.len();
-    let largest = matrix.iter().flatten().map(Radius::of).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
+    let largest =
+        matrix.iter().flatten().map(Radius::of).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
     let scale = Real::from_parts(1.into(), -(largest.exponent() as isize));
-    let scaled = Array2::from_shape_fn((k, k), |(i, j)| {
-        (&matrix[i.max(j)][i.min(j)] * &scale).to_f64().value()
-    });
+    let scaled =
+        Array2::from_shape_fn((k, k), |(i, j)| (&matrix[i.max(j)][i.min(j)] * &scale).to_f64().value());
     let vectors = Engine::SEQUENTIAL.eigh(scaled.view())?.vectors;
     Ok((0..k).map(|j| vectors.column(j).iter().map(|&x| real(x, bits)).collect()).collect())
 }
@@ -199,7 +216,8 @@ fn orthonormalise(vectors: &mut [Vec<Real>]) {
 fn rotate(reduced: &mut [Vec<Real>], vectors: &mut [Vec<Real>], bits: usize) {
     const SWEEPS: usize = 30;
     let k = reduced.len();
-    let size = (0..k).map(|i| Radius::of(&reduced[i][i])).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
+    let size =
+        (0..k).map(|i| Radius::of(&reduced[i][i])).fold(Radius::ZERO, |a, b| if b > a { b } else { a });
     let negligible = size.times(Radius::power_of_two(-(bits as i64)));
     for _ in 0..SWEEPS {
         let mut moved = false;

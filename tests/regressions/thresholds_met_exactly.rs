@@ -15,9 +15,7 @@ fn both_times_are_single_steps() {
         init: array![1.0, 0.0],
         population: Population::isotropic(2, 1.0),
     };
-    let time = |what, end| {
-        crossing::<u64>(&problem, &Settings::default(), what, 1.0 / 64.0, end).unwrap()
-    };
+    let time = |what, end| crossing::<u64>(&problem, &Settings::default(), what, 1.0 / 64.0, end).unwrap();
     let at = |t| Some(Crossing::At { time: t, lo: t, hi: t });
     assert_eq!(time(Quantity::TrainLoss, End::Last), at(2));
     assert_eq!(time(Quantity::TestLoss, End::First), at(3));

@@ -116,8 +116,7 @@ impl Exact {
         let limit = Integers::scalar(threshold);
         let (form, weight, threshold) = match what {
             Quantity::TrainLoss => {
-                let form =
-                    Form::Residual { features: Matrix::new(problem.features), labels: labels.clone() };
+                let form = Form::Residual { features: Matrix::new(problem.features), labels: labels.clone() };
                 (form, one, limit.times(&samples).times(&Integers::scalar(2.0)))
             }
             Quantity::SquaredNorm => {
@@ -168,10 +167,7 @@ impl Exact {
         let residual = self.features.apply(&state.theta).minus(&self.labels.times(&state.unit));
         let pull = self.features.apply_transposed(&residual).times(&self.eta);
         let shrink = self.samples.minus(&self.samples.times(&self.eta).times(&self.decay));
-        State {
-            theta: state.theta.times(&shrink).minus(&pull),
-            unit: state.unit.times(&self.samples),
-        }
+        State { theta: state.theta.times(&shrink).minus(&pull), unit: state.unit.times(&self.samples) }
     }
 
     /// n times the time derivative along the flow.
@@ -179,13 +175,17 @@ impl Exact {
         let residual = self.features.apply(&state.theta).minus(&self.labels.times(&state.unit));
         let pull = self.features.apply_transposed(&residual);
         let decay = state.theta.times(&self.samples.times(&self.decay));
-        State { theta: Integers::zeros(decay.values.len()).minus(&pull).minus(&decay), unit: Integers::scalar(0.0) }
+        State {
+            theta: Integers::zeros(decay.values.len()).minus(&pull).minus(&decay),
+            unit: Integers::scalar(0.0),
+        }
     }
 
     fn cost(&self, state: &State) -> f64 {
         let words = |bits: usize| 1.0 + bits as f64 / 64.0;
         let entries = (self.features.rows.len() * self.init.values.len()) as f64;
-        let row = self.features.rows.first().map_or(0, |r| Integers { values: r.clone(), exponent: 0 }.bits());
+        let row =
+            self.features.rows.first().map_or(0, |r| Integers { values: r.clone(), exponent: 0 }.bits());
         2.0 * entries * (words(state.theta.bits()) * words(row) + 4.0)
     }
 
@@ -278,9 +278,7 @@ impl Exact {
         let k = self.features.rows.len().min(self.init.values.len());
         let line = |i: usize| if wide { self.features.row(i) } else { self.features.column(i) };
         let lines: Vec<Integers> = (0..k).map(line).collect();
-        let corner = self.samples.times(
-            &Integers::scalar(2.0).minus(&self.eta.times(&self.decay)),
-        );
+        let corner = self.samples.times(&Integers::scalar(2.0).minus(&self.eta.times(&self.decay)));
         let entry = |i: usize, j: usize| {
             let gram = lines[i].dot(&lines[j]).times(&self.eta);
             if i == j { corner.minus(&gram) } else { Integers::zeros(1).minus(&gram) }

@@ -162,8 +162,7 @@ pub(super) fn terms(
         (_, _, Some(sample)) => {
             let rows = Map::new(sample.features, bits);
             let residual = rows.apply(&limit).minus(&vector(sample.labels.view()));
-            let images: Vec<(usize, Vector)> =
-                amplitudes.iter().map(|(i, a)| (*i, rows.apply(a))).collect();
+            let images: Vec<(usize, Vector)> = amplitudes.iter().map(|(i, a)| (*i, rows.apply(a))).collect();
             let constant = residual.dot(&residual);
             let terms = quadratic(&images, &residual, constant, Vector::clone);
             let share = Ball::new(1.0, bits).over(&Ball::new(sample.features.nrows() as f64, bits));

@@ -91,8 +91,7 @@ fn train(numbers: &Numbers, gathered: &mut Gathered) {
         } else {
             // ‖Φa‖² = s|a|², and Φᵀ(Φθ* − y) = −nλθ* at the minimiser; `labels` are Φᵀy here.
             let h = inverse;
-            let square =
-                zero().add(s, &pp).add(&-&(&(&two * s) * h), &yp).add(&(s * &(h * h)), &yy);
+            let square = zero().add(s, &pp).add(&-&(&(&two * s) * h), &yp).add(&(s * &(h * h)), &yy);
             let cross = zero().add(&-&(&two * h), &yp).add(&(&two * &(h * h)), &yy).times(&numbers.pull);
             let taken = zero().add(&(&(&two * h) - &(s * &(h * h))), &yy);
             gathered.terms.push(square.term(*single, (index, index)));
@@ -125,8 +124,7 @@ fn distance(numbers: &Numbers, star: Option<&Seen>, gathered: &mut Gathered) {
             true => (one.over(s), h.clone(), s * &(h * h)),
             false => (one.clone(), h.clone(), h * h),
         };
-        let amplitude =
-            zero().add(&own, &pp).add(&(&minus_two * &inner), &yp).add(&square, &yy);
+        let amplitude = zero().add(&own, &pp).add(&(&minus_two * &inner), &yp).add(&square, &yy);
         let mut cross = zero().add(&inner, &yp).add(&-&square, &yy);
         let mut limit = zero().add(&square, &yy);
         if let Some(star) = star {
