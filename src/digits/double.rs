@@ -216,16 +216,16 @@ fn rotate_pair(reduced: &mut [Vec<Double>], vectors: &mut [Vec<Double>], p: usiz
         *x = a * cosine - b * sine;
         *y = a * sine + b * cosine;
     };
-    let (upper, lower) = reduced.split_at_mut(q);
-    upper[p].iter_mut().zip(lower[0].iter_mut()).for_each(|(x, y)| turn(x, y));
-    for j in 0..reduced.len() {
-        reduced[j][p] = reduced[p][j];
-        reduced[j][q] = reduced[q][j];
+    let (mut upper, mut lower) = (std::mem::take(&mut reduced[p]), std::mem::take(&mut reduced[q]));
+    upper.iter_mut().zip(&mut lower).for_each(|(x, y)| turn(x, y));
+    for (j, row) in reduced.iter_mut().enumerate() {
+        if j != p && j != q {
+            (row[p], row[q]) = (upper[j], lower[j]);
+        }
     }
-    reduced[p][p] = first;
-    reduced[q][q] = second;
-    reduced[p][q] = Double::ZERO;
-    reduced[q][p] = Double::ZERO;
+    (upper[p], lower[q]) = (first, second);
+    (upper[q], lower[p]) = (Double::ZERO, Double::ZERO);
+    (reduced[p], reduced[q]) = (upper, lower);
     let (before, rest) = vectors.split_at_mut(q);
     before[p].iter_mut().zip(rest[0].iter_mut()).for_each(|(x, y)| turn(x, y));
 }

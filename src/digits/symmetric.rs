@@ -245,26 +245,25 @@ fn rotate_pair(reduced: &mut [Vec<Real>], vectors: &mut [Vec<Real>], p: usize, q
     };
     let cosine = Real::ONE / (&tangent * &tangent + Real::ONE).sqrt();
     let sine = &tangent * &cosine;
-    for j in 0..reduced.len() {
+    let change = &tangent * &off;
+    let (first, second) = (&reduced[p][p] - &change, &reduced[q][q] + &change);
+    let turn = |x: &mut Real, y: &mut Real| {
+        let turned = &*x * &cosine - &*y * &sine;
+        *y = &*x * &sine + &*y * &cosine;
+        *x = turned;
+    };
+    let (mut upper, mut lower) = (std::mem::take(&mut reduced[p]), std::mem::take(&mut reduced[q]));
+    upper.iter_mut().zip(&mut lower).for_each(|(x, y)| turn(x, y));
+    for (j, row) in reduced.iter_mut().enumerate() {
         if j != p && j != q {
-            let (x, y) = (&reduced[j][p], &reduced[j][q]);
-            let first = x * &cosine - y * &sine;
-            let second = x * &sine + y * &cosine;
-            (reduced[p][j], reduced[q][j]) = (first.clone(), second.clone());
-            (reduced[j][p], reduced[j][q]) = (first, second);
+            (row[p], row[q]) = (upper[j].clone(), lower[j].clone());
         }
     }
-    let change = &tangent * &off;
-    reduced[p][p] -= &change;
-    reduced[q][q] += &change;
-    reduced[p][q] = Real::ZERO;
-    reduced[q][p] = Real::ZERO;
+    (upper[p], lower[q]) = (first, second);
+    (upper[q], lower[p]) = (Real::ZERO, Real::ZERO);
+    (reduced[p], reduced[q]) = (upper, lower);
     let (before, rest) = vectors.split_at_mut(q);
-    for (x, y) in before[p].iter_mut().zip(&mut rest[0]) {
-        let first = &*x * &cosine - &*y * &sine;
-        *y = &*x * &sine + &*y * &cosine;
-        *x = first;
-    }
+    before[p].iter_mut().zip(&mut rest[0]).for_each(|(x, y)| turn(x, y));
 }
 
 /// Neighbours nearer than √(δ‖K‖) share a cluster: their projector is then known to about √δ, as their values are.

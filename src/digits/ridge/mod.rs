@@ -166,6 +166,9 @@ enum Halves<'e, T> {
     Parted(Sum<'e, u64>, Sum<'e, u64>),
 }
 
+/// Modes and terms of a sum.
+type Made = (Vec<Mode>, Vec<Term>);
+
 struct Question<'p, 'a> {
     problem: &'p Problem<'a>,
     settings: &'p Settings,
@@ -194,7 +197,7 @@ impl<'p, 'a> Question<'p, 'a> {
     }
 
     /// Modes and terms of the quantity less the threshold.
-    fn terms<T: Clock>(&self, precision: Precision) -> Result<Option<(Vec<Mode>, Vec<Term>)>> {
+    fn terms<T: Clock>(&self, precision: Precision) -> Result<Option<Made>> {
         let inputs = Inputs {
             exact: &self.exact,
             features: self.problem.features,
