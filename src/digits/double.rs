@@ -113,10 +113,9 @@ pub(super) fn gram(a: ArrayView2<'_, f64>) -> Gram {
     let k = a.nrows();
     let mut rows = vec![vec![Double::ZERO; k]; k];
     let mut trace = Radius::ZERO;
-    for i in 0..k {
-        for j in 0..=i {
-            let (x, y) = (scaled.row(i), scaled.row(j));
-            let entry = x.iter().zip(y).fold(Double::ZERO, |sum, (&x, &y)| sum + Double::product(x, y));
+    for (i, x) in scaled.outer_iter().enumerate() {
+        for (j, y) in scaled.outer_iter().enumerate().take(i + 1) {
+            let entry = x.iter().zip(&y).fold(Double::ZERO, |sum, (&x, &y)| sum + Double::product(x, y));
             rows[i][j] = entry;
             rows[j][i] = entry;
         }

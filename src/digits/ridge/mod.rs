@@ -101,8 +101,9 @@ pub fn crossing<T: Clock>(
             Halves::Whole(sum) => crossing::search(&sum, 0.0, end),
             Halves::Parted(even, odd) => joined(&even, &odd, end),
         };
-        best = Some(found);
-        if is_decided(&found) {
+        // Where the same is left open again, as at a tangency, digits are not what is missing.
+        let last = best.replace(found);
+        if is_decided(&found) || last == Some(found) {
             break;
         }
     }
