@@ -1,7 +1,8 @@
 //! Ridge regression in many digits: on which side of a threshold a loss lies, when it crosses, and where it ends.
 //!
 //! The loss less the threshold is a [`Sum`] of exponentials whose coefficients come from eigenpairs of the
-//! smaller Gram matrix in 256 bits, then 512, then 1024 until the question is decided. Ties are decided in
+//! smaller Gram matrix in 256 bits, then 512, then 1024 until the question is decided (in double-doubles first, or alone,
+//! where the matrix is larger). Ties are decided in
 //! integers: the rank of Φ, factors of descent that are exactly −1, losses at small steps, and how many
 //! coefficients are not zero. The effort depends on sizes and numbers alone, never on a clock.
 
@@ -21,13 +22,20 @@ use crate::trajectory::Clock;
 use super::Ball;
 use super::sum::{Mode, Sum, Term};
 use exact::Exact;
-use numbers::{Inputs, Missing, Numbers};
+use numbers::{Inputs, Numbers, Precision};
 
-/// Bits that are tried in turn.
-const PRECISIONS: [usize; 3] = [256, 512, 1024];
+/// What is tried in turn for small problems, where double-doubles pay from this side of the Gram matrix on, and for
+/// large ones.
+const SMALL: [Precision; 4] =
+    [Precision::Double, Precision::Bits(256), Precision::Bits(512), Precision::Bits(1024)];
+const FROM: usize = 16;
+const LARGE: [Precision; 1] = [Precision::Double];
 
-/// Entries of Φ up to which many digits are tried, and the same for products in a general test loss.
+/// Entries of Φ up to which many digits are tried; sides and entries up to which double-doubles are; products in a general test
+/// loss.
 const ENTRIES: usize = 2000;
+const SIDE: usize = 200;
+const DOUBLE_ENTRIES: usize = 400_000;
 const PRODUCTS: usize = 1_000_000;
 
 /// A loss, or ‖θ‖².
@@ -38,18 +46,31 @@ pub enum Quantity {
     SquaredNorm,
 }
 
-/// Whether the sizes of a problem are within what [`crossing()`] and [`value`] try: n·m ≤ 2000, and 10⁶ products for a
-/// test loss by a matrix or a sample.
+/// Whether the sizes of a problem are within what [`crossing()`] and [`value`] try: n·m ≤ 2000 for many digits, min(n, m) ≤ 200
+/// and n·m ≤ 400 000 for 31 of them, and 10⁶ products for a test loss by a matrix or a sample.
 pub fn affordable(problem: &Problem<'_>, what: Quantity) -> bool {
     let (n, m) = problem.features.dim();
     let k = n.min(m) + 2;
+    let sums = what != Quantity::TestLoss || is_isotropic(problem);
     let side = match (&problem.population.sample, &problem.population.covariance) {
-        _ if what != Quantity::TestLoss || is_isotropic(problem) => 0,
+        _ if sums => 0,
         (_, Some(Covariance::Dense(_) | Covariance::Isotropic { .. })) => m,
         (Some(sample), _) => sample.features.nrows(),
         _ => 0,
     };
-    n * m <= ENTRIES && k * m * side <= PRODUCTS
+    let vectors = if sums { 0 } else { k * m * side.max(n.min(k)) };
+    let fits = n * m <= ENTRIES || n.min(m) <= SIDE && n * m <= DOUBLE_ENTRIES;
+    fits && vectors <= PRODUCTS
+}
+
+/// The precisions to be tried for a problem.
+fn precisions(problem: &Problem<'_>) -> &'static [Precision] {
+    let (n, m) = problem.features.dim();
+    match n * m <= ENTRIES {
+        true if n.min(m) >= FROM => &SMALL,
+        true => &SMALL[1..],
+        false => &LARGE,
+    }
 }
 
 fn is_isotropic(problem: &Problem<'_>) -> bool {
@@ -74,18 +95,15 @@ pub fn crossing<T: Clock>(
 ) -> Result<Option<Crossing<T>>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
     let mut best = None;
-    for bits in PRECISIONS {
-        let halves = match question.sums::<T>(bits)? {
-            Ok(halves) => halves,
-            Err(Missing::Digits) => continue,
-            Err(Missing::Effort) => break,
-        };
+    for &precision in precisions(problem) {
+        let Some(halves) = question.sums::<T>(precision)? else { continue };
         let found = match halves {
             Halves::Whole(sum) => crossing::search(&sum, 0.0, end),
             Halves::Parted(even, odd) => joined(&even, &odd, end),
         };
-        best = Some(found);
-        if is_decided(&found) {
+        // Where the same is left open again, as at a tangency, digits are not what is missing.
+        let last = best.replace(found);
+        if is_decided(&found) || last == Some(found) {
             break;
         }
     }
@@ -104,12 +122,8 @@ pub fn value<T: Clock>(
 ) -> Result<Option<Point>> {
     let Some(question) = Question::new(problem, settings, what, 0.0)? else { return Ok(None) };
     let mut best: Option<Point> = None;
-    for bits in PRECISIONS {
-        let ball = match question.ball(t, bits)? {
-            Ok(ball) => ball,
-            Err(Missing::Digits) => continue,
-            Err(Missing::Effort) => break,
-        };
+    for &precision in precisions(problem) {
+        let Some(ball) = question.ball(t, precision)? else { continue };
         let point = ball.rough();
         best = Some(point);
         if point.rounding <= 2.0 * f64::EPSILON * point.value.abs() {
@@ -133,12 +147,11 @@ pub fn limit_against<T: Clock>(
 ) -> Result<Option<[Option<Ordering>; 2]>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
     let mut best = None;
-    for bits in PRECISIONS {
-        let found = match question.sums::<T>(bits)? {
-            Ok(Halves::Whole(sum)) => [sum.limit_sign(); 2],
-            Ok(Halves::Parted(even, odd)) => [even.limit_sign(), odd.limit_sign()],
-            Err(Missing::Digits) => continue,
-            Err(Missing::Effort) => break,
+    for &precision in precisions(problem) {
+        let found = match question.sums::<T>(precision)? {
+            Some(Halves::Whole(sum)) => [sum.limit_sign(); 2],
+            Some(Halves::Parted(even, odd)) => [even.limit_sign(), odd.limit_sign()],
+            None => continue,
         };
         best = Some(found);
         if found.iter().all(Option::is_some) {
@@ -153,6 +166,9 @@ enum Halves<'e, T> {
     Whole(Sum<'e, T>),
     Parted(Sum<'e, u64>, Sum<'e, u64>),
 }
+
+/// Modes and terms of a sum.
+type Made = (Vec<Mode>, Vec<Term>);
 
 struct Question<'p, 'a> {
     problem: &'p Problem<'a>,
@@ -182,18 +198,15 @@ impl<'p, 'a> Question<'p, 'a> {
     }
 
     /// Modes and terms of the quantity less the threshold.
-    #[allow(clippy::type_complexity)]
-    fn terms<T: Clock>(&self, bits: usize) -> Result<std::result::Result<(Vec<Mode>, Vec<Term>), Missing>> {
+    fn terms<T: Clock>(&self, precision: Precision) -> Result<Option<Made>> {
         let inputs = Inputs {
             exact: &self.exact,
+            features: self.problem.features,
             step_size: self.settings.step_size,
             weight_decay: self.settings.weight_decay,
             flow: T::ZERO.steps().is_none(),
         };
-        let numbers = match Numbers::new(&inputs, bits)? {
-            Ok(numbers) => numbers,
-            Err(missing) => return Ok(Err(missing)),
-        };
+        let Some(numbers) = Numbers::new(&inputs, precision)? else { return Ok(None) };
         let Problem { features, target, population, .. } = self.problem;
         let terms = match (&population.covariance, self.what) {
             (Some(Covariance::Isotropic { variance, .. }), Quantity::TestLoss)
@@ -204,18 +217,15 @@ impl<'p, 'a> Question<'p, 'a> {
             (_, Quantity::TestLoss) => general::terms(&numbers, *features, target, population, &self.exact),
             _ => Some(squares::terms(&numbers, self.what, 1.0)),
         };
-        let Some(mut terms) = terms else { return Ok(Err(Missing::Effort)) };
-        let threshold = Ball::new(-self.threshold, bits);
+        let Some(mut terms) = terms else { return Ok(None) };
+        let threshold = Ball::new(-self.threshold, precision.bits());
         let size = threshold.magnitude();
         terms.push(Term::new(threshold, size, (0, 0)));
-        Ok(Ok((numbers.modes, terms)))
+        Ok(Some((numbers.modes, terms)))
     }
 
-    fn sums<T: Clock>(&self, bits: usize) -> Result<std::result::Result<Halves<'_, T>, Missing>> {
-        let (modes, terms) = match self.terms::<T>(bits)? {
-            Ok(found) => found,
-            Err(missing) => return Ok(Err(missing)),
-        };
+    fn sums<T: Clock>(&self, precision: Precision) -> Result<Option<Halves<'_, T>>> {
+        let Some((modes, terms)) = self.terms::<T>(precision)? else { return Ok(None) };
         if !modes.iter().any(Mode::may_flip) {
             let steps = |t: T| match t.steps() {
                 Some(t) => self.exact.at_step(t),
@@ -227,7 +237,7 @@ impl<'p, 'a> Question<'p, 'a> {
                 None => self.exact.terms_of_flow(most),
             };
             find_zeros(&mut sum, count);
-            return Ok(Ok(Halves::Whole(sum)));
+            return Ok(Some(Halves::Whole(sum)));
         }
         let squared: Vec<Mode> = modes.iter().map(Mode::squared).collect();
         let half = |odd: u64| {
@@ -243,16 +253,13 @@ impl<'p, 'a> Question<'p, 'a> {
             find_zeros(&mut sum, |most| self.exact.terms_of_steps(odd, 2, most));
             sum
         };
-        Ok(Ok(Halves::Parted(half(0), half(1))))
+        Ok(Some(Halves::Parted(half(0), half(1))))
     }
 
     /// The quantity at a time.
-    fn ball<T: Clock>(&self, t: T, bits: usize) -> Result<std::result::Result<Ball, Missing>> {
-        let (modes, terms) = match self.terms::<T>(bits)? {
-            Ok(found) => found,
-            Err(missing) => return Ok(Err(missing)),
-        };
-        Ok(Ok(super::sum::value(&modes, terms, t)))
+    fn ball<T: Clock>(&self, t: T, precision: Precision) -> Result<Option<Ball>> {
+        let Some((modes, terms)) = self.terms::<T>(precision)? else { return Ok(None) };
+        Ok(Some(super::sum::value(&modes, terms, t)))
     }
 }
 
