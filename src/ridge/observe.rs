@@ -115,14 +115,16 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn error_of(&self, what: Observable, t: T) -> Option<f64> {
-        let point = match what {
-            Observable::TrainLoss => Some(self.train_loss(t)),
-            Observable::TestLoss => self.test_loss(t),
-            Observable::TestAccuracy => self.bounded_test_accuracy(t),
-            Observable::ParameterNorm => Some(self.bounded_parameter_norm(t)),
+        let error = match what {
+            Observable::TrainLoss => Some(self.train_loss(t).rounding),
+            Observable::LogTrainLoss => Some(self.train.ln_bounds(t).1),
+            Observable::TestLoss => self.test_loss(t).map(|p| p.rounding),
+            Observable::LogTestLoss => self.test.ln_bounds(t).map(|bounds| bounds.1),
+            Observable::TestAccuracy => self.bounded_test_accuracy(t).map(|p| p.rounding),
+            Observable::ParameterNorm => Some(self.bounded_parameter_norm(t).rounding),
             _ => None,
         };
-        point.map(|p| p.rounding).filter(|error| error.is_finite())
+        error.filter(|error| error.is_finite())
     }
 }
 

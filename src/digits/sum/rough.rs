@@ -1,0 +1,93 @@
+//! The terms of a sum as f64 sees them.
+
+use super::mode::Mode;
+use crate::crossing::Point;
+use crate::digits::Ball;
+
+/// A term as f64 sees it: coefficient and rate with bounds on their errors.
+#[derive(Clone, Copy)]
+pub(super) struct Rough {
+    pub c: f64,
+    pub c_error: f64,
+    /// Bounds on the sizes of the coefficients that c stands for, and on the power where that is tiny.
+    pub size: f64,
+    pub floor: f64,
+    pub rate: f64,
+    pub rate_error: f64,
+    /// ln(X_k/X) of the first term with a coefficient that is not zero, and of the first that moves.
+    pub behind: [f64; 2],
+}
+
+impl Rough {
+    /// Coefficient of the derivative, its error, and the size of what it stands for.
+    pub(super) fn slope(&self) -> (f64, f64, f64) {
+        let fastest = self.rate.abs() + self.rate_error;
+        (self.c * self.rate, self.c_error * fastest + self.size * self.rate_error, self.size * fastest)
+    }
+
+    /// e^{rate·t} and its relative error; `None` outside the range of f64.
+    pub(super) fn power(&self, t: f64) -> Option<(f64, f64)> {
+        if t == f64::INFINITY {
+            return Some((if self.rate == 0.0 { 1.0 } else { 0.0 }, 0.0));
+        }
+        let exponent = self.rate * t;
+        if self.rate == f64::NEG_INFINITY {
+            return Some((if t == 0.0 { 1.0 } else { 0.0 }, 0.0));
+        }
+        let loss = self.rate_error * t + 4.0 * f64::EPSILON * (1.0 + exponent.abs());
+        if exponent < -600.0 {
+            // Below `floor`.
+            return Some((0.0, 0.0));
+        }
+        if exponent > 600.0 || loss > 0.1 {
+            return None;
+        }
+        Some((libm::exp(exponent), 1.1 * loss + 4.0 * f64::EPSILON))
+    }
+}
+
+/// ln x or −g in f64, and a bound on its error.
+pub(super) fn rough_rate(mode: &Mode) -> (f64, f64) {
+    match mode {
+        Mode::Decay { rate } => {
+            let Point { value, rounding } = rate.rough();
+            (-value, rounding)
+        }
+        Mode::Step { gap } => {
+            let Point { value, rounding } = gap.rough();
+            if value < 0.5 {
+                // |d ln(1 − y)| = |dy|/(1 − y).
+                let rate = libm::log1p(-value);
+                return (rate, 2.0 * rounding + 2.0 * f64::EPSILON * rate.abs());
+            }
+            let x = Mode::factor(gap);
+            let smallest = x.smallest();
+            if smallest.is_zero() {
+                return (f64::NEG_INFINITY, 0.0);
+            }
+            let Point { value, rounding } = x.rough();
+            let rate = libm::log(value);
+            (rate, 2.0 * rounding / value + 2.0 * f64::EPSILON * rate.abs())
+        }
+    }
+}
+
+/// ln(X/X_leader), or g_leader − g, rounded up towards zero.
+pub(super) fn lag(mode: &Mode, leader: &Ball, own: &Ball) -> f64 {
+    let difference = leader - own;
+    let ratio = match mode {
+        Mode::Decay { .. } => difference,
+        Mode::Step { .. } => {
+            // X = 1 − own: X/X_leader − 1 = (leader − own)/(1 − leader).
+            difference.over(&(&Ball::new(1.0, leader.bits()) - leader))
+        }
+    };
+    let Point { value, rounding } = ratio.rough();
+    let upper = value + rounding;
+    match mode {
+        _ if !upper.is_finite() => 0.0,
+        Mode::Decay { .. } => upper,
+        Mode::Step { .. } if upper <= -1.0 => f64::NEG_INFINITY,
+        Mode::Step { .. } => libm::log1p(upper),
+    }
+}
