@@ -61,6 +61,20 @@ pub trait Curve {
 
     /// Whether what happens after `from` is below rounding.
     fn settled(&self, from: Self::Time) -> bool;
+
+    /// Whether a search should end with what it knows after so many looks, values and enclosures. A count, never a
+    /// clock: the answer is the same on every machine.
+    fn gives_up(&self, looks: f64) -> bool {
+        too_many(looks, 0.0)
+    }
+}
+
+/// Whether so many looks are more than a search takes: 400 000, or fewer where they cost more than about a third of a
+/// second together, at so many nanoseconds each.
+pub(crate) fn too_many(looks: f64, nanoseconds: f64) -> bool {
+    const MOST: f64 = 4e5;
+    const LEAST: f64 = 1e3;
+    looks > MOST.min(3e8 / nanoseconds).max(LEAST)
 }
 
 /// When a curve crosses a threshold. All are answers, none is an error.

@@ -45,10 +45,11 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             let apart = if rounding > 0.0 { (rounding / value).min(rounding.sqrt()) } else { 0.0 };
             return Point { value, rounding: apart + 2.0 * EPS * value };
         }
-        // The square and its rounding underflow before the norm does.
+        // The square and its rounding underflow before the norm does. Two norms are not further apart than the larger.
         let (ln, error) = self.norm.ln_bounds(t);
         let value = (0.5 * ln).exp();
-        let apart = if value > 0.0 { value * (0.5 * error).exp_m1() } else { rounding.sqrt() };
+        let largest = (square + rounding + f64::MIN_POSITIVE).sqrt().max(value);
+        let apart = if value > 0.0 { (value * (0.5 * error).exp_m1()).min(largest) } else { largest };
         Point { value, rounding: apart + 2.0 * EPS * value }
     }
 

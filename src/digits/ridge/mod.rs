@@ -13,6 +13,8 @@ mod squares;
 
 use std::cmp::Ordering;
 
+use ndarray::ArrayView2;
+
 use crate::crossing::{self, Crossing, End, Point};
 use crate::data::Covariance;
 use crate::error::{Result, check};
@@ -20,20 +22,21 @@ use crate::ridge::{Problem, Settings, in_steps};
 use crate::trajectory::Clock;
 
 use super::Ball;
-use super::sum::{Mode, Sum, Term};
+use super::sum::{Mode, Sum, Term, Work};
 use exact::Exact;
 use numbers::{Inputs, Numbers, Precision};
 
-/// What is tried in turn for small problems, where double-doubles pay from this side of the Gram matrix on, and for
-/// large ones.
-const SMALL: [Precision; 4] =
-    [Precision::Double, Precision::Bits(256), Precision::Bits(512), Precision::Bits(1024)];
+/// What is tried in turn for small problems; for larger ones double-doubles, which pay before more digits from this side
+/// of the Gram matrix on.
+const BITS: [usize; 3] = [256, 512, 1024];
 const FROM: usize = 16;
-const LARGE: [Precision; 1] = [Precision::Double];
+
+/// What one question may cost, in about microseconds.
+const EFFORT: f64 = 1e6;
 
 /// Entries of Φ up to which many digits are tried; sides and entries up to which double-doubles are; products in a general test
 /// loss.
-const ENTRIES: usize = 2000;
+pub(crate) const ENTRIES: usize = 2000;
 const SIDE: usize = 200;
 const DOUBLE_ENTRIES: usize = 400_000;
 const PRODUCTS: usize = 1_000_000;
@@ -63,14 +66,33 @@ pub fn affordable(problem: &Problem<'_>, what: Quantity) -> bool {
     fits && vectors <= PRODUCTS
 }
 
+/// The exact rank of a matrix, where an elimination in integers is cheap enough.
+pub(crate) fn rank_of(features: ArrayView2<'_, f64>) -> Option<usize> {
+    exact::Matrix::new(features).rank()
+}
+
 /// The precisions to be tried for a problem.
-fn precisions(problem: &Problem<'_>) -> &'static [Precision] {
+fn precisions(problem: &Problem<'_>, settings: &Settings) -> Vec<Precision> {
     let (n, m) = problem.features.dim();
-    match n * m <= ENTRIES {
-        true if n.min(m) >= FROM => &SMALL,
-        true => &SMALL[1..],
-        false => &LARGE,
+    if n * m > ENTRIES {
+        return vec![Precision::Double];
     }
+    let enough = enough(problem, settings);
+    let first = if n.min(m) >= FROM { vec![Precision::Double] } else { Vec::new() };
+    let last = (enough > BITS[BITS.len() - 1]).then_some(Precision::Bits(enough));
+    first.into_iter().chain(BITS.map(Precision::Bits)).chain(last).collect()
+}
+
+/// Bits in which the weight decay and the eigenvalues are seen beside each other, with squares of their ratio: a limit
+/// may differ from a threshold by as little.
+fn enough(problem: &Problem<'_>, settings: &Settings) -> usize {
+    const MOST: f64 = 4096.0;
+    let largest = problem.features.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+    let apart = match settings.weight_decay > 0.0 && largest > 0.0 {
+        true => (settings.weight_decay.log2() - 2.0 * largest.log2()).abs(),
+        false => 0.0,
+    };
+    256 + (2.0 * apart).min(MOST) as usize
 }
 
 fn is_isotropic(problem: &Problem<'_>) -> bool {
@@ -95,15 +117,20 @@ pub fn crossing<T: Clock>(
 ) -> Result<Option<Crossing<T>>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
     let mut best = None;
-    for &precision in precisions(problem) {
+    let mut before = 0;
+    for precision in precisions(problem, settings) {
+        if !question.affords(precision) {
+            break;
+        }
         let Some(halves) = question.sums::<T>(precision)? else { continue };
         let found = match halves {
             Halves::Whole(sum) => crossing::search(&sum, 0.0, end),
             Halves::Parted(even, odd) => joined(&even, &odd, end),
         };
         // Where the same is left open again, as at a tangency, digits are not what is missing.
-        let last = best.replace(found);
-        if is_decided(&found) || last == Some(found) {
+        let again = best.replace(found) == Some(found) && before >= enough(problem, settings);
+        before = precision.bits();
+        if is_decided(&found) || again {
             break;
         }
     }
@@ -122,7 +149,7 @@ pub fn value<T: Clock>(
 ) -> Result<Option<Point>> {
     let Some(question) = Question::new(problem, settings, what, 0.0)? else { return Ok(None) };
     let mut best: Option<Point> = None;
-    for &precision in precisions(problem) {
+    for precision in precisions(problem, settings) {
         let Some(ball) = question.ball(t, precision)? else { continue };
         let point = ball.rough();
         best = Some(point);
@@ -147,7 +174,7 @@ pub fn limit_against<T: Clock>(
 ) -> Result<Option<[Option<Ordering>; 2]>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
     let mut best = None;
-    for &precision in precisions(problem) {
+    for precision in precisions(problem, settings) {
         let found = match question.sums::<T>(precision)? {
             Some(Halves::Whole(sum)) => [sum.limit_sign(); 2],
             Some(Halves::Parted(even, odd)) => [even.limit_sign(), odd.limit_sign()],
@@ -224,6 +251,26 @@ impl<'p, 'a> Question<'p, 'a> {
         Ok(Some((numbers.modes, terms)))
     }
 
+    /// Whether eigenpairs of such a precision are within what is left; if so, they count as spent. The first always are.
+    fn affords(&self, precision: Precision) -> bool {
+        let (n, m) = self.problem.features.dim();
+        let (k, words) = (n.min(m) as f64, precision.bits() as f64 / 64.0);
+        let (sweeps, operation) = match precision {
+            Precision::Double => (2.0, 0.02),
+            Precision::Bits(bits) => ((bits as f64 / 50.0).log2() + 1.0, 0.2 + 2e-3 * words * words),
+        };
+        let cost = 6.0 * sweeps * k * k * k * operation;
+        let spent = self.exact.spent.get();
+        self.exact.spent.set(spent + cost);
+        spent == 0.0 || spent + cost < EFFORT
+    }
+
+    /// What a search may spend: this part of what is left.
+    fn work(&self, part: f64) -> Work<'_> {
+        let spent = &self.exact.spent;
+        Work { spent, limit: spent.get() + part * (EFFORT - spent.get()).max(0.0) }
+    }
+
     fn sums<T: Clock>(&self, precision: Precision) -> Result<Option<Halves<'_, T>>> {
         let Some((modes, terms)) = self.terms::<T>(precision)? else { return Ok(None) };
         if !modes.iter().any(Mode::may_flip) {
@@ -231,7 +278,7 @@ impl<'p, 'a> Question<'p, 'a> {
                 Some(t) => self.exact.at_step(t),
                 None => (t == T::ZERO).then(|| self.exact.at_start()),
             };
-            let mut sum = Sum::new(modes, terms, Box::new(steps));
+            let mut sum = Sum::new(modes, terms, Box::new(steps), self.work(0.6));
             let count = |most| match T::ZERO.steps() {
                 Some(_) => self.exact.terms_of_steps(0, 1, most),
                 None => self.exact.terms_of_flow(most),
@@ -249,7 +296,12 @@ impl<'p, 'a> Question<'p, 'a> {
                 }
             });
             let exact = move |pairs: u64| self.exact.at_step(pairs.checked_mul(2)?.checked_add(odd)?);
-            let mut sum = Sum::new(squared.clone(), terms.collect(), Box::new(exact));
+            let mut sum = Sum::new(
+                squared.clone(),
+                terms.collect(),
+                Box::new(exact),
+                self.work(0.3 + 0.3 * odd as f64),
+            );
             find_zeros(&mut sum, |most| self.exact.terms_of_steps(odd, 2, most));
             sum
         };

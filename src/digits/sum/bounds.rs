@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
+use super::Sum;
 use super::mode::Base;
 use super::rough::Rough;
-use super::{Sum, clock};
 use crate::crossing::{Curve, Enclosure, Point, Trend};
 use crate::digits::Ball;
 use crate::trajectory::Clock;
@@ -17,9 +17,9 @@ impl<T: Clock> Sum<'_, T> {
             if r.c == 0.0 && r.c_error == 0.0 {
                 continue;
             }
-            let (power, loss) = r.power(t)?;
+            let (power, loss, floor) = r.power(t)?;
             value += r.c * power;
-            error += r.size * (power * loss + r.floor) + r.c_error * power;
+            error += r.size * (power * loss + floor) + r.c_error * power;
         }
         Some(Point { value, rounding: error })
     }
@@ -47,11 +47,11 @@ impl<T: Clock> Sum<'_, T> {
                 true => r.slope(),
                 false => (r.c, r.c_error, r.size),
             };
-            let ((pa, la), (pb, lb)) = (r.power(a)?, r.power(b)?);
+            let ((pa, la, fa), (pb, lb, fb)) = (r.power(a)?, r.power(b)?);
             let (p, q) = (c * pa, c * pb);
             lo += p.min(q);
             hi += p.max(q);
-            error += size * (pa * la + pb * lb + r.floor) + c_error * pa.max(pb);
+            error += size * (pa * la + pb * lb + fa.max(fb)) + c_error * pa.max(pb);
         }
         Some((lo, hi, error))
     }
@@ -96,13 +96,9 @@ impl<T: Clock> Sum<'_, T> {
     }
 
     fn digit_bounds(&self, a: T, b: Option<T>, slope: bool) -> (Ball, Ball) {
-        let powers_at = |t: T| -> Vec<Ball> {
-            let (steps, time) = clock(t);
-            self.bases.iter().map(|base| base.power(steps, time)).collect()
-        };
-        let start = powers_at(a);
+        let start = self.powers(a);
         let end: Vec<Ball> = match b {
-            Some(b) => powers_at(b),
+            Some(b) => self.powers(b),
             None => {
                 let at_rest = |b: &Base| Ball::new(if b.mode.is_one() { 1.0 } else { 0.0 }, 53);
                 self.bases.iter().map(at_rest).collect()
@@ -134,7 +130,7 @@ impl<T: Clock> Sum<'_, T> {
     }
 
     fn trend(&self, from: T, to: Option<T>) -> Trend {
-        let (a, b) = (from.as_f64(), to.map(T::as_f64));
+        let (a, b) = (self.local(from), to.map(|to| self.local(to)));
         let of = |sign: Option<Ordering>| match sign {
             Some(Ordering::Less) => Some(Trend::Falling),
             Some(Ordering::Greater) => Some(Trend::Rising),
@@ -165,7 +161,7 @@ impl<T: Clock> Curve for Sum<'_, T> {
     type Time = T;
 
     fn value(&self, t: T) -> Point {
-        if let Some(point) = self.rough_value(t.as_f64())
+        if let Some(point) = self.rough_value(self.local(t))
             && point.value.abs() > point.rounding
         {
             return point;
@@ -174,7 +170,7 @@ impl<T: Clock> Curve for Sum<'_, T> {
         if ball.sign().is_some() {
             return ball.point();
         }
-        let sign = match self.for_ever(t.as_f64(), false) {
+        let sign = match self.for_ever(self.local(t), false) {
             Some(sign) if t > T::ZERO => Some(sign),
             _ => (self.exact)(t),
         };
@@ -191,7 +187,7 @@ impl<T: Clock> Curve for Sum<'_, T> {
 
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
         let trend = self.trend(from, to);
-        let (a, b) = (from.as_f64(), to.map(T::as_f64));
+        let (a, b) = (self.local(from), to.map(|to| self.local(to)));
         let grows = self.rough.iter().any(|r| r.rate > 0.0 && r.c != 0.0);
         if b.is_none() && grows {
             let (mut lo, mut hi) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -224,14 +220,18 @@ impl<T: Clock> Curve for Sum<'_, T> {
 
     fn time_scale(&self) -> T {
         let slowest = self.leading.slope.map_or(1.0, |l| self.rough[l].rate.abs());
-        T::from_f64(if slowest > 0.0 { 1.0 / slowest } else { f64::MAX })
+        T::from_f64(if slowest > 0.0 { (1.0 / slowest / self.tick).min(f64::MAX) } else { f64::MAX })
     }
 
     fn settled(&self, from: T) -> bool {
-        let Some((lo, hi, error)) = self.rough_bounds(from.as_f64(), f64::INFINITY, false) else {
+        let Some((lo, hi, error)) = self.rough_bounds(self.local(from), f64::INFINITY, false) else {
             return false;
         };
         let undecided = self.terms.iter().any(|t| !t.coefficient.is_zero() && t.coefficient.sign().is_none());
-        undecided && hi - lo <= 4.0 * error && self.for_ever(from.as_f64(), false).is_none()
+        undecided && hi - lo <= 4.0 * error && self.for_ever(self.local(from), false).is_none()
+    }
+    fn gives_up(&self, looks: f64) -> bool {
+        let rough = 0.06 * looks * self.terms.len() as f64;
+        rough + self.work.spent.get() > self.work.limit
     }
 }

@@ -10,6 +10,7 @@ mod mode;
 mod rough;
 mod term;
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::{Ball, Radius};
@@ -40,15 +41,35 @@ pub struct Sum<'e, T> {
     terms: Vec<Term>,
     rough: Vec<Rough>,
     leading: Leading,
+    /// What f64 counts flow times in, one over a power of two: rates near the smallest numbers would have no digits.
+    tick: f64,
     exact: Exact<'e, T>,
+    work: Work<'e>,
+}
+
+/// What a search may spend: it stops where `spent`, in about microseconds, is more than `limit`. A count of operations,
+/// never a clock.
+#[derive(Clone, Copy)]
+pub struct Work<'e> {
+    pub spent: &'e Cell<f64>,
+    pub limit: f64,
+}
+
+impl Work<'_> {
+    /// Adds operations of numbers of so many bits.
+    fn add(&self, operations: usize, bits: usize) {
+        let words = bits as f64 / 64.0;
+        self.spent.set(self.spent.get() + operations as f64 * (0.2 + 2e-3 * words * words));
+    }
 }
 
 impl<'e, T: Clock> Sum<'e, T> {
     /// Joins what has the same node, orders by speed, scales by a power of two.
-    pub fn new(modes: Vec<Mode>, terms: Vec<Term>, exact: Exact<'e, T>) -> Self {
+    pub fn new(modes: Vec<Mode>, terms: Vec<Term>, exact: Exact<'e, T>, work: Work<'e>) -> Self {
         let terms = scaled(merged(&modes, terms));
         let bases: Vec<Base> = modes.into_iter().map(Base::new).collect();
-        let mut sum = Sum { bases, terms, rough: Vec::new(), leading: Leading::default(), exact };
+        let (rough, leading, tick) = (Vec::new(), Leading::default(), 1.0);
+        let mut sum = Sum { bases, terms, rough, leading, tick, exact, work };
         sum.look_roughly();
         sum
     }
@@ -99,11 +120,12 @@ impl<'e, T: Clock> Sum<'e, T> {
         let value = self.terms.iter().position(certain);
         let slope = self.terms.iter().position(|t| certain(t) && self.moves(t));
         self.leading = Leading { value, slope };
+        self.tick = tick(&self.bases);
         let distance = |t: &Term| distance(&self.bases, t);
         let leaders = [value, slope].map(|l| l.map(|l| distance(&self.terms[l])));
         let rough = self.terms.iter().map(|term| {
             let (a, b) = (&self.bases[term.factors.0].mode, &self.bases[term.factors.1].mode);
-            let (ra, rb) = (rough_rate(a), rough_rate(b));
+            let (ra, rb) = (rough_rate(a, self.tick), rough_rate(b, self.tick));
             let Point { value, rounding } = term.coefficient.rough();
             let own = distance(term);
             let node = match a {
@@ -113,19 +135,25 @@ impl<'e, T: Clock> Sum<'e, T> {
             let zero = node.smallest() < Radius::new(1e-250);
             let node = node.magnitude().to_f64();
             let behind = |leader: &Option<Ball>| match leader {
-                Some(leader) => lag(a, leader, &own),
+                Some(leader) => lag(a, leader, &own, self.tick),
                 None => 0.0,
             };
             Rough {
                 c: value,
                 c_error: rounding,
                 size: term.spread.to_f64().max(value.abs()),
-                // A node that may be zero, or that small, counts as zero after a step.
-                floor: if zero { node } else { 1e-260 },
-                rate: if zero { f64::NEG_INFINITY } else { ra.0 + rb.0 },
+                // A node that may be zero, or is nearly, counts as zero after a step.
+                floor: if zero { node } else { 0.0 },
+                rate: match ra.0 + rb.0 {
+                    _ if zero => f64::NEG_INFINITY,
+                    // What moves more slowly than f64 can say moves in the end.
+                    0.0 if own.sign() == Some(Ordering::Greater) => -f64::from_bits(1),
+                    0.0 if own.sign() == Some(Ordering::Less) => f64::from_bits(1),
+                    rate => rate,
+                },
                 rate_error: ra.1
                     + rb.1
-                    + 2.0 * term.drift.to_f64()
+                    + 2.0 * term.drift.times(Radius::new(1.0 / self.tick)).to_f64()
                     + f64::EPSILON * (ra.0.abs() + rb.0.abs()),
                 behind: [behind(&leaders[0]), behind(&leaders[1])],
             }
@@ -135,19 +163,48 @@ impl<'e, T: Clock> Sum<'e, T> {
 
     /// The sum in many digits.
     pub fn ball(&self, t: T) -> Ball {
-        let (steps, time) = clock(t);
-        let powers: Vec<Ball> = self.bases.iter().map(|b| b.power(steps, time)).collect();
+        let powers = self.powers(t);
         let mut sum = Ball::new(0.0, 53);
         for term in &self.terms {
             if term.coefficient.is_zero() {
                 continue;
             }
             let power = &powers[term.factors.0] * &powers[term.factors.1];
-            let blur = term.blur(&power, time);
+            let blur = term.blur(&power, t.as_f64());
             sum = &sum + &(&term.coefficient * &power).widened(blur);
         }
         sum
     }
+
+    /// The powers of all modes at a time.
+    fn powers(&self, t: T) -> Vec<Ball> {
+        let (steps, time) = clock(t);
+        let bits = self.terms.first().map_or(53, |term| term.coefficient.bits());
+        self.work.add(POWER * self.bases.len() + TERM * self.terms.len(), bits);
+        self.bases.iter().map(|b| b.power(steps, time)).collect()
+    }
+
+    /// A time as f64 counts it.
+    fn local(&self, t: T) -> f64 {
+        t.as_f64() * self.tick
+    }
+}
+
+/// Operations of a power, and of a term.
+const POWER: usize = 70;
+const TERM: usize = 6;
+
+/// One, or for flows a power of two by which rates are divided: where some are too small for f64 and none too large.
+fn tick(bases: &[Base]) -> f64 {
+    const LEAST: i64 = -800;
+    const MOST: i64 = 600;
+    let exponents = bases.iter().filter_map(|base| match &base.mode {
+        Mode::Decay { rate } if !rate.is_zero() => Some(rate.magnitude().exponent()),
+        _ => None,
+    });
+    let (least, most) = exponents.fold((0, i64::MIN), |(least, most), e| (least.min(e), most.max(e)));
+    let shift = LEAST - least;
+    if shift <= 0 || most + shift > MOST { 1.0 } else { 2.0_f64.powi(-(shift as i32)) }
 }
 
 fn clock<T: Clock>(t: T) -> (Option<u64>, f64) {

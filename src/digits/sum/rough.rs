@@ -9,7 +9,7 @@ use crate::digits::Ball;
 pub(super) struct Rough {
     pub c: f64,
     pub c_error: f64,
-    /// Bounds on the sizes of the coefficients that c stands for, and on the power where that is tiny.
+    /// Bounds on the sizes of the coefficients that c stands for, and on a power whose node may be zero.
     pub size: f64,
     pub floor: f64,
     pub rate: f64,
@@ -25,32 +25,37 @@ impl Rough {
         (self.c * self.rate, self.c_error * fastest + self.size * self.rate_error, self.size * fastest)
     }
 
-    /// e^{rate·t} and its relative error; `None` outside the range of f64.
-    pub(super) fn power(&self, t: f64) -> Option<(f64, f64)> {
+    /// e^{rate·t}, its relative error, and what it may be beside that; `None` outside the range of f64.
+    pub(super) fn power(&self, t: f64) -> Option<(f64, f64, f64)> {
         if t == f64::INFINITY {
-            return Some((if self.rate == 0.0 { 1.0 } else { 0.0 }, 0.0));
+            return Some((if self.rate == 0.0 { 1.0 } else { 0.0 }, 0.0, self.floor));
         }
         let exponent = self.rate * t;
         if self.rate == f64::NEG_INFINITY {
-            return Some((if t == 0.0 { 1.0 } else { 0.0 }, 0.0));
+            return Some((if t == 0.0 { 1.0 } else { 0.0 }, 0.0, self.floor));
         }
         let loss = self.rate_error * t + 4.0 * f64::EPSILON * (1.0 + exponent.abs());
         if exponent < -600.0 {
-            // Below `floor`.
-            return Some((0.0, 0.0));
+            let least = exponent + loss < -750.0;
+            return Some((0.0, 0.0, if least { f64::from_bits(1) } else { 1e-260 }));
         }
         if exponent > 600.0 || loss > 0.1 {
             return None;
         }
-        Some((libm::exp(exponent), 1.1 * loss + 4.0 * f64::EPSILON))
+        Some((libm::exp(exponent), 1.1 * loss + 4.0 * f64::EPSILON, 0.0))
     }
 }
 
-/// ln x or −g in f64, and a bound on its error.
-pub(super) fn rough_rate(mode: &Mode) -> (f64, f64) {
+/// x/tick, exactly.
+fn per_tick(x: &Ball, tick: f64) -> Ball {
+    if tick == 1.0 { x.clone() } else { x * &Ball::new(1.0 / tick, x.bits()) }
+}
+
+/// ln x, or −g a tick, in f64, and a bound on its error.
+pub(super) fn rough_rate(mode: &Mode, tick: f64) -> (f64, f64) {
     match mode {
         Mode::Decay { rate } => {
-            let Point { value, rounding } = rate.rough();
+            let Point { value, rounding } = per_tick(rate, tick).rough();
             (-value, rounding)
         }
         Mode::Step { gap } => {
@@ -72,11 +77,11 @@ pub(super) fn rough_rate(mode: &Mode) -> (f64, f64) {
     }
 }
 
-/// ln(X/X_leader), or g_leader − g, rounded up towards zero.
-pub(super) fn lag(mode: &Mode, leader: &Ball, own: &Ball) -> f64 {
+/// ln(X/X_leader), or g_leader − g a tick, rounded up towards zero.
+pub(super) fn lag(mode: &Mode, leader: &Ball, own: &Ball, tick: f64) -> f64 {
     let difference = leader - own;
     let ratio = match mode {
-        Mode::Decay { .. } => difference,
+        Mode::Decay { .. } => per_tick(&difference, tick),
         Mode::Step { .. } => {
             // X = 1 − own: X/X_leader − 1 = (leader − own)/(1 − leader).
             difference.over(&(&Ball::new(1.0, leader.bits()) - leader))
