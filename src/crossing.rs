@@ -122,6 +122,30 @@ impl<T: Clock> Crossing<T> {
         matches!(self, Crossing::Undecided { lo: Some(lo), hi: None } if lo >= T::LAST)
     }
 
+    /// What two answers to one question say together: their intersection.
+    ///
+    /// ```
+    /// use groktime::crossing::Crossing;
+    /// let early = Crossing::Undecided { lo: Some(3_u64), hi: None };
+    /// let late = Crossing::At { time: 5, lo: 2, hi: 6 };
+    /// assert_eq!(early.and(late), Crossing::At { time: 5, lo: 3, hi: 6 });
+    /// ```
+    pub fn and(self, other: Crossing<T>) -> Crossing<T> {
+        let (Some((lo, hi)), Some((other_lo, other_hi))) = (self.ends(), other.ends()) else {
+            return if self.ends().is_none() { self } else { other };
+        };
+        let lo = if other_lo.is_some_and(|x| lo.is_none_or(|lo| x > lo)) { other_lo } else { lo };
+        let hi = if other_hi.is_some_and(|x| hi.is_none_or(|hi| x < hi)) { other_hi } else { hi };
+        match (lo, hi) {
+            (Some(lo), Some(hi)) => {
+                let within = |t: &T| lo <= *t && *t <= hi;
+                let time = other.time().filter(within).or(self.time().filter(within)).unwrap_or(hi);
+                Crossing::At { time, lo, hi }
+            }
+            (lo, hi) => Crossing::Undecided { lo, hi },
+        }
+    }
+
     /// Applies a monotone change of clock.
     pub fn map<U>(self, f: impl Fn(T) -> U) -> Crossing<U> {
         match self {

@@ -201,7 +201,7 @@ impl<'a> Spectrum<'a> {
     pub(crate) fn bias(&self, i: usize, g: f64, weight_decay: f64) -> f64 {
         let Some(teacher) = &self.teacher else { return 0.0 };
         let (samples, root) = (self.shape().0 as f64, self.eigenvalues()[i].sqrt());
-        (root * teacher.noise_at(i) - samples * weight_decay * teacher.coordinates[i]) / (samples * g)
+        root * teacher.noise_at(i) / (samples * g) - weight_decay / g * teacher.coordinates[i]
     }
 
     /// Smallest and largest eigenvalue of Σ, computed at most once; `None` when Σ is unknown or larger

@@ -74,13 +74,14 @@ pub(crate) fn rank_of(features: ArrayView2<'_, f64>) -> Option<usize> {
 /// The precisions to be tried for a problem.
 fn precisions(problem: &Problem<'_>, settings: &Settings) -> Vec<Precision> {
     let (n, m) = problem.features.dim();
-    if n * m > ENTRIES {
-        return vec![Precision::Double];
-    }
+    let doubles = n.min(m) >= FROM || n * m > ENTRIES;
+    let mut all = if doubles { vec![Precision::Double] } else { Vec::new() };
     let enough = enough(problem, settings);
-    let first = if n.min(m) >= FROM { vec![Precision::Double] } else { Vec::new() };
-    let last = (enough > BITS[BITS.len() - 1]).then_some(Precision::Bits(enough));
-    first.into_iter().chain(BITS.map(Precision::Bits)).chain(last).collect()
+    match enough > BITS[1] {
+        true => all.extend([BITS[0], enough].map(Precision::Bits)),
+        false => all.extend(BITS.map(Precision::Bits)),
+    }
+    all
 }
 
 /// Bits in which the weight decay and the eigenvalues are seen beside each other, with squares of their ratio: a limit
@@ -116,21 +117,24 @@ pub fn crossing<T: Clock>(
     end: End,
 ) -> Result<Option<Crossing<T>>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
-    let mut best = None;
+    let mut best: Option<Crossing<T>> = None;
     let mut before = 0;
-    for precision in precisions(problem, settings) {
-        if !question.affords(precision) {
-            break;
+    // The last are for where what would be enough is too expensive.
+    let fewer = [BITS[2], BITS[1]].map(Precision::Bits);
+    for precision in precisions(problem, settings).into_iter().chain(fewer) {
+        if precision.bits() <= before || !question.affords(precision) {
+            continue;
         }
+        before = precision.bits();
         let Some(halves) = question.sums::<T>(precision)? else { continue };
         let found = match halves {
             Halves::Whole(sum) => crossing::search(&sum, 0.0, end),
             Halves::Parted(even, odd) => joined(&even, &odd, end),
         };
+        let known = best.map_or(found, |best| best.and(found));
         // Where the same is left open again, as at a tangency, digits are not what is missing.
-        let again = best.replace(found) == Some(found) && before >= enough(problem, settings);
-        before = precision.bits();
-        if is_decided(&found) || again {
+        let again = best.replace(known) == Some(known) && before >= enough(problem, settings);
+        if is_decided(&known) || again {
             break;
         }
     }
@@ -254,21 +258,26 @@ impl<'p, 'a> Question<'p, 'a> {
     /// Whether eigenpairs of such a precision are within what is left; if so, they count as spent. The first always are.
     fn affords(&self, precision: Precision) -> bool {
         let (n, m) = self.problem.features.dim();
-        let (k, words) = (n.min(m) as f64, precision.bits() as f64 / 64.0);
+        let words = precision.bits() as f64 / 64.0;
         let (sweeps, operation) = match precision {
             Precision::Double => (2.0, 0.02),
             Precision::Bits(bits) => ((bits as f64 / 50.0).log2() + 1.0, 0.2 + 2e-3 * words * words),
         };
-        let cost = 6.0 * sweeps * k * k * k * operation;
+        let (small, large) = (n.min(m) as f64, n.max(m) as f64);
+        let cost = (6.0 * sweeps * small + large) * small * small * operation;
         let spent = self.exact.spent.get();
+        let first = spent == 0.0 && (n * m <= ENTRIES || matches!(precision, Precision::Double));
+        if !first && spent + cost > EFFORT {
+            return false;
+        }
         self.exact.spent.set(spent + cost);
-        spent == 0.0 || spent + cost < EFFORT
+        true
     }
 
-    /// What a search may spend: this part of what is left.
+    /// What a search may spend: this part of what is left, or of a third where the eigenpairs have taken more.
     fn work(&self, part: f64) -> Work<'_> {
         let spent = &self.exact.spent;
-        Work { spent, limit: spent.get() + part * (EFFORT - spent.get()).max(0.0) }
+        Work { spent, limit: spent.get() + part * (EFFORT - spent.get()).max(0.3 * EFFORT) }
     }
 
     fn sums<T: Clock>(&self, precision: Precision) -> Result<Option<Halves<'_, T>>> {
@@ -278,7 +287,7 @@ impl<'p, 'a> Question<'p, 'a> {
                 Some(t) => self.exact.at_step(t),
                 None => (t == T::ZERO).then(|| self.exact.at_start()),
             };
-            let mut sum = Sum::new(modes, terms, Box::new(steps), self.work(0.6));
+            let mut sum = Sum::new(modes, terms, Box::new(steps), self.work(0.4));
             let count = |most| match T::ZERO.steps() {
                 Some(_) => self.exact.terms_of_steps(0, 1, most),
                 None => self.exact.terms_of_flow(most),

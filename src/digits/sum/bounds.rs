@@ -21,7 +21,7 @@ impl<T: Clock> Sum<'_, T> {
             value += r.c * power;
             error += r.size * (power * loss + floor) + r.c_error * power;
         }
-        Some(Point { value, rounding: error })
+        Some(Point { value, rounding: error.next_up() })
     }
 
     /// Bounds over [a, b] with every term at its extremes: of the value, or of the derivative.
@@ -53,7 +53,7 @@ impl<T: Clock> Sum<'_, T> {
             hi += p.max(q);
             error += size * (pa * la + pb * lb + fa.max(fb)) + c_error * pa.max(pb);
         }
-        Some((lo, hi, error))
+        Some((lo, hi, if lo == hi && error == 0.0 { 0.0 } else { error.next_up() }))
     }
 
     /// Whether the leading term keeps the sign of the sum from `a` on.

@@ -36,8 +36,13 @@ impl Rough {
         }
         let loss = self.rate_error * t + 4.0 * f64::EPSILON * (1.0 + exponent.abs());
         if exponent < -600.0 {
-            let least = exponent + loss < -750.0;
-            return Some((0.0, 0.0, if least { f64::from_bits(1) } else { 1e-260 }));
+            // Times any number of f64 what is left out last is less than the smallest of them: sums of errors are rounded up.
+            let floor = match exponent + loss {
+                x if x < -3000.0 => 0.0,
+                x if x < -750.0 => f64::from_bits(1),
+                _ => 1e-260,
+            };
+            return Some((0.0, 0.0, floor));
         }
         if exponent > 600.0 || loss > 0.1 {
             return None;

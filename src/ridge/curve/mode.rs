@@ -134,8 +134,8 @@ impl Mode {
 
     /// Bound on [`Mode::forward_error`] over [a, b], the power at a being xa and at b xb.
     pub fn largest_forward_error(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
-        let peak = if self.amplitude == 0.0 { 0.0 } else { self.peak(a, b, xa, xb) };
-        let stretched = if peak > 0.0 { -self.rate * peak } else { 0.0 };
+        let moves = self.amplitude != 0.0 && self.rate.is_finite();
+        let stretched = if moves { self.peak(self.rate.abs(), a, b, xa, xb) } else { 0.0 };
         self.error_of(xa, stretched, self.decayed(xa, xb)[0])
     }
 
@@ -171,19 +171,23 @@ impl Mode {
         }
         let bound = Mode { rate: self.rate_top, ..*self };
         let (first, last) = (bound.power(a), bound.power_at_end(b));
-        (1.2 * self.rate_error * bound.peak(a, b, first, last)).min(2.0 * first.max(last))
+        (1.2 * bound.peak(self.rate_error, a, b, first, last)).min(2.0 * first.max(last))
     }
 
-    /// Largest t·e^{rt} on [a, b].
-    fn peak(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+    /// Largest speed·t·e^{rt} on [a, b] for a speed above zero. Times may be as small as speeds are large: their product
+    /// comes first.
+    fn peak(&self, speed: f64, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+        if speed == 0.0 {
+            return 0.0;
+        }
         if self.rate >= 0.0 {
-            return b.map_or(f64::INFINITY, |b| b * xb);
+            return b.map_or(f64::INFINITY, |b| speed * b * xb);
         }
         let top = -1.0 / self.rate;
         match b {
-            _ if a >= top => a * xa,
-            Some(b) if b <= top => b * xb,
-            _ => top * (-1.0_f64).exp(),
+            _ if a >= top => speed * a * xa,
+            Some(b) if b <= top => speed * b * xb,
+            _ => speed / -self.rate * (-1.0_f64).exp(),
         }
     }
 }
