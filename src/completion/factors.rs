@@ -23,6 +23,8 @@ const SLOW_TOLERANCE: f64 = 1e-12;
 /// Directions may grow apart by e^{twice this} before the columns are made orthogonal again: that many digits are
 /// lost by then to rounding.
 const APART: f64 = 4.0;
+/// Columns below this part of the tolerance carry nothing of W.
+const CARRIES: f64 = 1e-2;
 /// Errors allowed beyond the tolerance, in units of the rounding of s.
 const ROUNDING: f64 = 100.0;
 /// Relative residual of the linear solve in Newton's iteration, at least and at most.
@@ -183,13 +185,13 @@ impl FactorFlow {
         Ok(Some(eigenvalues[0] / eigenvalues[eigenvalues.len() - 1]))
     }
 
-    /// From here on the slow flow, from its time 0.
-    pub fn slow_down(&mut self, y: &mut [f64]) {
+    /// From here on the slow flow, at its time t.
+    pub fn slow_down(&mut self, t: f64, y: &mut [f64]) {
         self.slow = true;
         self.weight_decay = 1.0;
         self.explicit = true;
         self.stiff = false;
-        self.renew(0.0, y);
+        self.renew(t, y);
     }
 
     /// Makes the columns orthogonal again.
@@ -416,7 +418,7 @@ impl Flow for FactorFlow {
                 sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
             }
             for (sum, gain) in sums.iter_mut().zip(gains) {
-                let carries = gain * *sum > self.rtol * self.rtol * self.largest_value;
+                let carries = gain * *sum > CARRIES * self.rtol * self.largest_value;
                 let room = if carries { 1.0 } else { (rounding / self.rtol).max(1.0) };
                 *sum = room * (*sum / d).sqrt();
             }

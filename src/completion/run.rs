@@ -53,7 +53,8 @@ impl Problem {
         }
     }
 
-    fn largest_value(&self) -> f64 {
+    /// max |y|.
+    pub(super) fn largest_value(&self) -> f64 {
         self.observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()))
     }
 

@@ -14,7 +14,7 @@ use crate::ode::{Ended, Flow, Options, Reject, bdf_observed, dop853_observed};
 /// Residual, relative to the data, at which the fast phase is over.
 const FITTED: f64 = 1e-11;
 /// Where the smallest eigenvalue of the tangent kernel is below this part of the largest, the multipliers are noise.
-const DETERMINED: f64 = 1e-9;
+const DETERMINED: f64 = 1e-6;
 /// The fit from a small start is given so many times the usual time.
 const LONG: f64 = 1e6;
 /// Relative residual of the linear solve for the multipliers.
@@ -64,21 +64,29 @@ impl Problem {
         solution.push(0.0, &y0);
         let options = Options { rtol, record: false, ..Options::default() };
         let mut scratch = vec![0.0; y0.len()];
+        let largest = self.largest_value();
+        let mut small = false;
         let done = dop853_observed(&mut flow, 0.0..horizon, &y0, &options, |step| {
             for t in inside(step.t_old, step.t) {
                 step.interpolate(t, &mut scratch);
                 solution.push(t, &scratch);
             }
             solution.push(step.t, step.y());
-            ControlFlow::Continue(())
+            small = start.invariant.size(step.t) < largest && step.t < horizon;
+            if small { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         solution.ends_of_parts();
+        let invariant_drift = flow.inner.watch.drift;
+        let statistics = done.statistics;
+        solution.set_diagnostics(Diagnostics { statistics, invariant_drift, repairs: 0 });
+        if small {
+            // From here on the small eigenvalues of A would be lost to the tolerance, as from a small start.
+            let factors = flow.inner.factors(done.t, &done.y)?;
+            let mut march = March::from(self, (done.t, [&factors[0], &factors[1]]), 1.0, rtol);
+            march.slow_down(done.t);
+            return slow_march(march, solution, horizon);
+        }
         flow.inner.final_check(done.t, &done.y)?;
-        solution.set_diagnostics(Diagnostics {
-            statistics: done.statistics,
-            invariant_drift: flow.inner.watch.drift,
-            repairs: 0,
-        });
         Ok(solution)
     }
 
@@ -94,7 +102,7 @@ impl Problem {
         let ended = march.run(LONG * self.default_horizon(0.0), &mut |stride, frame| {
             frame.node(stride.step.y(), &mut node);
             let largest = node[first..].iter().fold(0.0_f64, |m, s| m.max(s.abs()));
-            if largest <= FITTED * size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if largest <= FITTED.max(0.1 * settings.rtol) * size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if ended != Ended::Interrupted {
             return Err(unfitted());
@@ -110,25 +118,10 @@ impl Problem {
                 ),
             });
         }
-        march.slow_down();
+        march.slow_down(0.0);
         march.frame.node(&march.y, &mut node);
         solution.push_node(0.0, &node);
-        let mut scratch = vec![0.0; march.y.len()];
-        march.run(settings.horizon, &mut |stride, frame| {
-            let step = stride.step;
-            for t in inside(step.t_old, step.t) {
-                step.interpolate(t, &mut scratch);
-                frame.node(&scratch, &mut node);
-                solution.push_node(t, &node);
-            }
-            frame.node(step.y(), &mut node);
-            solution.push_node(step.t, &node);
-            solution.ends_of_parts();
-            ControlFlow::Continue(())
-        })?;
-        let invariant_drift = march.flow.watch.drift();
-        solution.set_diagnostics(Diagnostics { statistics: march.statistics, invariant_drift, repairs: 0 });
-        Ok(solution)
+        slow_march(march, solution, settings.horizon)
     }
 
     /// Where the flow without decay ends: observed entries fitted.
@@ -156,6 +149,32 @@ impl Problem {
         observed.iter().for_each(|&at| done.y[at] = 0.0);
         Ok(done.y)
     }
+}
+
+/// The slow flow of factors from where they are to the horizon.
+fn slow_march(mut march: March<'_>, mut solution: Solution, horizon: f64) -> Result<Solution> {
+    let mut node = vec![0.0; solution.node_length()];
+    let mut scratch = vec![0.0; march.y.len()];
+    march.run(horizon, &mut |stride, frame| {
+        let step = stride.step;
+        for t in inside(step.t_old, step.t) {
+            step.interpolate(t, &mut scratch);
+            frame.node(&scratch, &mut node);
+            solution.push_node(t, &node);
+        }
+        frame.node(step.y(), &mut node);
+        solution.push_node(step.t, &node);
+        solution.ends_of_parts();
+        ControlFlow::Continue(())
+    })?;
+    let before = solution.diagnostics();
+    march.add(&before.statistics);
+    solution.set_diagnostics(Diagnostics {
+        statistics: march.statistics,
+        invariant_drift: before.invariant_drift.max(march.flow.watch.drift()),
+        repairs: 0,
+    });
+    Ok(solution)
 }
 
 fn unfitted() -> Error {
