@@ -26,7 +26,7 @@ const APART: f64 = 4.0;
 /// Columns below this part of the tolerance carry nothing of W.
 const CARRIES: f64 = 1e-2;
 /// Errors allowed beyond the tolerance, in units of the rounding of s.
-const ROUNDING: f64 = 100.0;
+const ROUNDING: f64 = 1000.0;
 /// Relative residual of the linear solve in Newton's iteration, at least and at most.
 const CG_TOLERANCE: (f64, f64) = (1e-13, 1e-2);
 /// Iterations above which a dense factor is taken as preconditioner, and the size above which none is.
