@@ -23,10 +23,8 @@ const SLOW_TOLERANCE: f64 = 1e-12;
 /// Directions may grow apart by e^{twice this} before the columns are made orthogonal again: that many digits are
 /// lost by then to rounding.
 const APART: f64 = 4.0;
-/// Columns below this part of the tolerance carry nothing of W.
-const CARRIES: f64 = 1e-2;
 /// Errors allowed beyond the tolerance, in units of the rounding of s.
-const ROUNDING: f64 = 1000.0;
+const ROUNDING: f64 = 100.0;
 /// Relative residual of the linear solve in Newton's iteration, at least and at most.
 const CG_TOLERANCE: (f64, f64) = (1e-13, 1e-2);
 /// Iterations above which a dense factor is taken as preconditioner, and the size above which none is.
@@ -395,8 +393,8 @@ impl Flow for FactorFlow {
         Ok(())
     }
 
-    /// Each column relative to itself; but columns that carry nothing of W cannot be better than the rounding of s,
-    /// which moves them by h S[rounding] in a step.
+    /// Each column relative to itself; but columns that carry little of W need not, and in a long step cannot, be
+    /// better than the rounding of s, which moves them by h S[rounding].
     fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
         let split = self.split();
         let (first, second) = sizes.split_at_mut(split);
@@ -418,8 +416,8 @@ impl Flow for FactorFlow {
                 sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
             }
             for (sum, gain) in sums.iter_mut().zip(gains) {
-                let carries = gain * *sum > CARRIES * self.rtol * self.largest_value;
-                let room = if carries { 1.0 } else { (rounding / self.rtol).max(1.0) };
+                let share = self.largest_value / (gain * *sum).max(f64::MIN_POSITIVE);
+                let room = (rounding / self.rtol).min(share).max(1.0);
                 *sum = room * (*sum / d).sqrt();
             }
             rest.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(sums));
@@ -501,7 +499,8 @@ impl StiffFlow for FactorFlow {
         // What is left of x moves every column by h S[rest] C: to within the tolerance.
         let largest = x.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
         let moves = shift * self.largest_weight * largest;
-        let tolerance = (1e-2 * self.rtol / moves.max(f64::MIN_POSITIVE)).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
+        let tolerance =
+            (1e-2 * self.rtol / moves.max(f64::MIN_POSITIVE)).clamp(CG_TOLERANCE.0, CG_TOLERANCE.1);
         self.kernel.solve(identity, shift, tolerance, x)?;
         for (s, (x, weight)) in s.iter_mut().zip(x.iter().zip(&self.weights)) {
             *s = shift * weight * x;

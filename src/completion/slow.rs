@@ -105,7 +105,11 @@ impl Problem {
         let ended = march.run(LONG * self.default_horizon(0.0), &mut |stride, frame| {
             frame.node(stride.step.y(), &mut node);
             let largest = node[first..].iter().fold(0.0_f64, |m, s| m.max(s.abs()));
-            if largest <= FITTED.max(0.1 * settings.rtol) * size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if largest <= FITTED.max(0.1 * settings.rtol) * size {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         if ended != Ended::Interrupted {
             return Err(unfitted());

@@ -195,8 +195,13 @@ impl Solution {
 
     /// The recorded times at which steps end (all of them with [`Record::At`]).
     pub fn step_times(&self) -> Vec<f64> {
-        let (from, until) = if let Between::Parts(from, until) = self.between { (from, until) } else { (0, 0) };
-        let ends = self.times.iter().enumerate().filter(|(k, _)| *k <= from || *k >= until || (k - from) % PARTS == 0);
+        let (from, until) =
+            if let Between::Parts(from, until) = self.between { (from, until) } else { (0, 0) };
+        let ends = self
+            .times
+            .iter()
+            .enumerate()
+            .filter(|(k, _)| *k <= from || *k >= until || (k - from) % PARTS == 0);
         ends.map(|(_, t)| *t).collect()
     }
 
