@@ -2,8 +2,8 @@
 //! how much is needed, not the end of the process.
 //!
 //! What is allowed is what [`allow`] said, and otherwise half of what is free: on Linux the smaller of the memory
-//! that is available and the limit of the control group, read once; 4 GB on other systems. [`crate::sweep`] divides it
-//! among the points that are solved at the same time.
+//! that is available and the limit of the control group, read once; 4 GB on other systems. [`within`] says otherwise for
+//! one thread: [`crate::sweep`] gives each of the points that are solved at the same time its part.
 //!
 //! ```
 //! use groktime::{Error, memory};
@@ -31,8 +31,8 @@ const AUTOMATIC: u64 = u64::MAX;
 static ALLOWED: AtomicU64 = AtomicU64::new(AUTOMATIC);
 
 thread_local! {
-    /// How many computations take memory at the same time.
-    static SHARERS: Cell<u64> = const { Cell::new(1) };
+    /// What may be taken on this thread, in the place of what the process may take.
+    static HERE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// Allows so many bytes from now on, in the whole process; `None` allows half of what is free.
@@ -42,12 +42,14 @@ pub fn allow(bytes: Option<u64>) {
 
 /// The bytes that a computation may take here and now.
 pub fn allowed() -> u64 {
+    if let Some(bytes) = HERE.get() {
+        return bytes;
+    }
     static FREE: OnceLock<u64> = OnceLock::new();
-    let whole = match ALLOWED.load(Ordering::Relaxed) {
+    match ALLOWED.load(Ordering::Relaxed) {
         AUTOMATIC => *FREE.get_or_init(|| system::free().map_or(ELSEWHERE, |free| free / 2)),
         bytes => bytes,
-    };
-    whole / SHARERS.get()
+    }
 }
 
 /// Refuses what needs more than is [`allowed`]. `needed` is in bytes, a real number: no product of sizes
@@ -99,12 +101,23 @@ pub(crate) fn demand(name: &str, shape: &[usize]) {
     }
 }
 
-/// Runs one of `sharers` computations that take memory at the same time.
-pub(crate) fn among<R>(sharers: u64, work: impl FnOnce() -> R) -> R {
-    let before = SHARERS.replace(sharers.max(1));
-    let done = work();
-    SHARERS.set(before);
-    done
+/// Does some work for which so many bytes are allowed, whatever the process may take; on this thread only.
+///
+/// ```
+/// use groktime::memory::{check, within};
+/// assert!(within(1 << 30, || check("eight megabytes", 8e6)).is_ok());
+/// assert!(within(1 << 22, || check("eight megabytes", 8e6)).is_err());
+/// ```
+pub fn within<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
+    /// Puts back what was there, also when the work panics.
+    struct Before(Option<u64>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            HERE.set(self.0);
+        }
+    }
+    let _before = Before(HERE.replace(Some(bytes)));
+    work()
 }
 
 const UNITS: [(&str, f64); 4] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
@@ -248,17 +261,5 @@ mod system {
 mod system {
     pub(super) fn free() -> Option<u64> {
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shared_is_divided() {
-        let whole = allowed();
-        assert_eq!(among(4, allowed), whole / 4);
-        assert_eq!(allowed(), whole);
     }
 }

@@ -6,6 +6,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{self, Failure};
 
+/// Floating-point operations a second of one thread that any machine of the last ten years reaches.
+const RATE: f64 = 2e9;
+
+/// Says so before something begins that takes more than a minute at a modest rate on this process's threads;
+/// `operations` are counted, not measured.
+pub fn announce(operations: f64, shown: bool) {
+    let minutes = operations / (RATE * rayon::current_num_threads() as f64) / 60.0;
+    if shown && minutes > 1.0 {
+        let (amount, unit) = match minutes {
+            m if m < 100.0 => (m, "minutes"),
+            m if m < 4800.0 => (m / 60.0, "hours"),
+            m => (m / 1440.0, "days"),
+        };
+        eprintln!("groktime: this may take about {} {unit}", output::short(amount.ceil()));
+    }
+}
+
 /// Something whose length is not known.
 pub fn spinner(name: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(name);

@@ -255,7 +255,9 @@ fn files_are_written_and_thread_counts_do_not_matter() {
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(
         lines[0],
-        "time,train_loss,test_loss,train_accuracy,test_accuracy,parameter_norm,margin_l2,margin_l1"
+        "time,train_loss,train_loss_error,test_loss,test_loss_error,train_accuracy,train_accuracy_error,\
+         test_accuracy,test_accuracy_error,parameter_norm,parameter_norm_error,margin_l2,margin_l2_error,\
+         margin_l1,margin_l1_error"
     );
     assert_eq!(lines.len(), 3);
     assert!(lines[1].starts_with("1.0,") && lines[2].starts_with("50.0,"));

@@ -130,7 +130,7 @@ fn files_pictures_and_tables() {
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains("3-8-1 relu net") && stdout.contains("train acc."), "{stdout}");
     let text = std::fs::read_to_string(&csv).unwrap();
-    assert!(text.starts_with("step,train_loss,test_loss,train_accuracy"));
+    assert!(text.starts_with("step,train_loss,train_loss_error,test_loss,test_loss_error,train_accuracy"));
     assert!(std::fs::read_to_string(&plot).unwrap().contains("<svg"));
 }
 

@@ -11,7 +11,8 @@ journal. Conventions are those of the Rust crate: reported losses have no penalt
 (weight_decay/2)·|θ|² to the objective, t1 is the *last* time with training loss at or above its threshold and t2
 the *first* with test loss at or below its own.
 
-Bad input is a `ValueError`, a computation that fails on good input an `ArithmeticError`. Computations release the
+Bad input is a `ValueError`, more memory than is allowed a `MemoryError`, a computation that fails on good input an
+`ArithmeticError`. Computations release the
 GIL; Ctrl-C ends an integration within a second.
 """
 
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 
 from . import completion, diagonal, effective, limits, network, ridge, sweep, theorems
 from ._groktime import __version__
+from ._groktime import set_memory as _set_memory
 from ._groktime import set_threads as _set_threads
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "limits",
     "network",
     "ridge",
+    "set_memory",
     "set_threads",
     "sweep",
     "theorems",
@@ -39,6 +42,20 @@ __all__ = [
 ]
 
 _threads = 0
+
+
+def set_memory(amount: int | str | None) -> None:
+    """Lets the library take so much memory from now on: bytes, a text such as "8GB", or None (the default) for half
+    of what is free. What needs more is a `MemoryError` before anything is taken.
+
+    >>> import groktime
+    >>> groktime.set_memory("1GB")
+    >>> groktime.ridge.Problem.draw(width=10**15)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    MemoryError: 100 samples of 1000000000000000 features needs about 816000 TB of memory, and 1 GB are allowed: ...
+    >>> groktime.set_memory(None)
+    """
+    _set_memory("auto" if amount is None else str(amount))
 
 
 def set_threads(count: int) -> None:

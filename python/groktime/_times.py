@@ -65,6 +65,6 @@ def crossing(found: dict[str, Any]) -> Crossing[Any]:
     if kind == "from-start":
         return Crossing(kind, 0)
     if kind == "undecided":
-        lo, hi = bounds
+        lo, hi = found["bounds"]
         return Crossing(kind, None, (-1 if lo is None else lo, hi))
     return Crossing(kind, time, bounds)

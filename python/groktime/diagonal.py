@@ -92,6 +92,11 @@ class Path(Trajectory):
         u, v = self._path.parameters(times)
         return u.reshape(*shape, u.shape[1]), v.reshape(*shape, v.shape[1])
 
+    def error(self, name: str, t: ArrayLike) -> Any:
+        """The error bar of a curve: "train_loss", "train_accuracy", "parameter_norm", "margin_l2", "margin_l1"; NaN
+        where none is known. It comes from a second run, made once."""
+        return self._column(t, f"{name}_error")
+
     def train_accuracy(self, t: ArrayLike) -> Any:
         """Fraction of training samples on the right side, ties counting ½."""
         return self._column(t, "train_accuracy")

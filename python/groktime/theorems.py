@@ -40,8 +40,8 @@ class Statement:
 
     `side` is the relation between `quantity` and `value` (≤, ≥ or =); `slack` is the distance to the bound on the
     claimed side, negative where the claim fails by more than rounding, of which `rounding` bounds the part.
-    `outcome` is one of holds, violated, known-erratum, not-applicable, not-evaluated, undetermined. `probability`
-    is what the source claims, `exact_probability` that of the event its proof uses, where it is known.
+    It is `tight` where it holds to within `rounding` alone. `outcome` is one of holds, violated, known-erratum,
+    not-applicable, not-evaluated, undetermined, for which `reason` says why. `probability` is what the source claims, `exact_probability` that of the event its proof uses, where it is known.
     """
 
     source: str
@@ -54,7 +54,9 @@ class Statement:
     slack: float
     rounding: float
     at_time: float | None
+    tight: bool
     outcome: str
+    reason: str | None
     probability: float | None
     exact_probability: float | None
     hypotheses: tuple[Hypothesis, ...]

@@ -169,13 +169,32 @@ impl DiagonalPath {
 
 #[pymethods]
 impl DiagonalPath {
+    /// Observables, or with `_error` behind a name its error bar; NaN where undefined or unknown.
     fn observe<'py>(
         &self,
         py: Python<'py>,
         times: PyReadonlyArray1<'py, f64>,
         names: Vec<String>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        Ok(observe(py, self.run(), slice(&times)?, &names)?.into_pyarray(py))
+        let plain: Vec<String> =
+            names.iter().map(|name| name.strip_suffix("_error").unwrap_or(name).to_owned()).collect();
+        let times = slice(&times)?;
+        let mut values = observe(py, self.run(), times, &plain)?;
+        if plain != names {
+            let run = self.run();
+            let nets = compute(py, || {
+                times
+                    .iter()
+                    .map(|&t| run.snapshot_with_errors(t))
+                    .collect::<groktime::Result<Vec<Snapshot>>>()
+            })?;
+            for (j, (name, plain)) in names.iter().zip(&plain).enumerate() {
+                if name != plain {
+                    nets.iter().enumerate().for_each(|(i, net)| values[(i, j)] = error_bar(net, plain));
+                }
+            }
+        }
+        Ok(values.into_pyarray(py))
     }
 
     fn weights<'py>(
@@ -264,6 +283,19 @@ impl DiagonalPath {
         let judged = compute(py, || self.run().statements(&inputs))?;
         statements::to_python(py, &judged)
     }
+}
+
+/// NaN where it is unknown.
+fn error_bar(net: &Snapshot, name: &str) -> f64 {
+    let bar = match name {
+        "train_loss" => net.train_loss_error,
+        "train_accuracy" => net.train_accuracy_error,
+        "parameter_norm" => net.parameter_norm_error,
+        "margin_l2" => net.margin_l2_error,
+        "margin_l1" => net.margin_l1_error,
+        _ => None,
+    };
+    bar.unwrap_or(f64::NAN)
 }
 
 fn row(a: Alignment) -> Array1<f64> {

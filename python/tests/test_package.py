@@ -82,10 +82,38 @@ def test_sweep_resumes(tmp_path):
     assert told[0] == (2, 5) and told[-1] == (5, 5)
     assert [row["weight_decay"] for row in rows] == [point["weight_decay"] for point in points]
     assert rows[3]["t2"] == problem.with_settings(weight_decay=1e-4).times().t2
+    # One point less and one more: those that are left are not solved again.
+    solved.clear()
+    solved.extend([0.0] * 3)
+    mended = sweep.run([*points[1:], {"weight_decay": 0.5}], solve, journal)
+    assert solved[3:] == [0.5] and mended[:4] == rows[1:]
     with pytest.raises(ValueError, match="settings"):
-        sweep.run(points[:3], solve, journal)
+        sweep.run([{"weight_decay": 0.25}], solve, journal)
     halves = [sweep.run(points, solve, tmp_path / f"{i}.jsonl", shard=(i, 2)) for i in range(2)]
     assert sorted(row["t2"] for half in halves for row in half) == sorted(row["t2"] for row in rows)
+
+
+def test_a_point_without_room_is_tried_again(tmp_path):
+    widths = [{"width": 50}, {"width": 10**15}, {"width": 60}]
+
+    def solve(point):
+        return {"t2": ridge.Problem.draw(samples=10, **point).times().t2}
+
+    journal = tmp_path / "widths.jsonl"
+    for _ in range(2):
+        with pytest.raises(MemoryError, match="are allowed"):
+            sweep.run(widths, solve, journal)
+        assert len(journal.read_text().splitlines()) == 3  # a heading and two points
+    groktime.set_memory("5MB")
+    try:
+        with pytest.raises(MemoryError, match="5 MB are allowed"):
+            ridge.Problem.draw(width=10**6)
+        with pytest.raises(MemoryError):
+            diagonal.Problem.draw(samples=10**12, dimension=10, relevant=3)
+        with pytest.raises(ValueError, match="8GB"):
+            groktime.set_memory("much")
+    finally:
+        groktime.set_memory(None)
 
 
 def test_errors_of_computations_are_arithmetic():

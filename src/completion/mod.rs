@@ -126,6 +126,8 @@ impl Problem {
     /// ```
     pub fn new(observations: Observations, truth: Option<Array2<f64>>, init: Init) -> Result<Problem> {
         let d = observations.dimension();
+        // W and A, the work space of the flow and the arrays of an integrator.
+        crate::memory::check_array("the state of the flow", &[48, d, d])?;
         if let Some(x) = &truth {
             check_shape("matrix to recover", x.shape(), &[d, d], "the dimension of the observations")?;
             let known =

@@ -52,7 +52,7 @@ impl Watch {
     pub fn objective(&mut self, t: f64, balance: &Balance) {
         let (now, allowed) = (balance.objective(), balance.allowance(BREACH * self.rtol));
         if let Some(before) = self.lowest
-            && !(now <= before + allowed + 64.0 * f64::EPSILON * before)
+            && (now.is_nan() || now > before + allowed + 64.0 * f64::EPSILON * before)
         {
             self.breach.get_or_insert_with(|| {
                 format!(
@@ -84,7 +84,7 @@ impl Watch {
         let drift = now.iter().zip(reference).zip(sizes).map(apart).fold(0.0_f64, f64::max);
         self.epoch = self.epoch.max(drift);
         let allowed = BREACH * self.rtol.max(1e-13) * (1.0 + (self.steps as f64).sqrt()) + rounded;
-        if !(drift <= allowed) {
+        if drift.is_nan() || drift > allowed {
             self.breach.get_or_insert_with(|| {
                 format!(
                     "at t = {t:e} e^{{2λt}}VᵀU, which the exact flow conserves, is off by {drift:e} (the tolerance explains {allowed:e})"

@@ -8,7 +8,11 @@ use ndarray::ArrayView1;
 use super::tasks::Law;
 use crate::error::{Result, check_finite, check_shape};
 
-/// P(y⟨w, x⟩ > 0) + ½P(y⟨w, x⟩ = 0) for x and y of the law; `None` for a regression.
+/// Most relevant coordinates of the sparse task whose sign patterns are summed, 2^(k − 1) of them.
+pub(super) const MOST_RELEVANT: usize = 25;
+
+/// P(y⟨w, x⟩ > 0) + ½P(y⟨w, x⟩ = 0) for x and y of the law; `None` for a regression, and for more than 25 relevant
+/// signs, whose 2²⁵ patterns and more are not summed.
 ///
 /// | law | formula | error |
 /// |---|---|---|
@@ -33,7 +37,9 @@ pub fn accuracy(law: Law, teacher: ArrayView1<'_, f64>, weights: ArrayView1<'_, 
     check_shape("weights", weights.shape(), teacher.shape(), "one a coordinate of the teacher")?;
     Ok(match law {
         Law::Regression { .. } => None,
-        Law::SparseSigns { relevant } => Some(sparse_signs(relevant, teacher, weights)),
+        Law::SparseSigns { relevant } => {
+            (relevant <= MOST_RELEVANT).then(|| sparse_signs(relevant, teacher, weights))
+        }
         Law::Gap { gap } => {
             let along = weights.dot(&teacher);
             // As a vector: the difference of squares would cancel.

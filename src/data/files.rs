@@ -20,6 +20,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Reads an array of any dimension from the file at `path` (see the [module](self) for what it may be).
 ///
@@ -40,6 +41,8 @@ pub fn read_array(path: &Path) -> Result<ArrayD<f64>> {
         "npy" => npy(file, size, size).map_err(|reason| fail(path, reason)),
         "npz" => npz(BufReader::new(file), size, member).map_err(|reason| fail(path, reason)),
         _ => {
+            // The text, and numbers of at least two letters as eight bytes, in a vector that doubles as it grows.
+            memory::check(path.display().to_string(), 9.0 * size as f64)?;
             let mut bytes = Vec::new();
             (&file).read_to_end(&mut bytes).map_err(cannot_read)?;
             csv(&bytes, path).map(Array2::into_dyn)
@@ -212,8 +215,14 @@ pub fn writable(path: &Path) -> Result<()> {
     tempfile::Builder::new().prefix(".groktime-").tempfile_in(folder).map(drop).map_err(cannot_write)
 }
 
-fn fail(path: &Path, reason: String) -> Error {
-    Error::File { path: path.to_owned(), line: None, reason }
+fn fail(path: &Path, reason: impl Into<Refused>) -> Error {
+    match reason.into() {
+        Refused::Content(reason) => Error::File { path: path.to_owned(), line: None, reason },
+        Refused::Size(Error::Memory { what, needed, allowed }) => {
+            Error::Memory { what: format!("{}: {what}", path.display()), needed, allowed }
+        }
+        Refused::Size(e) => e,
+    }
 }
 
 /// `FILE.npz:NAME` in two; the second is empty for all other paths.
@@ -227,6 +236,21 @@ fn split_member(path: &Path) -> (PathBuf, &str) {
 /// A result whose error says what is wrong in a file; the caller adds which file.
 type Parsed<T> = std::result::Result<T, String>;
 
+/// Why an array cannot be had from a file: what is wrong in it, or that it is larger than the memory allowed.
+enum Refused {
+    Content(String),
+    Size(Error),
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Refused {
+        Refused::Content(reason)
+    }
+}
+
+/// An array, or why not.
+type Held<T> = std::result::Result<T, Refused>;
+
 /// Longest piece of a file that an error shows, in characters.
 const SHOWN: usize = 120;
 
@@ -238,7 +262,7 @@ fn shown(piece: &[u8]) -> String {
 // ---- .npz ------------------------------------------------------------------------------------------
 
 /// The array `member` of an archive of `size` bytes.
-fn npz(source: impl Read + Seek, size: u64, member: &str) -> Parsed<ArrayD<f64>> {
+fn npz(source: impl Read + Seek, size: u64, member: &str) -> Held<ArrayD<f64>> {
     let mut archive = ZipArchive::new(source).map_err(|e| format!("not an .npz archive: {e}"))?;
     let wanted = member.strip_suffix(".npy").unwrap_or(member);
     let files: Vec<_> = archive.file_names().filter_map(|name| name.ok()).collect();
@@ -246,7 +270,8 @@ fn npz(source: impl Read + Seek, size: u64, member: &str) -> Parsed<ArrayD<f64>>
     if !names.contains(&wanted) {
         names.sort_unstable();
         let held = names.join(", ");
-        return Err(format!("no array {wanted:?} in the archive; choose FILE.npz:NAME with NAME of: {held}"));
+        let text = format!("no array {wanted:?} in the archive; choose FILE.npz:NAME with NAME of: {held}");
+        return Err(text.into());
     }
     let file_name = npyz::npz::file_name_from_array_name(wanted);
     drop(files);
@@ -275,14 +300,14 @@ const BLOCK: u64 = 1 << 18;
 
 /// The array in a source that says it has `declared` bytes. As that may be a lie (in an archive), memory
 /// is reserved for no more than `stored` bytes, which exist.
-fn npy(mut source: impl Read, declared: u64, stored: u64) -> Parsed<ArrayD<f64>> {
+fn npy(mut source: impl Read, declared: u64, stored: u64) -> Held<ArrayD<f64>> {
     let (header, header_size) = npy_header(&mut source)?;
     let dtype = header.dtype();
     let unsupported = || {
         let known = "float32, float64, int8 to int64, uint8 to uint64, bool";
         format!("dtype {} is not supported, known are {known}", dtype.descr())
     };
-    let DType::Plain(item) = &dtype else { return Err(unsupported()) };
+    let DType::Plain(item) = &dtype else { return Err(unsupported().into()) };
 
     let mut inexact = None;
     let data = Data { source, header: &header, available: declared.saturating_sub(header_size), stored };
@@ -298,10 +323,10 @@ fn npy(mut source: impl Read, declared: u64, stored: u64) -> Parsed<ArrayD<f64>>
         (TypeChar::Uint, 2) => data.decode(|b| u16::from_le_bytes(b).into()),
         (TypeChar::Uint, 1) => data.decode(|b| u8::from_le_bytes(b).into()),
         (TypeChar::Bool, 1) => data.decode(|b| (b != [0]).into()),
-        _ => return Err(unsupported()),
+        _ => return Err(unsupported().into()),
     }?;
     if let Some(value) = inexact {
-        return Err(format!("the integer {value} cannot be held exactly by a 64-bit float"));
+        return Err(format!("the integer {value} cannot be held exactly by a 64-bit float").into());
     }
 
     let axes: std::result::Result<Vec<usize>, _> = header.shape().iter().map(|&n| n.try_into()).collect();
@@ -389,7 +414,7 @@ struct Data<'a, R> {
 
 impl<R: Read> Data<'_, R> {
     /// All items in the order of the file; `convert` gets the `N` bytes of an item in little-endian order.
-    fn decode<const N: usize>(mut self, mut convert: impl FnMut([u8; N]) -> f64) -> Parsed<Vec<f64>> {
+    fn decode<const N: usize>(mut self, mut convert: impl FnMut([u8; N]) -> f64) -> Held<Vec<f64>> {
         let count = self.header.len();
         let shape = self.header.shape();
         let expected = count
@@ -399,8 +424,10 @@ impl<R: Read> Data<'_, R> {
             format!("truncated: shape {shape:?} needs {expected} bytes after the header, found {found}")
         };
         if expected > self.available {
-            return Err(truncated(self.available));
+            return Err(truncated(self.available).into());
         }
+        // The order of the axes may have to be changed in a copy. In an archive the size may still be a lie.
+        memory::check(format!("an array of shape {shape:?}"), 16.0 * count as f64).map_err(Refused::Size)?;
         let swapped = matches!(self.header.dtype(), DType::Plain(t) if t.endianness() == Endianness::Big);
 
         let mut values = Vec::with_capacity(count.min(self.stored / N as u64) as usize);
@@ -412,7 +439,7 @@ impl<R: Read> Data<'_, R> {
             let read = self.source.by_ref().take(size).read_to_end(&mut block);
             found += read.map_err(|e| format!("cannot read the file: {e}"))? as u64;
             if block.len() as u64 != size {
-                return Err(truncated(found));
+                return Err(truncated(found).into());
             }
             let (items, _) = block.as_chunks_mut::<N>();
             if swapped {

@@ -153,10 +153,6 @@ fn check_relevant(relevant: usize, dimension: usize) -> Result<()> {
 /// # Errors
 /// No sample or no coordinate.
 pub fn random_signs(samples: usize, dimension: usize, rng: &mut impl Rng) -> Result<Design> {
-    memory::check(
-        format!("{samples} samples of {dimension} signs"),
-        8.0 * (samples as f64 / 64.0).ceil() * dimension as f64,
-    )?;
     let mut word = 0;
     Design::signs(samples, dimension, |i, _| {
         if i % 64 == 0 {

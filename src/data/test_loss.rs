@@ -5,12 +5,13 @@
 
 use ndarray::ArrayView1;
 
-use super::accuracy::over_half_normal;
+use super::accuracy::{MOST_RELEVANT, over_half_normal};
 use super::tasks::Law;
 use crate::error::{Result, check_finite, check_shape};
 use crate::loss::Loss;
 
-/// E ℓ(⟨w, x⟩; y) for x and y of the law; `None` for a margin loss on a regression.
+/// E ℓ(⟨w, x⟩; y) for x and y of the law; `None` for a margin loss on a regression, and for more than 25 relevant
+/// signs, whose 2²⁵ patterns and more are not summed.
 ///
 /// | law | squared | exponential | logistic |
 /// |---|---|---|---|
@@ -44,7 +45,9 @@ pub fn expected_loss(
     Ok(match law {
         Law::Regression { noise_std, .. } => (loss == Loss::Squared)
             .then(|| (&weights - &teacher).mapv(|x| x * x).sum() + noise_std * noise_std),
-        Law::SparseSigns { relevant } => Some(sparse_signs(relevant, loss, teacher, weights)),
+        Law::SparseSigns { relevant } => {
+            (relevant <= MOST_RELEVANT).then(|| sparse_signs(relevant, loss, teacher, weights))
+        }
         Law::Gap { gap } => {
             let along = weights.dot(&teacher);
             let across = (&weights - &(&teacher * along)).mapv(|x| x * x).sum().sqrt();

@@ -110,7 +110,7 @@ impl<'a> Basis<'a> {
     }
 
     /// q = Λᵀp in place.
-    pub(super) fn from_dual(&self, p: &mut [f64]) {
+    pub(super) fn of_dual(&self, p: &mut [f64]) {
         let Kind::Wide { lower } = self.kind else { return };
         let n = p.len();
         vectorised(
@@ -154,7 +154,7 @@ impl<'a> Basis<'a> {
         match &self.kind {
             Kind::Wide { .. } => {
                 out.copy_from_slice(sums);
-                self.from_dual(out);
+                self.of_dual(out);
             }
             Kind::Own(columns) => transposed_times(columns.matrix(), sums, out),
             Kind::Span(span) => transposed_times(&span.coefficients, sums, out),

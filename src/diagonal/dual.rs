@@ -225,6 +225,24 @@ impl<'a> DualFlow<'a> {
         span.dropped * pull * (s - self.settled_at)
     }
 
+    /// Adds up what rounding has done over the step that ends at s.
+    fn tally(&mut self, s: f64, t: f64) {
+        let dropped = self.dropped(s, t);
+        self.noise.add_dropped(dropped);
+        if self.noise.is_silent() {
+            return;
+        }
+        let front = f64::EPSILON * (s - self.settled_at) * self.clock.rate(s) * self.net().dual_rate(t);
+        let DualFlow { problem, basis, newton, noise, settled, sums, .. } = self;
+        noise.add_step(problem, basis, settled, sums, front, |step| newton.solve(basis, step));
+    }
+
+    /// What rounding may have moved z by, in its units.
+    fn rounding(&mut self) -> f64 {
+        let DualFlow { problem, basis, noise, scale, z, dual, .. } = self;
+        noise.total(basis, &scale.units, scale.unit, |drift, z| basis.image(problem, drift, z, dual), z)
+    }
+
     /// Σ s_i ∂𝓛/∂f_i of each row at the last right-hand side.
     fn gather_slopes(&mut self) {
         let (samples, loss) = (self.outputs.len() as f64, self.problem.loss);
@@ -329,8 +347,7 @@ impl Flow for DualFlow<'_> {
     fn accepted(&mut self, s: f64, q: &mut [f64]) -> Action {
         self.settled.copy_from_slice(&self.outputs);
         let t = self.clock.t(s);
-        let dropped = self.dropped(s, t);
-        self.noise.add_step(dropped);
+        self.tally(s, t);
         self.settled_at = s;
         let net = &self.nets[self.nets.len() - 1];
         if self.watch.step(self.problem, net, t, &self.settled) {
@@ -344,7 +361,8 @@ impl Flow for DualFlow<'_> {
         let ageing = net.age(t) >= EPOCH;
         // z moves by no more than q does.
         if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
-            return match self.watch.budget(self.noise.total(), self.scale.unit, t) {
+            let (rounding, dropped) = (self.rounding(), self.noise.dropped(self.scale.unit));
+            return match self.watch.budget(dropped, rounding, t) {
                 true => Action::Stop,
                 false => Action::Continue,
             };
@@ -355,16 +373,19 @@ impl Flow for DualFlow<'_> {
         let length = q.iter().map(|x| x * x).sum::<f64>().sqrt();
         let drowned = !matches!(self.basis.kind, Kind::Own(_))
             && f64::EPSILON * length > DROWNED * self.scale.unit.abs();
-        if self.watch.inside(self.scale.unit, drowned.then_some(length), t)
-            || self.watch.budget(self.noise.total(), self.scale.unit, t)
-        {
+        let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
+        self.noise.follow(&self.basis, &self.scale.units);
+        let inside = self.watch.inside(self.scale.unit, drowned.then_some(length), t);
+        let rounding = if inside { 0.0 } else { self.rounding() };
+        let dropped = self.noise.dropped(self.scale.unit);
+        if inside || self.watch.budget(dropped, rounding, t) {
             return Action::Stop;
         }
-        let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
         if !ageing && taken <= TAKEN {
             return Action::Continue;
         }
-        let (next, scale) = net.rebased(t, &self.z);
+        self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
+        let (next, scale) = self.net().rebased(t, &self.z);
         self.z.fill(0.0);
         self.scale.measure(&next, &self.z, true);
         self.scale.seen.fill(0.0);

@@ -123,3 +123,72 @@ impl Graded {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::features::{gaussian_vector, generator};
+    use crate::digits::{Real, real};
+
+    const BITS: usize = 1200;
+
+    /// (I + BᵀB)⁻¹ b by elimination in many digits; the matrix is positive definite and needs no pivots.
+    fn exact(b_matrix: &[f64], columns: usize, b: &[f64]) -> Vec<f64> {
+        let exactly = |x: f64| real(x, BITS);
+        let mut a: Vec<Vec<Real>> = (0..columns)
+            .map(|i| {
+                let entry = |j: usize| {
+                    let start = exactly(if i == j { 1.0 } else { 0.0 });
+                    b_matrix
+                        .chunks_exact(columns)
+                        .fold(start, |sum, row| sum + exactly(row[i]) * exactly(row[j]))
+                };
+                (0..columns).map(entry).collect()
+            })
+            .collect();
+        let mut x: Vec<Real> = b.iter().map(|&x| exactly(x)).collect();
+        for k in 0..columns {
+            for i in k + 1..columns {
+                let part = &a[i][k] / &a[k][k];
+                #[allow(clippy::needless_range_loop)] // two rows at a time
+                for j in k..columns {
+                    a[i][j] = &a[i][j] - &part * &a[k][j];
+                }
+                x[i] = &x[i] - &part * &x[k];
+            }
+        }
+        for k in (0..columns).rev() {
+            for j in k + 1..columns {
+                x[k] = &x[k] - &a[k][j] * &x[j];
+            }
+            x[k] = &x[k] / &a[k][k];
+        }
+        x.iter().map(|x| x.to_f64().value()).collect()
+    }
+
+    #[test]
+    fn rows_and_columns_of_any_sizes_keep_their_digits() {
+        let mut random = generator(3, 0);
+        for trial in 0..60 {
+            let (rows, columns) = (1 + trial % 6, 1 + trial % 5);
+            let entries = gaussian_vector(rows * columns, 1.0, &mut random);
+            let (up, across) =
+                (gaussian_vector(rows, 1.0, &mut random), gaussian_vector(columns, 1.0, &mut random));
+            let b = gaussian_vector(columns, 1.0, &mut random);
+            // Rows over forty decades each way; the right-hand side is scaled as Newton's system is.
+            let entry =
+                |at: usize| entries[at] * libm::exp(20.0 * up[at / columns] + 3.0 * across[at % columns]);
+            let matrix: Vec<f64> = (0..rows * columns).map(entry).collect();
+            let mut graded = Graded::default();
+            graded.prepare(rows, columns).copy_from_slice(&matrix);
+            graded.factor();
+            let mut x = b.to_vec();
+            graded.solve(&mut x);
+            let expected = exact(&matrix, columns, b.as_slice().expect("contiguous"));
+            let size = expected.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+            for (x, y) in x.iter().zip(&expected) {
+                assert!((x - y).abs() <= 1e-11 * size, "{trial}: {x:e} instead of {y:e}, of {size:e}");
+            }
+        }
+    }
+}

@@ -53,6 +53,7 @@ mod path_error;
 mod rows;
 mod run;
 mod slow;
+mod snapshot;
 pub mod theorems;
 mod transition;
 mod watch;
@@ -62,8 +63,9 @@ use std::sync::OnceLock;
 use ndarray::Array2;
 
 pub use path_error::PathError;
-pub use run::{Run, Snapshot};
+pub use run::Run;
 pub use slow::SlowFlow;
+pub use snapshot::Snapshot;
 pub use transition::{Alignment, Limits};
 
 use self::rows::Rows;
@@ -126,7 +128,7 @@ impl Init {
 /// | `init` | α = 1 | u(0), v(0) | any vectors for L = 2 (a coordinate with u = v = 0 stays); positive for L ≥ 3 |
 /// | `weight_decay` | 10⁻³ | λ | ≥ 0 |
 /// | `horizon` | 10⁴ | last flow time | > 0 |
-/// | `rtol` | 10⁻⁸ | relative local error of the dual variable, norm-wise | 10⁻¹² … 10⁻³ |
+/// | `rtol` | 10⁻⁸ | relative local error of z in units of ln(u/v); while the net is lazy relative to its displacement | 10⁻¹² … 10⁻³ |
 /// | `threads` | all | threads of one product; the bits do not depend on it | |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -218,6 +220,8 @@ impl Problem {
     /// # Errors
     /// Settings out of range; the integrator gives up (it says where and why).
     pub fn integrate(&self, settings: &Settings) -> Result<Run<'_>> {
+        let small = self.design.samples().min(self.design.dimension());
+        crate::memory::check_array("the Newton matrix of the data", &[3, small, small])?;
         Run::new(self, settings)
     }
 }

@@ -1,4 +1,4 @@
-//! Newton's system (I + cκAH) x = b of an implicit step, A = CᵀDC and H = R S Rᵀ (`theory/diagonal.md`, (D10)).
+//! Newton's system (I + cκAH) x = b of an implicit step, A = CᵀDC and H = R S Rᵀ (`theory/diagonal.md`, (D9')).
 //!
 //! | basis | form that subtracts nothing | factored |
 //! |---|---|---|
@@ -186,7 +186,7 @@ impl Newton {
                 b.iter_mut().zip(&self.roots).for_each(|(b, root)| *b /= root);
                 cholesky_solve_columns(factor, b);
                 b.iter_mut().zip(&self.roots).for_each(|(b, root)| *b *= root);
-                basis.from_dual(b);
+                basis.of_dual(b);
             }
             System::Own { roots, graded, .. } => {
                 b.iter_mut().zip(roots.iter()).for_each(|(b, root)| *b *= root);

@@ -14,13 +14,20 @@ const ALLOWED: f64 = 100.0;
 /// … as long as they are below this part of a unit of z.
 const LARGEST: f64 = 1e-3;
 
+/// What rounding may move z by, in its units: a run that it may have moved more is ill-posed to rounding.
+pub(super) const BEARABLE: f64 = 1e-3;
+
 pub(super) struct Noise {
     /// None for rows that are independent and distinct: nothing cancels there.
     signs: [Vec<f64>; 3],
     /// ν of each unknown.
     floor: Vec<f64>,
-    /// Sum of the largest ν over the steps.
-    total: f64,
+    /// What rounding with each pattern has made of q since the start, as far as the steps have not damped it.
+    drift: [Vec<f64>; 3],
+    /// Units of z when it was last added to.
+    units: Vec<f64>,
+    /// What was dropped from the span of the data would have moved z by.
+    dropped: f64,
     step: Vec<f64>,
 }
 
@@ -37,7 +44,9 @@ impl Noise {
         Noise {
             signs: [pattern(), pattern(), pattern()],
             floor: vec![0.0; basis.dimension],
-            total: 0.0,
+            drift: [0; 3].map(|_| vec![0.0; if silent { 0 } else { basis.dimension }]),
+            units: Vec::new(),
+            dropped: 0.0,
             step: vec![0.0; basis.dimension],
         }
     }
@@ -60,10 +69,7 @@ impl Noise {
         let factor = front / outputs.len() as f64;
         floor.fill(0.0);
         for signs in signs.iter() {
-            let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
-            let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
-            basis.rows.gather(errors, true, sums);
-            basis.pull(sums, step);
+            errors(problem, basis, outputs, sums, factor, signs, step);
             solve(step);
             floor.iter_mut().zip(step.iter()).for_each(|(floor, x)| *floor = floor.max(x.abs()));
         }
@@ -85,19 +91,102 @@ impl Noise {
         sizes.iter_mut().zip(&self.floor).for_each(|(size, floor)| *size += ALLOWED * floor / rtol);
     }
 
-    /// A step was made, over which parts of the rows that count as rounding would have moved z by `dropped`.
-    pub(super) fn add_step(&mut self, dropped: f64) {
-        self.total += dropped + self.floor.iter().fold(0.0, |most: f64, x| x.max(most));
+    /// What has moved an escape moves it in time: as the unit of a coordinate shrinks towards its escape, what was
+    /// a part of the unit stays that part.
+    pub(super) fn follow(&mut self, basis: &Basis<'_>, units: &[f64]) {
+        if !matches!(basis.kind, Kind::Own(_)) {
+            return;
+        }
+        if self.units.len() == units.len() {
+            for (k, (before, now)) in self.units.iter().zip(units).enumerate() {
+                let part = (now / before).min(1.0);
+                self.drift.iter_mut().for_each(|drift| drift[k] *= part);
+            }
+        }
+        self.units.clear();
+        self.units.extend_from_slice(units);
     }
 
-    /// What rounding may have moved z by since the start.
-    pub(super) fn total(&self) -> f64 {
-        self.total
+    /// A step was made: E ← (I + cκAH)⁻¹(E + hκCᵀ(σ ∘ ε|ρ|)) for each pattern, `front` being εhκ. Rounding adds up
+    /// only along what nothing pulls back.
+    pub(super) fn add_step(
+        &mut self,
+        problem: &Problem,
+        basis: &Basis<'_>,
+        outputs: &[f64],
+        sums: &mut [f64],
+        front: f64,
+        mut solve: impl FnMut(&mut [f64]),
+    ) {
+        let Noise { signs, drift, step, .. } = self;
+        let factor = front / outputs.len() as f64;
+        for (signs, drift) in signs.iter().zip(drift) {
+            errors(problem, basis, outputs, sums, factor, signs, step);
+            drift.iter_mut().zip(step.iter()).for_each(|(drift, x)| *drift += x);
+            solve(drift);
+        }
+    }
+
+    /// Parts of the rows that count as rounding would have moved z by so much.
+    pub(super) fn add_dropped(&mut self, dropped: f64) {
+        self.dropped += dropped;
+    }
+
+    /// What rounding may have moved z by since the start, in units of z; `image` makes z of the unknowns. An upper
+    /// estimate: the factors are of the last refresh, and couple coordinates that have died since to those that live.
+    pub(super) fn total(
+        &self,
+        basis: &Basis<'_>,
+        units: &[f64],
+        unit: f64,
+        mut image: impl FnMut(&[f64], &mut [f64]),
+        z: &mut [f64],
+    ) -> f64 {
+        let worst = |z: &[f64]| z.iter().zip(units).fold(0.0_f64, |most, (x, unit)| most.max(x.abs() / unit));
+        let mut total = 0.0_f64;
+        for drift in &self.drift {
+            let length = drift.iter().map(|x| x * x).sum::<f64>().sqrt() / unit;
+            let part = match basis.kind {
+                Kind::Own(_) => worst(drift),
+                // No coordinate of z moves by more than all together; which ones do is looked at when it matters.
+                _ if length <= BEARABLE => length,
+                _ => {
+                    image(drift, z);
+                    worst(z)
+                }
+            };
+            total = total.max(part);
+        }
+        total
+    }
+
+    /// What was dropped from the span of the data may have moved z by, in units of z.
+    pub(super) fn dropped(&self, unit: f64) -> f64 {
+        self.dropped / unit
     }
 
     /// In the variables of the next epoch.
     pub(super) fn rescale(&mut self, scale: f64) {
         self.floor.iter_mut().for_each(|x| *x *= scale);
-        self.total *= scale;
+        self.drift.iter_mut().flatten().for_each(|x| *x *= scale);
+        self.units.iter_mut().for_each(|x| *x *= scale);
+        self.dropped *= scale;
     }
+}
+
+/// Cᵀ(σ ∘ ε|ρ|), `factor` being ε/n times what it is multiplied by.
+fn errors(
+    problem: &Problem,
+    basis: &Basis<'_>,
+    outputs: &[f64],
+    sums: &mut [f64],
+    factor: f64,
+    signs: &[f64],
+    out: &mut [f64],
+) {
+    let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
+    let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
+    // The signs are any: without those of the rows a sample and its mirror image leave the same bits.
+    basis.rows.gather(errors, false, sums);
+    basis.pull(sums, out);
 }

@@ -168,7 +168,7 @@ fn is_independent(gram: &Array2<f64>) -> bool {
         let rest = (0..n).filter(|&i| !done[i]);
         let Some(pivot) = rest.max_by(|&a, &b| f64::total_cmp(&left[a], &left[b])) else { break };
         // Also where it is NaN: squares that overflow or underflow are not clear of anything.
-        if !(left[pivot] >= INDEPENDENT) {
+        if left[pivot].is_nan() || left[pivot] < INDEPENDENT {
             return false;
         }
         done[pivot] = true;

@@ -9,6 +9,7 @@ use super::clock::LogClock;
 use super::dual::DualFlow;
 use super::net::Net;
 use super::path_error::Companion;
+use super::snapshot::Snapshot;
 use super::{Problem, Settings, watch};
 use crate::error::{Error, Result, check};
 use crate::ode::{Ended, Options, Path, Statistics, Step, bdf_observed};
@@ -34,27 +35,8 @@ pub struct Run<'p> {
     path: Path,
     statistics: Statistics,
     pub(super) companion: Companion<'p>,
-}
-
-/// The net at one time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
-    pub time: f64,
-    /// w = u^L − v^L.
-    pub weights: Array1<f64>,
-    /// f = Xw.
-    pub outputs: Array1<f64>,
-    /// 𝓛 and its logarithm.
-    pub train_loss: f64,
-    pub ln_train_loss: f64,
-    /// Fraction of training samples with yf > 0, those with yf = 0 counting ½; `None` for squared loss.
-    pub train_accuracy: Option<f64>,
-    /// ‖θ‖₂.
-    pub parameter_norm: f64,
-    /// min_i y_i f_i / ‖w‖₂; `None` at w = 0 and for squared loss.
-    pub margin_l2: Option<f64>,
-    /// min_i y_i f_i / ‖w‖₁; `None` at w = 0 and for squared loss.
-    pub margin_l1: Option<f64>,
+    /// The first time at which rounding may have moved the net.
+    suspected: Option<f64>,
 }
 
 impl<'p> Run<'p> {
@@ -68,6 +50,19 @@ impl<'p> Run<'p> {
     /// # Errors
     /// As [`Problem::integrate`]; a run that was stopped has a shorter horizon and is no error.
     pub fn watched(
+        problem: &'p Problem,
+        settings: &Settings,
+        watch: impl FnMut(f64) -> ControlFlow<()>,
+    ) -> Result<Run<'p>> {
+        let run = Run::solve(problem, settings, watch)?;
+        if let Some(t) = run.suspected {
+            watch::check_rounding(&run, t)?;
+        }
+        Ok(run)
+    }
+
+    /// As [`Run::watched`], whatever rounding may have done.
+    pub(super) fn solve(
         problem: &'p Problem,
         settings: &Settings,
         mut watch: impl FnMut(f64) -> ControlFlow<()>,
@@ -93,6 +88,7 @@ impl<'p> Run<'p> {
         };
         let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)?;
         let DualFlow { mut nets, basis, watch, .. } = flow;
+        let suspected = watch.suspected();
         watch.breach()?;
         // An epoch that was begun with the last step has no step.
         nets.truncate(clocks.len());
@@ -109,6 +105,7 @@ impl<'p> Run<'p> {
             path: solution.path,
             statistics: solution.statistics,
             companion: Companion::default(),
+            suspected,
         };
         watch::check_energy(&run, solution.statistics)?;
         Ok(run)
@@ -117,6 +114,12 @@ impl<'p> Run<'p> {
     /// What was integrated.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Breaks the run, for tests of what watches it.
+    #[cfg(test)]
+    pub(super) fn exchange_nets(&mut self, net: impl Fn(&Net) -> Net) {
+        self.nets.iter_mut().for_each(|old| *old = net(old));
     }
 
     /// The data, labels and loss.
@@ -178,65 +181,6 @@ impl<'p> Run<'p> {
         net.weights(t, 0, &z, &mut weights);
         Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.square_norm(t, &z)))
     }
-}
-
-impl Snapshot {
-    pub(super) fn new(
-        problem: &Problem,
-        threads: crate::linalg::Threads,
-        time: f64,
-        weights: Vec<f64>,
-        square_norm: f64,
-    ) -> Snapshot {
-        let (y, loss) = (&problem.labels, problem.loss);
-        let mut outputs = vec![0.0; y.len()];
-        problem.design.apply(&weights, &mut outputs, threads);
-        let margins = || outputs.iter().zip(y).map(|(f, y)| f * y);
-        let l1: f64 = weights.iter().map(|w| w.abs()).sum();
-        let largest = weights.iter().fold(0.0_f64, |m, w| m.max(w.abs()));
-        let l2 = largest * weights.iter().map(|w| (w / largest).powi(2)).sum::<f64>().sqrt();
-        let margin = loss.is_margin().then(|| margins().fold(f64::INFINITY, f64::min));
-        let over = |norm: f64| margin.filter(|_| norm > 0.0).map(|m| m / norm);
-        Snapshot {
-            time,
-            train_loss: loss.mean(&outputs, y),
-            ln_train_loss: loss.ln_mean(&outputs, y),
-            train_accuracy: loss.is_margin().then(|| accuracy(margins())),
-            parameter_norm: square_norm.sqrt(),
-            margin_l2: over(l2),
-            margin_l1: over(l1),
-            weights: Array1::from_vec(weights),
-            outputs: Array1::from_vec(outputs),
-        }
-    }
-
-    fn get(&self, what: Observable) -> Option<f64> {
-        match what {
-            Observable::TrainLoss => Some(self.train_loss),
-            Observable::LogTrainLoss => Some(self.ln_train_loss),
-            Observable::TrainAccuracy => self.train_accuracy,
-            Observable::ParameterNorm => Some(self.parameter_norm),
-            Observable::MarginL2 => self.margin_l2,
-            Observable::MarginL1 => self.margin_l1,
-            _ => None,
-        }
-    }
-}
-
-/// Fraction of positive margins; zeros count one half.
-pub(super) fn accuracy(margins: impl Iterator<Item = f64>) -> f64 {
-    let (mut right, mut all) = (0.0, 0.0);
-    for margin in margins {
-        right += if margin > 0.0 {
-            1.0
-        } else if margin == 0.0 {
-            0.5
-        } else {
-            0.0
-        };
-        all += 1.0;
-    }
-    right / all
 }
 
 impl Trajectory for Run<'_> {

@@ -62,6 +62,8 @@ impl<'p> SlowFlow<'p> {
         if problem.loss != Loss::Squared {
             return Err(Error::Missing { wanted: "the slow flow", needs: "the squared loss" });
         }
+        let n = problem.design.samples();
+        crate::memory::check_array("the Newton matrix of the samples", &[3, n, n])?;
         check("depth", f64::from(depth), |l| l >= 2.0, "an integer of at least 2")?;
         let expected = format!("a positive number of at most {LONGEST}");
         check("horizon τ", horizon, |x| x > 0.0 && x <= LONGEST, &expected)?;

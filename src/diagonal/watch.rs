@@ -5,12 +5,13 @@
 //! | the brackets P and Q of depth L ≥ 3 are positive, and resolved by q | whenever they are looked at |
 //! | 𝓛(t + Δt) ≤ 𝓛(t) + λLcΔt, since d𝓛/dt = −‖∇𝓛‖² − λL⟨ρ, f⟩ and −⟨ρ, f⟩ ≤ c | each step |
 //! | 𝓛_λ = 𝓛 + (λ/2)‖θ‖² falls, and by ∫‖∇𝓛_λ‖² dt | on steps spread over the run, when it has ended |
-//! | rounding has not moved z by 10⁻³ of what moves the net | each step |
+//! | rounding has not moved z by 10⁻³ of what moves the net | each step; what is suspected is settled by a second run |
 //!
 //! A breach ends in an error that says when and by how much, never in a result. u_k v_k e^{2λt}, and at depth L
 //! u_k^{2−L} + v_k^{2−L} in the epoch's units, are constant by construction: the net is computed from them.
 
 use super::net::Net;
+use super::noise::BEARABLE;
 use super::{Loss, Problem, Run};
 use crate::error::{Error, Result};
 use crate::ode::Statistics;
@@ -33,11 +34,12 @@ pub(super) struct Watch {
     /// c = sup(−⟨ρ, f⟩).
     gain: f64,
     breach: Option<String>,
+    suspected: Option<f64>,
 }
 
 impl Watch {
     pub(super) fn new(rtol: f64) -> Watch {
-        Watch { rtol, first: 0.0, last: 0.0, time: 0.0, gain: 0.0, breach: None }
+        Watch { rtol, first: 0.0, last: 0.0, time: 0.0, gain: 0.0, breach: None, suspected: None }
     }
 
     pub(super) fn begin(&mut self, problem: &Problem, outputs: &[f64]) {
@@ -85,16 +87,21 @@ impl Watch {
         ))
     }
 
-    /// Whether rounding alone may have moved the net.
-    pub(super) fn budget(&mut self, total: f64, unit: f64, t: f64) -> bool {
-        if total <= 1e-3 * unit {
+    /// Whether parts of the data that count as rounding would have moved z by that many of its units. `drift` is what
+    /// rounding of the slopes may have moved it by: only a suspicion.
+    pub(super) fn budget(&mut self, dropped: f64, drift: f64, t: f64) -> bool {
+        if drift > BEARABLE {
+            self.suspected.get_or_insert(t);
+        }
+        if dropped <= BEARABLE {
             return false;
         }
-        self.fail(format!(
-            "at t = {t:e} rounding alone may have moved ln(u/v) by {:e}: labels that no weights fit, on data dependent to \
-             within rounding, leave nothing else",
-            total / unit
-        ))
+        self.fail(rounding(dropped, t))
+    }
+
+    /// The first time at which rounding may have moved the net.
+    pub(super) fn suspected(&self) -> Option<f64> {
+        self.suspected
     }
 
     fn fail(&mut self, what: String) -> bool {
@@ -107,6 +114,32 @@ impl Watch {
             None => Ok(()),
             Some(detail) => Err(Error::Numerical { method: "dual flow", detail }),
         }
+    }
+}
+
+fn rounding(moved: f64, t: f64) -> String {
+    format!(
+        "at t = {t:e} rounding alone may have moved ln(u/v) by {moved:e}: labels that no weights fit, on data dependent to \
+         within rounding, leave nothing else"
+    )
+}
+
+/// Whether a run that rounding may have moved agrees with a second one, whose steps and rounding are others.
+///
+/// # Errors
+/// It does not, or there is none.
+pub(super) fn check_rounding(run: &Run<'_>, suspected: f64) -> Result<()> {
+    let horizon = run.settings().horizon;
+    let mut least = f64::INFINITY;
+    // In the middle of an escape two runs differ by what the tolerance has moved it in time; what rounding has moved
+    // along directions that nothing pulls back stays.
+    for part in [0.0, 0.5, 1.0] {
+        let t = suspected + part * (horizon - suspected).max(0.0);
+        least = least.min(run.path_error(t.min(horizon))?.parameters);
+    }
+    match least <= BEARABLE.max(ROOM * run.settings().rtol) {
+        true => Ok(()),
+        false => Err(Error::Numerical { method: "dual flow", detail: rounding(least, suspected) }),
     }
 }
 
@@ -201,4 +234,78 @@ pub(super) fn check_energy(run: &Run<'_>, statistics: Statistics) -> Result<()> 
 fn breach(t: f64, size: f64, room: f64, what: &str) -> Error {
     let detail = format!("at t = {t:e} {what}: by {size:e}, where the tolerance explains {room:e}");
     Error::Numerical { method: "dual flow", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::data::Design;
+    use crate::diagonal::{Init, Settings};
+
+    fn problem() -> Problem {
+        let x = Design::new(array![[1.0, 0.5, -1.0], [-0.5, 1.0, 0.25]].view()).expect("valid");
+        Problem::new(x, vec![1.0, -1.0], Loss::Squared).expect("valid")
+    }
+
+    #[test]
+    fn a_loss_that_rises_is_a_breach_with_its_time_and_size() {
+        let problem = problem();
+        let net = Net::new(&Init::Symmetric(1.0), 3, 1e-3);
+        let begun = || {
+            let mut watch = Watch::new(1e-8);
+            watch.begin(&problem, &[0.0, 0.0]);
+            watch
+        };
+        // Falling, and rising by what decay explains: λLc = 1e-3·3·1/2 a unit of time.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
+        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995]));
+        assert!(watch.breach().is_ok());
+        // Rising by more than it explains.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
+        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49]));
+        let message = watch.breach().expect_err("risen").to_string();
+        assert!(message.contains("t = 2e0") && message.contains("risen by 8."), "{message}");
+        let mut watch = begun();
+        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0]));
+    }
+
+    #[test]
+    fn brackets_outside_their_domain_and_rounding_are_breaches() {
+        for (unit, drowned, good) in [(1.0, None, true), (-1e-3, None, false), (f64::NAN, None, false)] {
+            let mut watch = Watch::new(1e-8);
+            assert_eq!(watch.inside(unit, drowned, 3.0), !good);
+            assert_eq!(watch.breach().is_ok(), good);
+        }
+        assert!(Watch::new(1e-8).inside(1e-12, Some(1.0), 3.0));
+        assert!(!Watch::new(1e-8).budget(0.5 * BEARABLE, 0.0, 3.0));
+        assert!(Watch::new(1e-8).budget(2.0 * BEARABLE, 0.0, 3.0));
+        let mut watch = Watch::new(1e-8);
+        assert!(!watch.budget(0.0, 2.0 * BEARABLE, 3.0) && !watch.budget(0.0, 3.0 * BEARABLE, 4.0));
+        assert_eq!(watch.suspected(), Some(3.0));
+    }
+
+    #[test]
+    fn a_net_that_is_not_the_one_integrated_breaks_the_energy() {
+        let problem = problem();
+        for (depth, alpha) in [(2, 1.0), (3, 0.5), (4, 2.0)] {
+            let init = Init::Symmetric(alpha);
+            let settings = Settings {
+                depth,
+                init: init.clone(),
+                weight_decay: 1e-2,
+                horizon: 30.0,
+                ..Settings::default()
+            };
+            let mut run = problem.integrate(&settings).expect("solved");
+            let statistics = run.statistics();
+            assert!(check_energy(&run, statistics).is_ok());
+            run.exchange_nets(|_| Net::new(&init, depth, 1.3e-2));
+            let message = check_energy(&run, statistics).expect_err("another decay").to_string();
+            assert!(message.contains("regularised loss"), "{message}");
+        }
+    }
 }

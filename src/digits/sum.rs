@@ -496,10 +496,10 @@ impl<T: Clock> Curve for Sum<'_, T> {
     type Time = T;
 
     fn value(&self, t: T) -> Point {
-        if let Some(point) = self.rough_value(t.as_f64()) {
-            if point.value.abs() > point.rounding {
-                return point;
-            }
+        if let Some(point) = self.rough_value(t.as_f64())
+            && point.value.abs() > point.rounding
+        {
+            return point;
         }
         let ball = self.ball(t);
         if ball.sign().is_some() {

@@ -228,6 +228,7 @@ fn rotate_pair(reduced: &mut [Vec<Real>], vectors: &mut [Vec<Real>], p: usize, q
     };
     let cosine = Real::ONE / (&tangent * &tangent + Real::ONE).sqrt();
     let sine = &tangent * &cosine;
+    #[allow(clippy::needless_range_loop)] // two rows at a time
     for j in 0..reduced.len() {
         if j != p && j != q {
             let (x, y) = (&reduced[j][p], &reduced[j][q]);

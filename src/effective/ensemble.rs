@@ -270,6 +270,8 @@ impl Ensemble {
         look: impl Fn(&mut Bench<'_>, &mut Option<Scratch>) -> Result<R> + Sync,
     ) -> Result<Vec<R>> {
         self.validate()?;
+        crate::memory::check_array("the results of all trials", &[8, self.trials])?;
+        crate::memory::check_array("all samples of the task", &[2, self.task.samples()])?;
         let all = self.task.all_pairs();
         let classes: Vec<u32> =
             all.iter().map(|&[i, j]| self.task.class(i as usize, j as usize) as u32).collect();

@@ -212,6 +212,7 @@ impl Task {
     /// A size of zero or above |D0|.
     pub fn random_pairs(&self, size: usize, seed: u64) -> Result<Vec<Pair>> {
         check_size(self, size)?;
+        crate::memory::check_array("all samples of the task", &[self.samples()])?;
         let mut all = self.all_pairs();
         let mut rng = generator(seed, 0);
         partial_shuffle(&mut all, size, &mut rng);

@@ -208,6 +208,8 @@ impl Problem {
     /// # Errors
     /// The eigendecomposition does not converge.
     pub fn spectrum(&self, engine: Engine) -> Result<Spectrum<'_>> {
+        let p = self.symbols();
+        crate::memory::check_array("the decomposition of G", &[4, p, p])?;
         Spectrum::new(self, engine)
     }
 }

@@ -97,6 +97,8 @@ impl<T> Limit<T> {
 /// As many labels as samples, finite, and ±1 where they are classes.
 fn check_labels(x: &Design, y: &[f64], classes: bool) -> Result<()> {
     check_shape("labels", &[y.len()], &[x.samples()], "one label a sample")?;
+    // Each of the convex problems is solved by Newton's method on the samples.
+    crate::memory::check_array("the Newton matrix of the samples", &[3, y.len(), y.len()])?;
     check_finite("labels", aview1(y))?;
     match y.iter().find(|y| classes && y.abs() != 1.0) {
         None => Ok(()),

@@ -111,6 +111,9 @@ fn solve(observations: &Observations, weight_decay: Option<f64>, options: &Optio
     check("relative gap", options.gap, |g| (1e-9..=0.1).contains(&g), "a number in [1e-9, 0.1]")?;
     let pairs = observations.pairs().len();
     check("observed pairs", pairs as f64, |p| p <= MOST_PAIRS as f64, "at most 12000")?;
+    let d = observations.dimension();
+    crate::memory::check_array("the matrix, its factors and directions", &[8, d, d])?;
+    crate::memory::check_array("the Newton matrix of the pairs", &[2, pairs, pairs])?;
     let scale = observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()));
     if scale == 0.0 {
         return Ok(zero(observations));

@@ -321,6 +321,7 @@ impl<'a> NetFlow<'a> {
         net.check_parameters(theta)?;
         sample.check(net)?;
         let n = sample.len();
+        net.check_memory(n)?;
         let length = n * net.outputs();
         Ok(NetFlow {
             net,

@@ -143,6 +143,7 @@ impl Net {
     /// A scale that is not positive, standard deviations that do not fit the layers.
     pub fn init(&self, init: &Init, seed: u64) -> Result<Vec<f64>> {
         init.validate(self)?;
+        crate::memory::check_array("the parameters of the net", &[self.parameters()])?;
         let mut theta = vec![0.0; self.parameters()];
         let rng = &mut generator(seed, STREAM);
         theta[self.table()].fill_with(|| init.embedding * (rng.random::<f64>() - 0.5));

@@ -181,6 +181,17 @@ impl Net {
         Ok(Net { widths: widths.to_vec(), activation, bias, embedding, layers })
     }
 
+    /// What training takes beside the data: parameters, gradient and two moments, with copies of each; for each sample at a
+    /// time outputs, slopes and errors of each layer.
+    pub(crate) fn check_memory(&self, samples: usize) -> Result<()> {
+        let layers = self.widths.iter().map(|&w| w as f64).sum::<f64>();
+        let needed = 8.0 * (10.0 * self.parameters() as f64 + 3.0 * samples as f64 * layers);
+        crate::memory::check(
+            format!("training the widths {:?} on {samples} samples at a time", self.widths),
+            needed,
+        )
+    }
+
     pub fn widths(&self) -> &[usize] {
         &self.widths
     }

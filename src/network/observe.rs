@@ -181,6 +181,7 @@ fn features<T: Real>(net: &Net, theta: &[T], x: &Prepared<T>, n: usize) -> Resul
 /// Of the features less their means. What the rounding of the features themselves may have made of no variance counts as
 /// zero: a unit that is constant has none, whatever its constant.
 fn covariance_rank<T: Real>(z: &[T], n: usize, width: usize) -> Result<usize> {
+    crate::memory::check_array("the covariance of the features of a layer", &[3, width, width])?;
     let mut means = vec![0.0; width];
     let mut centred = z.to_vec();
     // From the first sample on: differences of equal numbers are exactly zero, their distances from a mean are not.

@@ -269,8 +269,11 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let (criterion, precision) = (self.training.settings.criterion, self.training.settings.precision);
-        let error = |sample: &Sample, seen: &super::Evaluation| {
-            net.evaluation_error(&theta, sample, criterion, precision, seen)
+        // Of parameters that have passed infinity nothing is known; the loss says so.
+        let finite = theta.iter().all(|x| x.is_finite());
+        let error = |sample: &Sample, seen: &super::Evaluation| match finite {
+            true => net.evaluation_error(&theta, sample, criterion, precision, seen),
+            false => Ok(super::EvaluationError { loss: f64::NAN, ln_loss: f64::NAN, accuracy: f64::NAN }),
         };
         let train_error = error(&self.training.sample, &train)?;
         let test_error = match (&self.test, &test) {

@@ -57,6 +57,7 @@ pub fn split(all: &Sample, size: usize, seed: u64) -> Result<Split> {
 pub fn modular_addition(p: usize, fraction: f64, seed: u64) -> Result<Split> {
     check("number of symbols", p as f64, |p| (2.0..=1000.0).contains(&p), "between 2 and 1000")?;
     check("training fraction", fraction, |r| r > 0.0 && r < 1.0, "between 0 and 1")?;
+    crate::memory::check_array("one-hot inputs, three times", &[3, p * p, 2 * p])?;
     let mut x = Array2::zeros((p * p, 2 * p));
     let mut classes = Vec::with_capacity(p * p);
     for a in 0..p {
@@ -130,6 +131,7 @@ fn targets(answer: Answer, classes: Vec<u32>, labels: usize, seed: u64) -> Resul
         Answer::Classes => Ok(Targets::Classes(classes)),
         Answer::Templates { outputs } => {
             check("outputs", outputs as f64, |m| m >= 1.0, "at least 1")?;
+            crate::memory::check_array("templates", &[labels, outputs])?;
             let templates = gaussian_matrix(labels, outputs, 1.0, &mut generator(seed, TEMPLATES));
             Ok(Targets::Templates { classes, templates })
         }
@@ -144,6 +146,8 @@ pub fn zero_teacher(train: usize, test: usize, dimension: usize, seed: u64) -> R
     for (name, size) in [("training samples", train), ("test samples", test), ("dimension", dimension)] {
         check(name, size as f64, |n| n >= 1.0, "at least 1")?;
     }
+    let rows = train.saturating_add(test);
+    crate::memory::check_array("inputs, twice", &[2, rows, dimension.saturating_add(1)])?;
     let draw = |n: usize, stream: u64| {
         let x = gaussian_matrix(n, dimension, 1.0, &mut generator(seed, stream));
         Sample::values(x.view(), Array2::zeros((n, 1)).view())

@@ -97,6 +97,7 @@ impl<'a> Training<'a> {
         net.check_parameters(theta)?;
         sample.check(net)?;
         let samples = sample.len();
+        net.check_memory(settings.batch.map_or(samples, |b| b.min(samples)))?;
         let batch = settings.batch.map_or(samples, |b| b.min(samples));
         let inner = match settings.precision {
             Precision::Single => Inner::Single(Core::new(net, sample, settings, theta, batch)?),

@@ -61,6 +61,7 @@ impl<'a> Reduction<'a> {
             return Err(Error::Empty { name: "features", shape: vec![n, m] });
         }
         let wide = n <= m;
+        crate::memory::check_array("the decomposition of the Gram matrix", &[3, n.min(m), n.min(m)])?;
         let gram_of = |x: ArrayView2<'_, f64>| engine.lower_gram(if wide { x } else { x.reversed_axes() });
         let (mut features, mut unit) = (CowArray::from(features), 1.0);
         let mut gram = gram_of(features.view());

@@ -39,9 +39,16 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     /// ‖θ_t‖ and a bound on its rounding error.
     pub fn bounded_parameter_norm(&self, t: T) -> Point {
         let Point { value: square, rounding } = self.norm.value(t);
-        let value = if square > 1e-280 { square.sqrt() } else { (0.5 * self.norm.ln_value(t)).exp() };
-        // |√a − √b| = |a − b|/(√a + √b) ≤ √|a − b|.
-        let apart = if rounding > 0.0 { (rounding / value).min(rounding.sqrt()) } else { 0.0 };
+        if square > 1e-280 {
+            let value = square.sqrt();
+            // |√a − √b| = |a − b|/(√a + √b) ≤ √|a − b|.
+            let apart = if rounding > 0.0 { (rounding / value).min(rounding.sqrt()) } else { 0.0 };
+            return Point { value, rounding: apart + 2.0 * EPS * value };
+        }
+        // The square and its rounding underflow before the norm does.
+        let (ln, error) = self.norm.ln_bounds(t);
+        let value = (0.5 * ln).exp();
+        let apart = if value > 0.0 { value * (0.5 * error).exp_m1() } else { rounding.sqrt() };
         Point { value, rounding: apart + 2.0 * EPS * value }
     }
 

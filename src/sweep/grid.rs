@@ -4,6 +4,7 @@ use rand::RngExt;
 
 use crate::data::features::generator;
 use crate::error::{Error, Result, check};
+use crate::memory;
 
 /// `points` values from `from` to `to` in equal steps, both ends included; one point is `from`.
 ///
@@ -41,6 +42,8 @@ fn spread(points: usize, from: f64, to: f64, inside: impl Fn(f64) -> f64) -> Res
     if points == 0 {
         return Err(Error::Parameter { name: "points", value: 0.0, expected: "at least 1".to_owned() });
     }
+    // The numbers, and what a sweep makes of them.
+    memory::check_array("values of a grid", &[8, points])?;
     let last = points - 1;
     let value = |k: usize| match k {
         0 => from,
@@ -83,6 +86,7 @@ impl Law {
     /// [`Error::Parameter`] for an empty or infinite range, a logarithmic one that is not positive, whole numbers
     /// past 2⁵³.
     pub fn draw(self, count: usize, seed: u64, stream: u64) -> Result<Vec<f64>> {
+        memory::check_array("values to draw", &[8, count])?;
         let mut rng = generator(seed, stream);
         // 53 random bits: even on [0, 1).
         let mut unit = || (rng.random::<u64>() >> 11) as f64 / (1_u64 << 53) as f64;

@@ -12,6 +12,7 @@ use super::line::{Begun, Heading, Line, NOT_A_JOURNAL, Place, Reader, line};
 use super::{Shard, Sweep};
 use crate::data::files::write_whole;
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Lines are in the hands of the operating system at once, which a killed process does not undo; on the disk
 /// itself after this time at the latest.
@@ -237,6 +238,7 @@ fn mend<S>(
     reason: String,
 ) -> Result<()> {
     // Points of one name are alike: which of them has the line does not matter. The first is the last of its list.
+    memory::check_array("the names of all points", &[16, sweep.points as usize])?;
     let mut wanted: HashMap<String, Vec<u64>> = HashMap::new();
     for point in (0..sweep.points).rev().filter(|&point| sweep.shard.has(point)) {
         wanted.entry(sweep.name(point)).or_default().push(point);

@@ -171,14 +171,15 @@ impl<S: Serialize> Sweep<'_, S> {
         let threads = rayon::current_num_threads().min(pending.len());
         let (next, stop, keeper) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(keeper));
         let what = self.what;
+        // So many points need memory at the same time.
+        let part = memory::allowed() / threads.max(1) as u64;
         let work = || -> Result<()> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
             let pool = pool.map_err(|e| Error::Numerical { method: "sweep", detail: e.to_string() })?;
             while !stop.load(Ordering::Relaxed) {
                 let Some(&point) = pending.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                 let solved = || solve(point).and_then(|r| line::line(point, &named(what, point), &r));
-                // So many points need memory at the same time.
-                let result = pool.install(|| memory::among(threads as u64, solved));
+                let result = pool.install(|| memory::within(part, solved));
                 // A poisoned lock: another worker panicked, and its panic is passed on below.
                 let Ok(mut keeper) = keeper.lock() else { break };
                 if keeper.keep(point, result).is_break() {

@@ -5,12 +5,14 @@
 //! A claim that fails in doubles accuses a theorem, so nothing is violated by one comparison alone: the point is
 //! computed again ([`Judged::confirm`]), or the caller vouches for the error bound ([`Judged::certain`]).
 
+mod agreement;
 mod json;
 mod judge;
 mod verdict;
 
 use serde::Serialize;
 
+pub(crate) use agreement::agree;
 pub(crate) use verdict::brief;
 pub use verdict::{Judged, Outcome, Recomputed, Verdict};
 

@@ -1,5 +1,6 @@
 //! Diagonal linear nets: the flow against brute force, theorems, transitions.
 
 mod oracle;
+mod stored;
 mod theorem;
 mod transition;

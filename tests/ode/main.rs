@@ -1,6 +1,7 @@
 //! The integrators against solutions that are known, in all the ways in which they can go wrong.
 
 mod accuracy;
+mod astray;
 mod ends;
 mod events;
 mod explicit;

@@ -160,6 +160,8 @@ impl SourceArguments {
         if d == 0 {
             return Err(Failure::Input("--dimension is 0, expected at least 1".into()));
         }
+        // As a problem, and the list of what is known of it.
+        groktime::memory::check_array("the matrix and the state of its flow", &[51, d, d])?;
         match task {
             Task::Table => Ok(multiplication_table(d)),
             Task::LowRank => {

@@ -139,6 +139,10 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     arguments.output.prepare(&arguments.weights)?;
     let Loaded { problem, test } = arguments.source.load(arguments.loss())?;
     let settings = arguments.settings(problem.design().dimension())?;
+    if !arguments.question.no_statements && !arguments.question.slow_flow {
+        let n = problem.design().samples();
+        groktime::memory::check_array("statements about the samples (--no-statements)", &[4, n, n])?;
+    }
     let times = arguments.times(settings.horizon)?;
     match arguments.question.slow_flow {
         false => {
@@ -150,7 +154,8 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
                     run.statements(&Inputs { relevant: arguments.source.relevant(), ..Inputs::default() })?
                 }
             };
-            write(arguments, &curves, &times, Report::of_run(&run, statements))
+            let reported = Curves::new(&problem, &test, |t| run.snapshot_with_errors(t));
+            write(arguments, &curves, &reported, &times, Report::of_run(&run, statements))
         }
         true => {
             if problem.loss().is_margin() {
@@ -160,7 +165,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
             let slow = SlowFlow::new(&problem, &settings.init, settings.depth, settings.horizon)?;
             let distance = report::distance(&slow, &problem, &settings, arguments.output.quiet)?;
             let curves = Curves::new(&problem, &test, |tau| slow.snapshot(tau));
-            write(arguments, &curves, &times, Report::of_slow_flow(&settings, distance))
+            write(arguments, &curves, &curves, &times, Report::of_slow_flow(&settings, distance))
         }
     }
 }
@@ -179,17 +184,20 @@ fn integrate<'p>(
     Ok(run)
 }
 
-/// Everything that was asked for: files are written, the rest is the answer.
-fn write<S>(
+/// Everything that was asked for: files are written, the rest is the answer. `reported` has the error bars, which
+/// pictures and transitions do without.
+fn write<S, E>(
     arguments: &Arguments,
     curves: &Curves<'_, S>,
+    reported: &Curves<'_, E>,
     times: &[f64],
     mut report: Report,
 ) -> Result<Answer, Failure>
 where
     S: Fn(f64) -> groktime::Result<Snapshot>,
+    E: Fn(f64) -> groktime::Result<Snapshot>,
 {
-    let (rows, weights) = curves.at(times, arguments.weights.is_some())?;
+    let (rows, weights) = reported.at(times, arguments.weights.is_some())?;
     if let Some(path) = &arguments.weights {
         write_weights(path, weights, times.len())?;
     }

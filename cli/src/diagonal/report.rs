@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::source::{self, Test};
 use super::{Arguments, integrate};
-use crate::output::{Failure, document, exact, short, statements_text, statements_value, table, write_csv};
+use crate::output::{
+    Failure, cut, document, exact, short, statements_text, statements_value, table, write_csv,
+};
 
 /// A trajectory together with what it is tested on.
 pub struct Curves<'a, S> {
@@ -32,6 +34,8 @@ pub struct Row {
     pub parameter_norm: f64,
     pub margin_l2: Option<f64>,
     pub margin_l1: Option<f64>,
+    /// Error bars of [`Row::NAMES`]; those of a test would need the second run's weights.
+    errors: [Option<f64>; 7],
 }
 
 impl<'a, S: Fn(f64) -> groktime::Result<Snapshot>> Curves<'a, S> {
@@ -57,6 +61,15 @@ impl<'a, S: Fn(f64) -> groktime::Result<Snapshot>> Curves<'a, S> {
                 parameter_norm: net.parameter_norm,
                 margin_l2: net.margin_l2,
                 margin_l1: net.margin_l1,
+                errors: [
+                    net.train_loss_error,
+                    None,
+                    net.train_accuracy_error,
+                    None,
+                    net.parameter_norm_error,
+                    net.margin_l2_error,
+                    net.margin_l1_error,
+                ],
             })
         };
         let rows = times.iter().map(&mut row).collect::<Result<_, _>>()?;
@@ -189,6 +202,7 @@ impl Report {
         put("at", rows.iter().map(|r| json!(r.time)).collect());
         for (j, name) in Row::NAMES.iter().enumerate() {
             put(name, rows.iter().map(|r| json!(r.values()[j])).collect());
+            put(&format!("{name}_error"), rows.iter().map(|r| json!(r.errors[j])).collect());
         }
         let count = |f: fn(&Statistics) -> usize| json!(self.statistics.as_ref().map(f));
         put("steps", count(|s| s.steps));
@@ -261,7 +275,7 @@ impl Report {
             (None, None) => "slow flow, λ → 0 at fixed τ = λt\n".to_owned(),
         };
         text += &self.transition.as_ref().map_or(String::new(), |t| t.text(s.weight_decay, slow));
-        let cell = |x: Option<f64>| x.map_or("–".to_owned(), short);
+        let cell = |x: Option<f64>, error| x.map_or("–".to_owned(), |x| cut(x, error));
         let first = if slow { "τ" } else { "time" };
         // A column in which nothing is defined is left out.
         let names = ["train loss", "test loss", "train acc.", "test acc.", "‖θ‖", "L2 margin", "L1 margin"];
@@ -270,7 +284,9 @@ impl Report {
         let heading: Vec<&str> = std::iter::once(first).chain(shown.iter().map(|&j| names[j])).collect();
         let row = |r: &Row| {
             let values = r.values();
-            std::iter::once(short(r.time)).chain(shown.iter().map(|&j| cell(values[j]))).collect()
+            std::iter::once(short(r.time))
+                .chain(shown.iter().map(|&j| cell(values[j], r.errors[j])))
+                .collect()
         };
         text += &table(&heading, rows.iter().map(row).collect());
         if !self.statements.is_empty() {
@@ -309,9 +325,14 @@ pub fn distance(
 
 /// One row a time.
 pub fn write_rows(rows: &[Row], path: &Path) -> Result<(), Failure> {
-    let heading: Vec<&str> = std::iter::once("time").chain(Row::NAMES).collect();
+    let errors = Row::NAMES.map(|name| format!("{name}_error"));
+    let names = Row::NAMES.iter().zip(&errors).flat_map(|(name, error)| [*name, error.as_str()]);
+    let heading: Vec<&str> = std::iter::once("time").chain(names).collect();
     let cell = |x: Option<f64>| x.map_or(String::new(), exact);
-    let row = |r: &Row| std::iter::once(exact(r.time)).chain(r.values().map(cell)).collect();
+    let row = |r: &Row| {
+        let pairs = r.values().into_iter().zip(r.errors).flat_map(|(x, error)| [x, error]);
+        std::iter::once(exact(r.time)).chain(pairs.map(cell)).collect()
+    };
     let cells: Vec<Vec<String>> = rows.iter().map(row).collect();
     write_csv(path, &heading, &cells)
 }

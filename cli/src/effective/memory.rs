@@ -24,6 +24,6 @@ pub fn check(arguments: &Arguments) -> Result<(), Failure> {
         (Some(_), false) => ("the proof of the smallest eigenvalues", PROOF, "do without it with --no-proof"),
         (Some(_), true) => ("the training set", 0.0, "give --pairs"),
     };
-    let what = format!("{what} of {symbols} symbols (without it: {instead})");
+    let what = format!("{what} of {symbols} symbols ({instead})");
     Ok(groktime::memory::check(what, samples + matrices * square)?)
 }

@@ -147,6 +147,15 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     arguments.output.prepare(&None)?;
     arguments.question.validate()?;
     memory::check(arguments)?;
+    // Eigenvectors of a p × p matrix, or the Cholesky factor of the proof; many draws are about eigenvalues alone.
+    let p = arguments.source.symbols.unwrap_or(0) as f64;
+    let each = match (arguments.smallest, arguments.no_proof) {
+        (None, _) => 9.0,
+        (Some(_), false) => 1.0 / 3.0,
+        (Some(_), true) => 0.0,
+    };
+    let draws = if arguments.runs > 1 { 0.0 } else { 1.0 };
+    crate::progress::announce(draws * each * p.powi(3), !arguments.output.quiet);
     match (arguments.runs, arguments.smallest) {
         (0, _) => Err(Failure::Input("--runs is 0, expected at least 1".into())),
         (1, None) => single(arguments),

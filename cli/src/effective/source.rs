@@ -140,6 +140,7 @@ impl SourceArguments {
                 return Err(Failure::Input("--dimension is 0, expected at least 1".into()));
             }
             Source::Keyword(InitLaw::Gaussian) => {
+                groktime::memory::check_array("embeddings", &[3, p, self.dimension])?;
                 gaussian_matrix(p, self.dimension, 1.0, &mut generator(self.seed, 2))
             }
             Source::File(path) => read_embeddings(path, p)?,

@@ -244,6 +244,11 @@ fn trained(arguments: &Arguments, loaded: &Loaded) -> Result<Report, Failure> {
     let settings = arguments.settings(loaded)?;
     let question = &arguments.question;
     let budget: u64 = arguments.budget()?;
+    // Forward, backward and the gradient: two operations a weight and sample each.
+    let samples = settings.batch.map_or(loaded.train.len(), |batch| batch.min(loaded.train.len()));
+    let threads = if question.parallel { 1.0 } else { rayon::current_num_threads() as f64 };
+    let operations = 6.0 * budget as f64 * loaded.net.parameters() as f64 * samples as f64 * threads;
+    crate::progress::announce(operations, !arguments.output.quiet);
     let steps = arguments.times(budget, log_times(1, budget, 4))?;
     let plan = Plan {
         budget,
@@ -370,7 +375,13 @@ fn state_statements(loaded: &Loaded, settings: &Settings, theta: &[f64]) -> Resu
     let mut all = vec![norm_identity(net, train, *criterion, settings.weight_decay, theta)?];
     let sample = test.as_ref().unwrap_or(train);
     if net.activation() == Activation::Relu && sample.len() > 1 {
-        all.extend(rank_bounds(net, theta, &sample.inputs, settings.precision)?);
+        match rank_bounds(net, theta, &sample.inputs, settings.precision) {
+            // What was trained is not given up for a statement about layers too wide for it.
+            Err(refusal @ groktime::Error::Memory { .. }) => {
+                eprintln!("groktime: the bounds on feature ranks are left out: {refusal}");
+            }
+            judged => all.extend(judged?),
+        }
     }
     Ok(all)
 }

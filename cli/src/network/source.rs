@@ -239,8 +239,8 @@ impl SourceArguments {
             TaskName::Add => {
                 let p = self.symbols.unwrap_or(10);
                 let answer = if classes { Answer::Classes } else { Answer::Templates { outputs } };
-                let all = p * (p + 1) / 2;
-                let size = self.samples.unwrap_or((all * 9 / 11).max(1));
+                let all = p.saturating_mul(p.saturating_add(1)) / 2;
+                let size = self.samples.unwrap_or((all / 11 * 9 + all % 11 * 9 / 11).max(1));
                 let split = tasks::addition(p, size, answer, self.seed)?;
                 (split, vec![1, 200, 200, if classes { (2 * p).max(1) - 1 } else { 30 }])
             }

@@ -84,11 +84,29 @@ impl Arguments {
     }
 }
 
+/// Operations of one problem of n samples and width m: the Gram matrix and its eigenvectors, and where Σ is not a
+/// multiple of the identity its products with them.
+fn operations(arguments: &Arguments) -> f64 {
+    use self::source::FeatureLaw::{Fourier, Relu};
+    use crate::arguments::Source::{File, Keyword};
+    let source = &arguments.source;
+    let (n, m) = (source.samples.unwrap_or(100) as f64, source.width.unwrap_or(1000) as f64);
+    let (small, large) = (n.min(m), n.max(m));
+    let law = match source.features {
+        // Their size is not known yet.
+        File(_) => return 0.0,
+        Keyword(Relu | Fourier) => 2.0 * m * m * (source.input_dim as f64 + small),
+        Keyword(_) => 0.0,
+    };
+    small * small * large + 9.0 * small.powi(3) + law
+}
+
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     arguments.output.prepare(&None)?;
     if arguments.runs == 0 {
         return Err(Failure::Input("--runs is 0, expected at least 1".into()));
     }
+    crate::progress::announce(arguments.runs as f64 * operations(arguments), !arguments.output.quiet);
     match (arguments.runs, arguments.question.flow) {
         (1, false) => single::<u64>(arguments, |s, settings| s.descent(settings)),
         (1, true) => single::<f64>(arguments, |s, settings| s.flow(settings)),
@@ -145,6 +163,9 @@ fn many<T: Clock>(arguments: &Arguments, solve: impl Solve<T>) -> Result<Answer,
     if arguments.output.plot.is_some() {
         return Err(Failure::Input("--plot shows one problem: drop --runs".into()));
     }
+    // The result of a run: its statements, and as JSON with them.
+    let each = if arguments.output.json { 400e3 } else { 20e3 };
+    groktime::memory::check(format!("the results of {} runs", arguments.runs), each * arguments.runs as f64)?;
     let seeds: Vec<u64> = (0..arguments.runs).map(|i| arguments.source.seed.wrapping_add(i)).collect();
     let times = requested_times::<T>(arguments)?.unwrap_or_default();
     let one = |&seed: &u64| -> Result<report::Run<T>, Failure> {

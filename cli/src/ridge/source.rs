@@ -123,6 +123,7 @@ impl SourceArguments {
             Source::File(path) => return self.read_files(path, seed),
             Source::Keyword(law) => law,
         };
+        self.check_memory()?;
         match law {
             FeatureLaw::Gaussian => match &self.covariance {
                 Some(covariance) => self.gaussian_with(covariance, seed),
@@ -142,6 +143,13 @@ impl SourceArguments {
             }
             FeatureLaw::Digits => self.digits(seed),
         }
+    }
+
+    /// Features that are drawn; of the digits there are as many as there are.
+    fn check_memory(&self) -> Result<(), Failure> {
+        let digits = self.features == Source::Keyword(FeatureLaw::Digits);
+        let (n, m) = if digits { (1797, 2000) } else { (self.samples.unwrap_or(100), 1000) };
+        Ok(groktime::memory::check_array("features, twice", &[2, n, self.width.unwrap_or(m)])?)
     }
 
     fn draw(&self, features: Features, seed: u64) -> Result<Instance, Failure> {

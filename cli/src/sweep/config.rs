@@ -332,6 +332,9 @@ impl Reader<'_> {
                 if step == 0 || from > to {
                     return Err(file.kind(name, value, "from ≤ to and a step of at least 1"));
                 }
+                let count = (to - from) / step + 1;
+                let failed = |e: groktime::Error| file.wrong(value.span(), &format!("{name}: {e}"));
+                groktime::memory::check_array("values of a grid", &[8, count as usize]).map_err(failed)?;
                 return Ok((from..=to)
                     .step_by(step as usize)
                     .map(|n| Setting::Text(n.to_string()))

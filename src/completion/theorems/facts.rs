@@ -1,11 +1,11 @@
 //! What all statements about one solution need.
 
 use super::Inputs;
-use crate::completion::{Init, Solution};
+use crate::completion::{Init, PathError, Solution};
 use crate::data::observations::Pair;
 use crate::error::Result;
 use crate::theorem::Hypothesis;
-use crate::trajectory::{Observable, Trajectory, log_times};
+use crate::trajectory::{Observable, Trajectory, even_times, log_times};
 
 /// What all statements about one solution need.
 pub(super) struct Facts<'a> {
@@ -22,7 +22,8 @@ pub(super) struct Facts<'a> {
     /// Σ y² over the entries as given.
     pub(super) labels: f64,
     pub(super) times: Vec<f64>,
-    pub(super) train_loss: Vec<f64>,
+    /// The one time at which envelopes are compared; all if none is given.
+    pub(super) pinned: Option<f64>,
 }
 
 impl<'a> Facts<'a> {
@@ -36,7 +37,7 @@ impl<'a> Facts<'a> {
         let times = match solution.is_continuous() {
             true => {
                 let mut times = log_times(1e-6 * horizon, horizon, 12);
-                times.extend((1..200).map(|k| horizon * f64::from(k) / 200.0));
+                times.extend(even_times(horizon, 200).into_iter().skip(1));
                 times.extend(solution.step_times());
                 times.sort_by(f64::total_cmp);
                 times.dedup();
@@ -44,7 +45,6 @@ impl<'a> Facts<'a> {
             }
             false => recorded.to_vec(),
         };
-        let table = solution.observe(&times, &[Observable::TrainLoss])?;
         let multiplicity = |p: &Pair| p.multiplicity as f64;
         Ok(Facts {
             inputs,
@@ -60,8 +60,8 @@ impl<'a> Facts<'a> {
                 .fold(f64::INFINITY, f64::min),
             distinct: pairs.iter().all(|p| p.multiplicity == 1),
             labels: pairs.iter().map(|p| multiplicity(p) * p.value * p.value).sum(),
-            train_loss: table.values.column(0).to_vec(),
             times,
+            pinned: None,
             solution,
         })
     }
@@ -74,14 +74,38 @@ impl<'a> Facts<'a> {
         Hypothesis::below("0 < λ", 0.0, self.lambda)
     }
 
-    /// The loss that the recorded states give at one of the times looked at.
-    pub(super) fn ln_train_loss(&self, t: f64) -> f64 {
-        match self.times.binary_search_by(|s| s.total_cmp(&t)) {
-            Ok(k) => self.train_loss[k].ln(),
-            Err(_) => self
-                .solution
-                .observe(&[t], &[Observable::LogTrainLoss])
-                .map_or(f64::NAN, |table| table.values[(0, 0)]),
+    /// ln 𝓛 and how well it is known: not at all where the residuals may be the error of the path.
+    pub(super) fn ln_train_loss(&self, t: f64) -> (f64, f64) {
+        match self.solution.observe(&[t], &[Observable::LogTrainLoss]) {
+            Ok(table) => {
+                let ln = table.values[(0, 0)];
+                (ln, self.error(t).ln_train_loss + 1e-13 * (1.0 + ln.abs()))
+            }
+            Err(_) => (f64::NAN, 0.0),
         }
+    }
+
+    /// What the path is known to at time t; nothing if its second run failed.
+    pub(super) fn error(&self, t: f64) -> PathError {
+        let nothing = f64::INFINITY;
+        self.solution.path_error(t).unwrap_or(PathError {
+            weights: nothing,
+            size: nothing,
+            residuals: nothing,
+            train_loss: nothing,
+            ln_train_loss: nothing,
+            test_loss: nothing,
+            parameter_norm: nothing,
+        })
+    }
+
+    /// 𝓛 + (λ/2)‖θ‖² and its error.
+    pub(super) fn objective_at(&self, t: f64) -> Result<(f64, f64)> {
+        let table = self.solution.observe(&[t], &[Observable::TrainLoss, Observable::ParameterNorm])?;
+        let (loss, norm) = (table.values[(0, 0)], table.values[(0, 1)]);
+        let error = self.error(t);
+        let of_norm = error.parameter_norm * (2.0 * norm + error.parameter_norm);
+        let value = loss + 0.5 * self.lambda * norm * norm;
+        Ok((value, error.train_loss + 0.5 * self.lambda * of_norm + 1e-14 * value))
     }
 }

@@ -10,6 +10,9 @@ use crate::linalg::{Engine, Threads};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
 use crate::trajectory::Trajectory;
 
+/// Below this a² is next to underflow.
+const LEAST_SCALE: f64 = 1e-250;
+
 impl Facts<'_> {
     /// Lemma D.1 (26): the larger of an exponential fit and the floor that the decay leaves.
     pub(super) fn training(&self) -> Vec<Judged> {
@@ -30,6 +33,7 @@ impl Facts<'_> {
                 fit.max(rest)
             };
             let mut hypotheses = vec![self.identity(), self.decays()];
+            hypotheses.push(Hypothesis::below("0 < ‖y‖ (something to fit)", 0.0, labels));
             if form != Form::Derived {
                 hypotheses.push(Hypothesis::fact(
                     "kernel of the entries as given > 0 (none given twice)",
@@ -46,8 +50,16 @@ impl Facts<'_> {
                 probability: None,
                 hypotheses,
             };
-            // The worst point among the recorded ones: 1e-6 covers the integration.
-            statement.judge_envelope(&self.times, false, |t| (self.ln_train_loss(t), 1e-6))
+            match self.pinned {
+                Some(t) => statement.judge_envelope_at(&[t], |t| self.ln_train_loss(t)),
+                None => {
+                    // Without a path there is nothing between the recorded times.
+                    match self.solution.is_continuous() {
+                        true => statement.judge_envelope(&self.times, false, |t| self.ln_train_loss(t)),
+                        false => statement.judge_envelope_at(&self.times, |t| self.ln_train_loss(t)),
+                    }
+                }
+            }
         };
         forms.into_iter().map(judge).collect()
     }
@@ -55,7 +67,7 @@ impl Facts<'_> {
     /// The kernel never falls below its share of the initial one: T_max of Lemma D.2 is infinite.
     pub(super) fn kernel_regime(&self) -> Result<Vec<Judged>> {
         let observations = self.solution.problem().observations();
-        let mut measured = f64::NAN;
+        let (mut measured, mut rounding) = (f64::NAN, 0.0);
         if self.alpha.is_some() && observations.pairs().len() <= MOST_PAIRS {
             let pattern = Pattern::new(observations, Threads::One);
             // K in units of the kernel at A = 2I, each pair weighted with its multiplicity.
@@ -66,13 +78,28 @@ impl Facts<'_> {
                 .collect();
             let mut kernel = Kernel::new(&pattern, &weights);
             measured = f64::INFINITY;
+            // The kernel is compared in units of a².
             for &t in self.times.iter().step_by(self.times.len().div_ceil(6)) {
                 let c = self.solution.scale(t);
+                if c < LEAST_SCALE {
+                    break;
+                }
                 let a = root_of_shifted_square(&self.solution.state(t)?, c, Engine::SEQUENTIAL)?;
                 kernel.refresh(&padded(&(a / c)));
-                let lowest = Engine::SEQUENTIAL.eigh(kernel.dense().view())?.values[0];
-                measured = measured.min(lowest);
+                let values = Engine::SEQUENTIAL.eigh(kernel.dense().view())?.values;
+                let (lowest, largest) = (values[0], values[values.len() - 1]);
+                // Where the eigenvalues span more than doubles resolve the least one is not seen.
+                if lowest < measured && 1e-13 * largest < 1e-3 * self.nu {
+                    measured = lowest;
+                    // An eigenvalue of A moves by at most that of W, the kernel's as A's largest does.
+                    let error = self.error(t);
+                    let d = self.solution.problem().dimension() as f64;
+                    rounding = self.nu * d * error.weights / c + 1e-13 * largest;
+                }
             }
+        }
+        if measured.is_infinite() {
+            measured = f64::NAN;
         }
         let statement = Statement {
             source: "2311.18817 Lem D.2 (T_max)",
@@ -83,6 +110,6 @@ impl Facts<'_> {
             probability: None,
             hypotheses: vec![self.identity()],
         };
-        Ok(vec![statement.judge(measured, 1e-6 * self.nu)])
+        Ok(vec![statement.judge(measured, rounding + 1e-13 * self.nu)])
     }
 }

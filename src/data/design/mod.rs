@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result, check_finite, check_shape};
 use crate::linalg::Threads;
+use crate::memory;
 use signs::Signs;
 
 pub use gram::Precision;
@@ -75,6 +76,7 @@ impl Design {
     pub fn new(x: ArrayView2<'_, f64>) -> Result<Self> {
         check_finite("data", x)?;
         let (samples, dimension) = x.dim();
+        memory::check_array("the data by coordinates", &[samples, dimension])?;
         let entries = if x.iter().all(|v| v.abs() == 1.0) {
             Entries::Signs(Signs::new(samples, dimension, |i, k| x[(i, k)] > 0.0))
         } else if x.iter().all(|&v| f64::from(v as f32) == v) {
@@ -117,6 +119,7 @@ impl Design {
         if samples == 0 || dimension == 0 {
             return Err(Error::Empty { name: "data", shape: vec![samples, dimension] });
         }
+        memory::check_array("the signs, in words of 64 samples", &[samples.div_ceil(64), dimension])?;
         Ok(Design { samples, dimension, entries: Entries::Signs(Signs::new(samples, dimension, plus)) })
     }
 

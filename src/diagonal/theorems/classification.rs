@@ -7,6 +7,7 @@ use super::dual::Dual;
 use super::facts::{Facts, envelope, ln_exp_minus_one, ln_inverse_f, statement};
 use super::linearised::LinearFlow;
 use crate::Loss;
+use crate::diagonal::PathError;
 use crate::error::Result;
 use crate::loss::softplus;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side};
@@ -101,7 +102,7 @@ impl Facts<'_, '_> {
             self.kernel_hypotheses(),
         );
         let curve = self.judge(curve, &first, |t| match self.state(t) {
-            Ok(state) => (state.ln_departure, self.path_error() + 1e-13),
+            Ok(state) => (state.ln_departure, self.error(t).departure + 1e-13),
             Err(_) => (f64::NAN, 0.0),
         });
         // At depth 2 gradients move by at most 2 max|x_ik|·‖δ‖.
@@ -125,7 +126,20 @@ impl Facts<'_, '_> {
             Claim::Scalar(claim),
             hypotheses,
         );
-        vec![curve, end.judge(self.kernel_end, 1e-4 * claim.min(self.horizon) * f64::from(!self.small))]
+        let searched = 1e-4 * claim.min(self.horizon) * f64::from(!self.small);
+        vec![curve, end.judge(self.kernel_end, searched + self.error_of_kernel_end())]
+    }
+
+    /// Error of T_max: that of the gradients' change over the rate at which it grows there.
+    fn error_of_kernel_end(&self) -> f64 {
+        let (t, before) = (self.kernel_end, 0.99 * self.kernel_end);
+        match (self.state(t), self.state(before)) {
+            (Ok(now), Ok(then)) if t.is_finite() => {
+                let grown = libm::log(now.gradient_change / then.gradient_change);
+                self.error(t).departure * (t - before) / grown.max(1e-3)
+            }
+            _ => 0.0,
+        }
     }
 
     /// C.7 (17), printed and corrected (D16).
@@ -164,7 +178,11 @@ impl Facts<'_, '_> {
             690.0,
         ));
         let applies = hypotheses.iter().all(|h| h.standing == crate::theorem::Standing::Holds);
-        let flow = if applies { Some(LinearFlow::new(self)?) } else { None };
+        let flow = if applies { LinearFlow::new(self).ok() } else { None };
+        if applies {
+            hypotheses
+                .push(Hypothesis::fact("the linearised flow is integrated", flow.as_ref().map(|_| true)));
+        }
         let times: Vec<f64> = flow.as_ref().map_or(Vec::new(), |flow| flow.times());
         let sum = |t: f64| flow.as_ref().map_or((f64::NAN, 0.0), |flow| flow.ln_loss_plus_margin(t));
         let quantity = "log_train_loss + γ‖h‖ (linearised flow)";
@@ -187,7 +205,7 @@ impl Facts<'_, '_> {
             envelope(move |_| -ln_n, f64::INFINITY),
             hypotheses,
         );
-        Ok(vec![above.judge_envelope(&times, false, sum), below.judge_envelope(&times, false, sum)])
+        Ok(vec![self.judge_all(above, &times, sum), self.judge_all(below, &times, sum)])
     }
 
     /// (D17) on the net, while its gradients have not moved. What their change has done is allowed for:
@@ -198,7 +216,8 @@ impl Facts<'_, '_> {
             let Ok(state) = self.state(t) else { return (f64::NAN, 0.0) };
             let tangent = self.gamma * libm::exp(self.ln_tangent(t, &state));
             let linear = self.gamma * libm::exp(state.ln_weights - half);
-            let error = self.path_error() * (state.largest_output + tangent) + 1e-13;
+            let PathError { ln_train_loss, departure, .. } = self.error(t);
+            let error = ln_train_loss + departure * tangent + 1e-13 * (1.0 + tangent);
             (state.ln_loss + tangent, error + (linear - tangent).abs())
         };
         let quantity = "log_train_loss + γ‖h‖";

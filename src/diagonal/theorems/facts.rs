@@ -5,19 +5,18 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Inputs;
+use super::accuracy::Accuracy;
 use crate::Loss;
-use crate::diagonal::Run;
+use crate::diagonal::{Problem, Run};
 use crate::error::Result;
 use crate::limits::{MaxMarginL2, max_margin_l2};
 use crate::linalg::Threads;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
+use crate::trajectory::even_times;
 
 /// Times at which a cheap curve is compared, and an expensive one.
 const MANY: usize = 160;
 const FEW: usize = 24;
-
-/// How far the integrator's local errors may add up along a path, in units of its tolerance.
-const ACCUMULATED: f64 = 100.0;
 
 pub(super) struct Facts<'r, 'p> {
     pub(super) run: &'r Run<'p>,
@@ -42,6 +41,9 @@ pub(super) struct Facts<'r, 'p> {
     pub(super) times: Vec<f64>,
     /// T_max of the margin losses; infinite if no training gradient has moved by the horizon.
     pub(super) kernel_end: f64,
+    /// The one time at which envelopes are compared; the whole domain if none is given.
+    pub(super) pinned: Option<f64>,
+    pub(super) accuracy: Accuracy,
     states: RefCell<HashMap<u64, Rc<State>>>,
 }
 
@@ -68,11 +70,10 @@ impl<'r, 'p> Facts<'r, 'p> {
         let depth = f64::from(settings.depth);
         let ln_alpha = settings.alpha().map_or(f64::NAN, libm::log);
         let lambda = settings.weight_decay;
-        let svm = match problem.loss().is_margin() {
-            true => max_margin_l2(problem.design(), problem.labels(), settings.threads)?.found(),
-            false => None,
+        let (svm, margin) = match problem.loss().is_margin() {
+            true => separation(problem, settings.threads),
+            false => (None, f64::NAN),
         };
-        let margin = svm.as_ref().map_or(0.0, |s| s.margin);
         let mut facts = Facts {
             run,
             inputs,
@@ -84,11 +85,13 @@ impl<'r, 'p> Facts<'r, 'p> {
             horizon: settings.horizon,
             ln_alpha,
             ln_scale: 2.0 * (depth - 1.0) * ln_alpha - libm::log(lambda),
-            gamma: if problem.loss().is_margin() { 2.0_f64.sqrt() * depth * margin } else { f64::NAN },
+            gamma: 2.0_f64.sqrt() * depth * margin,
             svm,
             small: n * d <= inputs.work_limit,
             times: Vec::new(),
             kernel_end: f64::INFINITY,
+            pinned: None,
+            accuracy: Accuracy::default(),
             states: RefCell::default(),
         };
         facts.times = facts.grid();
@@ -104,7 +107,7 @@ impl<'r, 'p> Facts<'r, 'p> {
         let steps: Vec<f64> = self.run.steps().collect();
         let every = steps.len().div_ceil(count);
         let mut times: Vec<f64> = steps.into_iter().step_by(every).collect();
-        times.extend((1..=count).map(|i| self.horizon * i as f64 / count as f64));
+        times.extend(even_times(self.horizon, count as u32));
         times.sort_by(f64::total_cmp);
         times.dedup();
         times
@@ -137,9 +140,14 @@ impl<'r, 'p> Facts<'r, 'p> {
         if let Some(known) = self.states.borrow().get(&t.to_bits()) {
             return Ok(known.clone());
         }
-        let state = Rc::new(self.compute(t)?);
+        let state = Rc::new(self.compute(self.clamped(t))?);
         self.states.borrow_mut().insert(t.to_bits(), state.clone());
         Ok(state)
+    }
+
+    /// A time that rounding has put past the horizon is the horizon.
+    pub(super) fn clamped(&self, t: f64) -> f64 {
+        if t <= self.horizon * (1.0 + 8.0 * f64::EPSILON) { t.min(self.horizon) } else { t }
     }
 
     fn compute(&self, t: f64) -> Result<State> {
@@ -165,7 +173,7 @@ impl<'r, 'p> Facts<'r, 'p> {
         Ok(State {
             ln_loss: self.loss.ln_mean(&outputs, y),
             least_margin: outputs.iter().zip(y).map(|(f, y)| f * y).fold(f64::INFINITY, f64::min),
-            largest_output: outputs.iter().fold(0.0, |m, f| f.abs().max(m)),
+            largest_output: State::largest(&outputs),
             ln_weights: ln_norm(weights.iter().copied()),
             ln_departure,
             gradient_change,
@@ -174,15 +182,10 @@ impl<'r, 'p> Facts<'r, 'p> {
         })
     }
 
-    /// Relative error of the weights.
-    pub(super) fn path_error(&self) -> f64 {
-        ACCUMULATED * self.run.settings().rtol
-    }
-
     /// ln 𝓛 of a margin loss, and how well it is known.
     pub(super) fn ln_loss(&self, t: f64) -> (f64, f64) {
         match self.state(t) {
-            Ok(state) => (state.ln_loss, self.path_error() * state.largest_output + 1e-13),
+            Ok(state) => (state.ln_loss, self.error(t).ln_train_loss + 1e-13 * (1.0 + state.ln_loss.abs())),
             Err(_) => (f64::NAN, 0.0),
         }
     }
@@ -223,9 +226,40 @@ impl<'r, 'p> Facts<'r, 'p> {
         ]
     }
 
+    /// Judges an envelope at the given times and in between.
+    pub(super) fn judge_all(&self, s: Statement, times: &[f64], value: impl Fn(f64) -> (f64, f64)) -> Judged {
+        match self.pinned {
+            Some(t) => s.judge_envelope_at(&[t], value),
+            None => s.judge_envelope(times, false, value),
+        }
+    }
+
     /// Judges an envelope at the given times; in between too where one value is cheap.
     pub(super) fn judge(&self, s: Statement, times: &[f64], value: impl Fn(f64) -> (f64, f64)) -> Judged {
-        if self.small { s.judge_envelope(times, false, value) } else { s.judge_envelope_at(times, value) }
+        match self.pinned {
+            Some(t) => s.judge_envelope_at(&[t], value),
+            None if self.small => s.judge_envelope(times, false, value),
+            None => s.judge_envelope_at(times, value),
+        }
+    }
+}
+
+/// The L2 max-margin predictor and its margin: zero for data that are not separable, NaN where that could not be
+/// told. A row of zeros is on no side of any hyperplane through the origin: it alone is the certificate.
+fn separation(problem: &Problem, threads: Threads) -> (Option<MaxMarginL2>, f64) {
+    let x = problem.design();
+    let mut squares = vec![0.0; x.samples()];
+    x.apply_squares(&vec![1.0; x.dimension()], &mut squares, threads);
+    if squares.contains(&0.0) {
+        return (None, 0.0);
+    }
+    match max_margin_l2(x, problem.labels(), threads) {
+        Ok(limit) => {
+            let svm = limit.found();
+            let margin = svm.as_ref().map_or(0.0, |s| s.margin);
+            (svm, margin)
+        }
+        Err(_) => (None, f64::NAN),
     }
 }
 

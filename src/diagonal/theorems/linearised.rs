@@ -12,9 +12,10 @@ pub(super) struct LinearFlow {
     path: Path,
     kernel: Array2<f64>,
     gamma: f64,
+    rtol: f64,
 }
 
-/// Tolerance of the linearised flow.
+/// Tolerance of the linearised flow; a run with a tighter one asks for the same here.
 const LINEAR_RTOL: f64 = 1e-9;
 
 impl LinearFlow {
@@ -47,9 +48,10 @@ impl LinearFlow {
                 }
             },
         );
-        let options = Options { rtol: LINEAR_RTOL, ..Options::default() };
+        let rtol = facts.run.settings().rtol.min(LINEAR_RTOL);
+        let options = Options { rtol, ..Options::default() };
         let solution = bdf(&mut flow, 0.0..facts.horizon, &vec![0.0; n], &options)?;
-        Ok(LinearFlow { path: solution.path, kernel, gamma: facts.gamma })
+        Ok(LinearFlow { path: solution.path, kernel, gamma: facts.gamma, rtol })
     }
 
     pub(super) fn times(&self) -> Vec<f64> {
@@ -67,6 +69,6 @@ impl LinearFlow {
         let ones = vec![1.0; c.len()];
         let ln_loss = Loss::Exponential.ln_mean(q.as_slice().unwrap_or(&[]), &ones);
         let size = q.iter().fold(self.gamma * norm, |m, q| m.max(q.abs()));
-        (ln_loss + self.gamma * norm, 100.0 * LINEAR_RTOL * size + 1e-13)
+        (ln_loss + self.gamma * norm, 100.0 * self.rtol * size + 1e-13 * (1.0 + size))
     }
 }

@@ -10,13 +10,16 @@ use crate::theorem::{Claim, Form, Hypothesis, Judged, Side};
 /// The plateau law is compared where it claims to be this good.
 const LARGEST_LEFT_OUT: f64 = 0.05;
 
+/// Name of the hypothesis that the laws of the plateau need at small α.
+const MEMORY: &str = "memory of the start ≤ 5%";
+
 impl Facts<'_, '_> {
     /// The plateau law (D18), to within what the next orders amount to at the worst time of the window.
     pub(super) fn plateau(&self, dual: &Option<Dual>) -> Judged {
         let (from, until) = (0.2 * self.ln_alpha / self.lambda, 0.8 * self.ln_alpha / self.lambda);
         let law = self.plateau_law(dual);
         let times: Vec<f64> = (0..=12).map(|i| from + (until - from) * f64::from(i) / 12.0).collect();
-        let inside = until > 0.0 && until <= self.horizon;
+        let inside = until > from && until <= self.horizon;
         let left_out = match (dual, inside) {
             (Some(dual), true) => {
                 let changed = |t: f64| self.state(t).map_or(f64::NAN, |s| self.kernel_growth(&s));
@@ -37,7 +40,11 @@ impl Facts<'_, '_> {
             envelope(move |t| law.ln_loss(t), until.next_up()),
             hypotheses,
         );
-        let times = if inside { times } else { Vec::new() };
+        let times = match self.pinned {
+            Some(t) => vec![t],
+            None if inside => times,
+            None => Vec::new(),
+        };
         s.judge_envelope_at(&times, |t| {
             let (ln, error) = self.ln_loss(t);
             (ln, error + left_out)
@@ -50,7 +57,7 @@ impl Facts<'_, '_> {
             return Ok(None);
         };
         let size = dual.entropy - libm::log(self.n) - state.ln_loss;
-        let off_support = 1.0 - dual.tilt_of_support(size) / dual.tilt(size);
+        let off_support = 1.0 - dual.tilt_of_support(size) / dual.tilt(size, self.kept(self.early()));
         let change = dual.change(self.depth * size - 2.0 * (self.depth - 1.0), self.depth);
         let pairs = dual.epsilon.iter().zip(&dual.omega);
         let next_order = pairs.map(|(e, w)| (change * e / w).abs()).fold(off_support, f64::max);
@@ -66,11 +73,15 @@ impl Facts<'_, '_> {
         }
     }
 
-    /// Twice what the tangent kernel has grown by, relative to its start, to leading order: odd orders
-    /// cancel, and the even one is at most 3 times the square of the relative change of a gradient.
+    /// Twice what γ² = ωᵀKω has grown by, relative to its start, to leading order: odd orders cancel, and the
+    /// even one is at most 3 times the square of the change of a gradient over γ (`theory/diagonal.md`, (D18b)).
     fn kernel_growth(&self, state: &State) -> f64 {
-        let shortest = self.norms().into_iter().fold(f64::INFINITY, f64::min);
-        6.0 * (state.gradient_change / (2.0_f64.sqrt() * self.depth * shortest)).powi(2)
+        6.0 * (state.gradient_change / self.gamma).powi(2)
+    }
+
+    /// e^{−Lλt}: what is left at time t of a multiplier that nothing pushes any more.
+    fn kept(&self, t: f64) -> f64 {
+        libm::exp(-self.depth * self.lambda * t)
     }
 
     /// γ₂‖w‖/(γ‖h‖) − 1: zero for the linearised net.
@@ -105,7 +116,7 @@ impl Facts<'_, '_> {
             let claim = Claim::Scalar(1.0);
             let quantity = "min y f/(γZ) at T_c^-";
             let s = statement("2311.18817 Thm 3.4", form, quantity, Side::Equal, claim, hypotheses.clone());
-            s.judge(measured, allowance + self.path_error())
+            s.judge(measured, allowance + self.error(self.early()).outputs / ln_z)
         };
         Ok(vec![judge(Form::Printed, printed).with_known_erratum(), judge(Form::Corrected, corrected)])
     }
@@ -115,17 +126,24 @@ impl Facts<'_, '_> {
     pub(super) fn direction(&self, dual: &Option<Dual>) -> Result<Judged> {
         let state = self.early_state()?;
         let (mut measured, mut leading, mut changed) = (f64::NAN, f64::NAN, f64::NAN);
+        let (mut memory, mut rounding) = (f64::NAN, f64::NAN);
         if let (Some(state), Some(dual), Some(svm)) = (&state, dual, &self.svm) {
+            let t = self.early();
             measured = one_minus_cosine(&state.weights, svm.weights.as_slice().unwrap_or(&[]));
             let law = self.plateau_law(&Some(dual.clone()));
-            let size = -law.ln_loss(self.early()) + law.shift;
-            leading = 0.5 * dual.tilt(size).powi(2);
-            changed = self.kernel_change(self.early(), state);
+            memory = law.memory(t, dual).max(law.memory_of_proportions(t, dual));
+            // The margin is short of the law's by the memory of the start, the proportions by theirs.
+            let size = -law.ln_loss(t) + law.shift - memory;
+            leading = 0.5 * (dual.tilt(size, self.kept(t)) * (1.0 + memory)).powi(2);
+            changed = self.kernel_change(t, state);
+            let angle = self.angle_error(t, state.weights.len());
+            rounding = angle * ((2.0 * measured).sqrt() + angle) + 1e-14;
         }
         let mut hypotheses = self.kernel_hypotheses();
         hypotheses.extend(self.early_hypotheses());
         hypotheses.push(Hypothesis::fact("the dual of the L2 margin is unique", Some(dual.is_some())));
         hypotheses.push(Hypothesis::at_most("T_c^- ≤ T_max", self.early(), self.kernel_end));
+        hypotheses.push(Hypothesis::at_most(MEMORY, memory, LARGEST_LEFT_OUT));
         hypotheses.push(Hypothesis::at_most("leading order ≤ 0.05", leading, 0.05));
         let s = statement(
             "2311.18817 Cor 3.6",
@@ -135,7 +153,7 @@ impl Facts<'_, '_> {
             Claim::Scalar(0.0),
             hypotheses,
         );
-        Ok(s.judge(measured, 2.0 * leading + changed + self.path_error().powi(2) + 1e-14))
+        Ok(s.judge(measured, 2.0 * leading + changed + rounding))
     }
 }
 

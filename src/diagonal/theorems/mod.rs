@@ -14,8 +14,11 @@
 //! of θ̄ open; it is (1, 1) in all statements here, so that α is the entry of u(0) and v(0). Everything is
 //! evaluated in logarithms: α may be 10⁶⁴. Derivations and corrections: `theory/diagonal.md`.
 
+mod accuracy;
 mod classification;
+mod confirm;
 mod dual;
+mod end_state;
 mod facts;
 mod label_noise;
 mod linearised;
@@ -29,11 +32,12 @@ pub use label_noise::{LabelNoise, label_noise};
 pub use rates::{RateInputs, rates};
 pub use sample::{rademacher_bounds, sample_complexity};
 
+use self::confirm::Tighter;
 use self::facts::Facts;
 use super::Run;
 use crate::Loss;
 use crate::error::{Result, check};
-use crate::theorem::Judged;
+use crate::theorem::{Judged, Outcome};
 
 /// What the statements need beyond the run itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +68,27 @@ impl Inputs {
     }
 }
 
+/// Families of statements that are judged together, by number.
+const FAMILIES: usize = 2;
+
+fn family(facts: &Facts<'_, '_>, number: usize) -> Result<Vec<Judged>> {
+    match (number, facts.loss) {
+        (0, Loss::Squared) => facts.regression(),
+        (0, Loss::Exponential | Loss::Logistic) => facts.classification(),
+        _ => facts.rich(),
+    }
+}
+
+/// A claim that holds because nothing is known of its quantity has not been tested.
+fn known(judged: Judged) -> Judged {
+    match judged.verdict.outcome {
+        Outcome::Holds if judged.verdict.rounding.is_infinite() => {
+            judged.undetermined("the quantity is below the error of the path")
+        }
+        _ => judged,
+    }
+}
+
 impl Run<'_> {
     /// All statements about this run, judged.
     ///
@@ -84,12 +109,15 @@ impl Run<'_> {
     /// Inputs out of range; a convex problem or an eigenvalue problem is not solved.
     pub fn statements(&self, inputs: &Inputs) -> Result<Vec<Judged>> {
         inputs.validate()?;
+        let n = self.problem().design().samples();
+        crate::memory::check_array("statements about the samples", &[4, n, n])?;
         let facts = Facts::new(self, inputs)?;
-        let mut judged = match self.problem().loss() {
-            Loss::Squared => facts.regression()?,
-            Loss::Exponential | Loss::Logistic => facts.classification()?,
-        };
-        judged.extend(facts.rich()?);
+        let tighter = Tighter::new(self, inputs);
+        let mut judged = Vec::new();
+        for number in 0..FAMILIES {
+            let verdicts = family(&facts, number)?.into_iter().enumerate();
+            judged.extend(verdicts.map(|(i, j)| known(tighter.decide(j, number, i))));
+        }
         if let Some(relevant) = inputs.relevant {
             let unknown = [f64::NAN; 2];
             judged.extend(sample::bounds(

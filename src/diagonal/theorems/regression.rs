@@ -30,6 +30,7 @@ impl Facts<'_, '_> {
             self.loss_is("squared loss", Loss::Squared),
             self.symmetric(),
             self.decays(),
+            Hypothesis::below("0 < ‖y‖ (something to fit)", 0.0, self.label_norm()),
             Hypothesis::below("0 < ν (independent samples)", 1e-13 * self.trace(), nu),
         ]
     }
@@ -46,17 +47,18 @@ impl Facts<'_, '_> {
         libm::exp(ln_norm(self.run.problem().labels().iter().copied()))
     }
 
-    /// Error of one residual: what the path's error makes of outputs of the size of the labels.
-    fn residual_error(&self, state: &State) -> f64 {
-        self.path_error() * state.largest_output.max(self.label_norm() / self.n.sqrt())
+    /// Error of one residual: that of an output, and the rounding of its difference from a label.
+    fn residual_error(&self, t: f64, state: &State) -> f64 {
+        self.error(t).outputs
+            + 1e-15 * self.n.sqrt() * state.largest_output.max(self.label_norm() / self.n.sqrt())
     }
 
     /// ln 𝓛 of the squared loss. Residuals below the error of the path are not known at all.
     fn ln_squared_loss(&self, t: f64) -> (f64, f64) {
         let Ok(state) = self.state(t) else { return (f64::NAN, 0.0) };
-        let relative = self.residual_error(&state) / libm::exp(0.5 * state.ln_loss);
+        let relative = self.residual_error(t, &state) / libm::exp(0.5 * state.ln_loss);
         let rounding = if relative < 1.0 { -2.0 * libm::log1p(-relative) } else { f64::INFINITY };
-        (state.ln_loss, rounding + 1e-13)
+        (state.ln_loss, rounding.max(self.error(t).ln_train_loss) + 1e-13)
     }
 
     /// D.1 (26), (D20): as printed, for the loss without ½, and with K(e^{λt}θ/α) ⪰ K(θ̄).
@@ -127,7 +129,7 @@ impl Facts<'_, '_> {
                 let size = ln_norm(law.iter().copied());
                 let difference = state.outputs.iter().zip(y).zip(&law).map(|((f, y), law)| f - y - law);
                 let error = libm::exp(ln_norm(difference) - size);
-                let unknown = self.residual_error(&state) * n.sqrt() / libm::exp(size);
+                let unknown = self.residual_error(t, &state) * n.sqrt() / libm::exp(size);
                 // Only where the law says something, and the path is known well enough to see it.
                 if left_out <= 0.05 && unknown <= 0.05 {
                     worst = worst.max((error - unknown).max(0.0) / (2.0 * left_out));
@@ -151,7 +153,7 @@ impl Facts<'_, '_> {
     }
 
     /// Theorem 3.9 at finite α: the distance of w at T_c^- from the least-norm interpolant is
-    /// Ca^{−2L}‖(I − P)w³‖ plus what the residual leaves, to within half of it.
+    /// Ca^{−2L}‖(I − P)w³‖ plus what the residual and the memory of the start leave, to within half of it.
     fn kernel_predictor(&self, nu: f64) -> Result<Judged> {
         let mut hypotheses = self.fit_hypotheses(nu);
         hypotheses.extend(self.early_hypotheses());
@@ -182,7 +184,10 @@ impl Facts<'_, '_> {
             let curved = constant * libm::exp(-2.0 * l * ln_a) * outside / size;
             // X⁺s with s = −(nLλ/2)K⁻¹y is at most (nLλ/2)‖w‖/λ_min(K).
             let unfit = 0.5 * self.n * l * self.lambda / nu * libm::exp(-2.0 * (l - 1.0) * ln_a);
-            leading = curved + unfit;
+            // What is left of the labels that were not fitted at the start: every mode falls at ν at least.
+            let grown = -libm::expm1(-2.0 * (l - 1.0) * self.lambda * t) / (2.0 * (l - 1.0) * self.lambda);
+            let kept = libm::exp(-2.0 * nu / self.n * libm::exp(2.0 * (l - 1.0) * self.ln_alpha) * grown);
+            leading = curved + unfit + kept;
         }
         hypotheses.push(Hypothesis::at_most("leading order ≤ 5%", leading, 0.05));
         let s = statement(
@@ -193,6 +198,7 @@ impl Facts<'_, '_> {
             Claim::Scalar(0.0),
             hypotheses,
         );
-        Ok(s.judge(measured, 1.5 * leading + self.path_error()))
+        let unknown = if measured.is_nan() { 0.0 } else { self.angle_error(t, problem.design().dimension()) };
+        Ok(s.judge(measured, 1.5 * leading + unknown))
     }
 }

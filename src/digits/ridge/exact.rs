@@ -224,7 +224,7 @@ impl Exact {
         let (mut state, mut left) = (self.start(), EFFORT);
         let mut values = Vec::with_capacity(2 * most);
         for t in 0.. {
-            if t >= first && (t - first) % stride == 0 {
+            if t >= first && (t - first).is_multiple_of(stride) {
                 values.push(self.pair(&state, &state));
                 if values.len() + 1 >= 2 * most {
                     break;

@@ -182,6 +182,7 @@ impl<'p, 'a> Question<'p, 'a> {
     }
 
     /// Modes and terms of the quantity less the threshold.
+    #[allow(clippy::type_complexity)]
     fn terms<T: Clock>(&self, bits: usize) -> Result<std::result::Result<(Vec<Mode>, Vec<Term>), Missing>> {
         let inputs = Inputs {
             exact: &self.exact,

@@ -40,11 +40,13 @@ impl<T: Clock> MissRate<T> {
     /// parameters `moved` by what the decomposition turns.
     fn counts(&self, z: &[f64], radius: &[f64], moved: f64) -> (usize, usize) {
         let mut counts = (0, 0);
+        // The rounding of a sum of so many products.
+        let sum = (4.0 + z.len() as f64) * EPS;
         for (row, length) in self.residuals.outer_iter().zip(self.lengths.iter()) {
             let (mut r, mut reach) = (0.0, length * moved);
             for ((b, z), d) in row.iter().zip(z).zip(radius) {
                 r += b * z;
-                reach += b.abs() * (d + 4.0 * EPS * z.abs());
+                reach += b.abs() * (d + sum * z.abs());
             }
             counts.0 += usize::from(r.abs() - reach > self.tolerance);
             counts.1 += usize::from(r.abs() + reach > self.tolerance);

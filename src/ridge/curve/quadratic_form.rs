@@ -134,6 +134,22 @@ impl<T: Clock> QuadraticForm<T> {
         z.zip(&self.weights).map(|(z, w)| z.abs() * w).sum()
     }
 
+    /// Bounds on ‖z‖_M. Of a z in which large parts cancel the form leaves its own rounding, of which the root is
+    /// much larger: halfway between two values of opposite sign, ‖z‖ may be all of that.
+    fn norm_bounds(&self, z: &[f64]) -> (f64, f64) {
+        let (square, size) = (self.squared_norm(z), self.size(z.iter().copied()));
+        match &self.form {
+            Form::Matrix(_) => {
+                let error = 16.0 * EPS * size * size;
+                ((square - error).max(0.0).sqrt(), (square + error).sqrt())
+            }
+            Form::Factor(r) => {
+                let (norm, dot) = (square.sqrt(), FACTORED * (r.ncols() as f64).sqrt() * EPS * size);
+                ((norm * (1.0 - 4.0 * EPS) - dot).max(0.0), norm * (1.0 + 4.0 * EPS) + dot)
+            }
+        }
+    }
+
     pub fn ln_value(&self, t: T) -> f64 {
         let (time, odd) = (t.as_f64(), t.is_odd());
         let value = self.squared_norm(&self.coefficients(time, odd));
@@ -239,7 +255,7 @@ impl<T: Clock> Curve for QuadraticForm<T> {
             drift = drift.max(m.largest_drift(a, b));
             quotients.add(m, m.decayed(xa, xb));
         }
-        let norm = self.squared_norm(&centre).sqrt();
+        let (least, norm) = self.norm_bounds(&centre);
         let reach = self.size(radius.iter().copied());
         let moved = drift * self.mixing
             + self.tilt(a)
@@ -251,14 +267,16 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         // d/dt zᵀMz = 2 zᵀM z′, each factor a centre and a radius in the norm of M.
         let slope = self.form.product(&centre, &speed);
         let speed_reach = self.size(speed_radius.iter().copied());
-        let speed_norm = self.squared_norm(&speed).sqrt();
-        let slack = reach * speed_norm + (norm + reach) * speed_reach + 1e-9 * norm * speed_norm;
+        let (_, speed_norm) = self.norm_bounds(&speed);
+        // The product is a sum too, of which little may be left.
+        let cancelled = 16.0 * EPS * self.size(centre.iter().copied()) * self.size(speed.iter().copied());
+        let slack = reach * speed_norm + (norm + reach) * speed_reach + 1e-9 * norm * speed_norm + cancelled;
         let trend = match slope {
             s if s + slack <= 0.0 => Trend::Falling,
             s if s - slack >= 0.0 => Trend::Rising,
             _ => Trend::Unknown,
         };
-        let lowest = (norm - reach).max(0.0);
+        let lowest = (least - reach).max(0.0);
         Enclosure {
             lo: (lowest * lowest - rounding).max(0.0),
             hi: (norm + reach) * (norm + reach) + rounding,
