@@ -38,7 +38,7 @@ pub enum Quantity {
     SquaredNorm,
 }
 
-/// Whether the sizes of a problem are within what [`crossing`] and [`value`] try: n·m ≤ 2000, and 10⁶ products for a
+/// Whether the sizes of a problem are within what [`crossing()`] and [`value`] try: n·m ≤ 2000, and 10⁶ products for a
 /// test loss by a matrix or a sample.
 pub fn affordable(problem: &Problem<'_>, what: Quantity) -> bool {
     let (n, m) = problem.features.dim();
@@ -92,10 +92,10 @@ pub fn crossing<T: Clock>(
     Ok(best)
 }
 
-/// The value of a quantity at a time, with a bound on its error (rounding to f64 included); `None` as for [`crossing`].
+/// The value of a quantity at a time, with a bound on its error (rounding to f64 included); `None` as for [`crossing()`].
 ///
 /// # Errors
-/// As [`crossing`].
+/// As [`crossing()`].
 pub fn value<T: Clock>(
     problem: &Problem<'_>,
     settings: &Settings,
@@ -124,7 +124,7 @@ pub fn value<T: Clock>(
 /// quantity that grows without bound counts as larger.
 ///
 /// # Errors
-/// As [`crossing`].
+/// As [`crossing()`].
 pub fn limit_against<T: Clock>(
     problem: &Problem<'_>,
     settings: &Settings,
