@@ -4,11 +4,12 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
+use super::inside::inside;
 use super::march::March;
-use super::solution::{Diagnostics, Solution, inside};
+use super::solution::{Diagnostics, Solution};
 use super::{Problem, RTOL, Record, Settings, Start};
 use crate::error::{Error, Result};
-use crate::linalg::{Engine, Threads};
+use crate::linalg::Threads;
 use crate::ode::{Ended, Flow, Options, Reject, bdf_observed, dop853_observed};
 
 /// Residual, relative to the data, at which the fast phase is over.
@@ -61,7 +62,8 @@ impl Problem {
         }
     }
 
-    fn slow_flow_at(&self, settings: &SlowSettings) -> Result<Solution> {
+    /// The same at one tolerance.
+    pub(super) fn slow_flow_at(&self, settings: &SlowSettings) -> Result<Solution> {
         let SlowSettings { horizon, rtol, rank_tolerance, threads } = *settings;
         let same =
             Settings { weight_decay: 1.0, horizon, rtol, rank_tolerance, threads, record: Record::Path };
@@ -73,7 +75,7 @@ impl Problem {
         let y0 = self.fit(&start, settings)?;
         let mut flow =
             SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
-        let mut solution = Solution::new(self, &flow.inner.pattern, &same, start.invariant);
+        let mut solution = Solution::new(self, &flow.inner.pattern, &same, start.invariant)?;
         solution.slow = true;
         solution.push(0.0, &y0);
         let options = Options { rtol, record: false, max_steps: MOST_STEPS, ..Options::default() };
@@ -84,8 +86,9 @@ impl Problem {
                 solution.push(t, &scratch);
             }
             solution.push(step.t, step.y());
-            ControlFlow::Continue(())
+            if solution.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
+        solution.kept()?;
         solution.ends_of_parts();
         let (statistics, invariant_drift) = (done.statistics, flow.inner.watch.drift);
         solution.set_diagnostics(Diagnostics { statistics, invariant_drift, repairs: 0 });
@@ -97,7 +100,7 @@ impl Problem {
     fn slow_factors(&self, settings: &Settings) -> Result<Solution> {
         let mut march = March::new(self, 0.0, settings.rtol);
         let invariant = self.start()?.invariant;
-        let mut solution = Solution::new(self, &march.flow.pattern, settings, invariant);
+        let mut solution = Solution::new(self, &march.flow.pattern, settings, invariant)?;
         solution.slow = true;
         let mut node = vec![0.0; solution.node_length()];
         let first = node.len() - march.flow.values.len();
@@ -112,7 +115,7 @@ impl Problem {
             }
         })?;
         if ended != Ended::Interrupted {
-            return Err(unfitted());
+            return Err(self.unfitted());
         }
         if let Some(evenness) = march.flow.evenness(&march.y)?.filter(|e| *e < DETERMINED) {
             return Err(Error::Parameter {
@@ -129,6 +132,15 @@ impl Problem {
         march.frame.node(&march.y, &mut node);
         solution.push_node(0.0, &node);
         slow_march(march, solution, settings.horizon)
+    }
+
+    fn unfitted(&self) -> Error {
+        Error::Parameter {
+            name: "size of the start",
+            value: self.size_of_start(),
+            expected: "for the slow flow a start from which the flow without decay fits the data in a reasonable time"
+                .to_owned(),
+        }
     }
 
     /// Where the flow without decay ends: observed entries fitted.
@@ -151,7 +163,7 @@ impl Problem {
             if fitted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if !fitted {
-            return Err(unfitted());
+            return Err(self.unfitted());
         }
         observed.iter().for_each(|&at| done.y[at] = 0.0);
         Ok(done.y)
@@ -174,8 +186,12 @@ fn slow_march(mut march: March<'_>, mut solution: Solution, horizon: f64) -> Res
         solution.push_node(step.t, &node);
         solution.ends_of_parts();
         steps += 1;
-        if steps < MOST_STEPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        match steps < MOST_STEPS && !solution.is_full() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
     })?;
+    solution.kept()?;
     if ended != Ended::Horizon {
         let detail = format!("at τ = {:e}: more than {MOST_STEPS} steps", march.t);
         return Err(Error::Numerical { method: "slow flow", detail });
@@ -186,11 +202,6 @@ fn slow_march(mut march: March<'_>, mut solution: Solution, horizon: f64) -> Res
         repairs: 0,
     });
     Ok(solution)
-}
-
-fn unfitted() -> Error {
-    let detail = "the flow without decay does not fit the data from this start".to_owned();
-    Error::Numerical { method: "slow flow", detail }
 }
 
 /// W' = −{S, A} − 2W and A' = −{S, W} − 2A in τ, with S on the observed pairs such that W does not move there.
@@ -212,11 +223,7 @@ impl Flow for SlowFlow {
         let few = self.x.len() <= MOST_DENSE;
         let solved = kernel.solve(0.0, 1.0, CG_TOLERANCE, &mut self.x);
         if few && (solved.is_err() || kernel.iterations > PATIENCE) {
-            // A new preconditioner: the present kernel itself.
-            let factor = Engine::SEQUENTIAL
-                .cholesky(kernel.dense().view())
-                .map_err(|_| Reject("the tangent kernel is not positive definite"))?;
-            kernel.set_factor(Some(factor));
+            kernel.precondition_by_itself()?;
             self.x.clear();
             self.x.extend(self.inner.values.iter().map(|value| -2.0 * value));
             kernel.solve(0.0, 1.0, CG_TOLERANCE, &mut self.x)?;
