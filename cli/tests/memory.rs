@@ -115,3 +115,16 @@ fn outputs_are_tried_before_anything_is_computed() {
         }
     }
 }
+
+/// Before the work begins: the program is stopped after two seconds, and has said it.
+#[test]
+fn what_takes_minutes_says_so_first() {
+    for command in [
+        &["completion", "--dimension", "900", "--count", "2000", "--horizon", "1e9"][..],
+        &["network", "--budget", "100000000"],
+    ] {
+        let output = groktime().args(command).timeout(Duration::from_secs(2)).output().expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("this may take about"), "{command:?}: {stderr}");
+    }
+}

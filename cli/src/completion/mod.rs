@@ -84,6 +84,9 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         let d = problem.dimension();
         groktime::memory::check_array("the matrices at the reported times", &[times.len(), d, d])?;
     }
+    // A flow of usual length: some hundred eigendecompositions and a few solutions for each step between them.
+    let operations = 500.0 * (problem.dimension() as f64).powi(3);
+    crate::progress::announce(operations, !arguments.output.quiet);
     let solution = solve(arguments, &problem, horizon, &times)?;
     let table = solution.observe(&times, &OBSERVABLES)?;
     let statements = match arguments.question.slow_flow {

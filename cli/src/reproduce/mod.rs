@@ -322,7 +322,7 @@ fn list() -> Result<Status, Failure> {
         [&cells[..], &[format!("{} s", entry.seconds), full]].concat()
     };
     let rows = registry().map(row).collect();
-    output::print(&output::table(
+    output::print(&crate::table::table(
         &["name", "paper", "figure", "what it shows", "takes about", "--full"],
         rows,
     ))?;

@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 use super::{Arguments, OBSERVABLES, observed, span};
 use crate::output::{
     Failure, crossing_interval, crossing_text, crossing_value, cut, document, exact, short, statement_name,
-    statements_text, statements_value, table, time_value, write_csv, write_observations,
+    statements_text, statements_value, time_value, write_csv, write_observations,
 };
+use crate::table::table;
 
 pub struct Report<T> {
     pub times: Times<T>,

@@ -161,8 +161,10 @@ impl Verified {
                 tables += &format!("\n{} (arXiv {})\n", model.name, model.paper);
             }
             let cells = rows.iter().map(Row::cells).collect();
-            tables +=
-                &output::table_of_text(&["statement", "instances", "fails", "closest", "outcome"], cells);
+            tables += &crate::table::table_of_text(
+                &["statement", "instances", "fails", "closest", "outcome"],
+                cells,
+            );
         }
         let count = |outcome| self.rows().filter(|(_, row)| row.outcome == outcome).count();
         format!(
