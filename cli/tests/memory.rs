@@ -67,7 +67,12 @@ fn what_needs_too_much_says_how_much() {
         // What is free is little against these.
         refused(command, amounts);
     }
-    refused(&["ridge", "--memory", "much"], &["much", "8GB"]);
+    for command in [&["ridge"][..], &["verify", "all"], &["reproduce", "all"], &["report", "out"]] {
+        refused(&[command, &["--memory", "much"]].concat(), &["much", "8GB"]);
+    }
+    // The path, and the states of a figure.
+    refused(&["completion", "--dimension", "290", "--memory", "100MB"], amounts);
+    refused(&["verify", "completion", "--memory", "1MB"], amounts);
     assert_eq!(run(&["ridge", "--samples", "10", "--width", "20", "--memory", "auto"]).0, 0);
     // A sweep: sizes of axes.
     for axis in [
