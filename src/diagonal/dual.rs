@@ -36,6 +36,9 @@ const STALE: f64 = 0.1;
 /// Part of the least bracket by which z may have moved since the brackets were last looked at.
 const UNSEEN: f64 = 0.25;
 
+/// Part of the tolerance that z may still move by for the net to be at rest.
+const REST: f64 = 1e-2;
+
 /// ε|q| beside the least unit of z from which on its coordinates have lost their digits.
 const DROWNED: f64 = 1e-9;
 
@@ -63,6 +66,8 @@ pub(super) struct DualFlow<'a> {
     z: Vec<f64>,
     weights: Vec<f64>,
     slopes: Vec<f64>,
+    /// Whether nothing but the decay is left to come: see [`DualFlow::comes_to_rest`].
+    at_rest: bool,
     /// s of the last right-hand side, t of the last refresh.
     now: f64,
     refreshed: f64,
@@ -95,6 +100,24 @@ impl Scale {
             self.displacement = (square / self.displaced.len().max(1) as f64).sqrt();
         }
     }
+
+    /// How far q has moved since the units were taken, in the least of them, or each in its own.
+    fn moved(&self, basis: &Basis<'_>, q: &[f64]) -> f64 {
+        let steps = q.iter().zip(&self.seen).map(|(q, seen)| (q - seen).abs());
+        match basis.kind {
+            Kind::Own(_) => steps.zip(&self.units).fold(0.0, |most, (step, unit)| most.max(step / unit)),
+            _ => length(steps) / self.unit,
+        }
+    }
+}
+
+/// |x|, where squares would overflow or underflow too.
+pub(super) fn length(x: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = x.clone().fold(0.0_f64, |most, x| most.max(x.abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    largest * x.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
 }
 
 impl<'a> DualFlow<'a> {
@@ -135,6 +158,7 @@ impl<'a> DualFlow<'a> {
             slopes: vec![0.0; d],
             z,
             basis,
+            at_rest: false,
             now: 0.0,
             refreshed: 0.0,
             factored: 0.0,
@@ -196,16 +220,16 @@ impl<'a> DualFlow<'a> {
             Kind::Wide { .. } => {
                 self.dual.copy_from_slice(q);
                 self.basis.to_dual(&mut self.dual);
-                let weights = |first, z: &[f64], w: &mut [f64]| net.weights(t, first, z, w);
+                let weights = |first, z: &[f64], w: &mut [f64]| net.weights_of_step(t, first, z, w);
                 design.through(&self.dual, &mut self.rows, self.threads, weights);
             }
             Kind::Own(columns) => {
-                net.weights(t, 0, q, &mut self.weights);
+                net.weights_of_step(t, 0, q, &mut self.weights);
                 columns.outputs(&mut self.weights, &mut self.rows);
             }
             Kind::Span(_) => {
                 self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
-                net.weights(t, 0, &self.z, &mut self.weights);
+                net.weights_of_step(t, 0, &self.z, &mut self.weights);
                 design.apply(&self.weights, &mut self.rows, self.threads);
             }
         }
@@ -241,6 +265,27 @@ impl<'a> DualFlow<'a> {
     fn rounding(&mut self) -> f64 {
         let DualFlow { problem, basis, noise, scale, z, dual, .. } = self;
         noise.total(basis, &scale.units, scale.unit, |drift, z| basis.image(problem, drift, z, dual), z)
+    }
+
+    /// Whether z, at hand, cannot move any more by what the tolerance sees.
+    ///
+    /// κ falls like e^{−(L−2)λt}, so that ∫κ dt from here on is κ/((L − 2)λ), and outputs that fade have slopes
+    /// between those of today and those at zero. From then on the decay, which is known exactly, is all there is:
+    /// epochs would only blow up the brackets of a net that has faded away, for as long as λt is.
+    fn comes_to_rest(&self, t: f64) -> bool {
+        let net = self.net();
+        let (loss, labels) = (self.problem.loss, &self.problem.labels);
+        let slopes = self.settled.iter().zip(labels);
+        let pull: f64 = slopes.map(|(&f, &y)| loss.slope(f, y).abs().max(loss.slope(0.0, y).abs())).sum();
+        let pull = pull / labels.len() as f64 * self.problem.design.largest_entry();
+        let left = net.dual_rate(t) / ((net.depth() - 2.0) * net.weight_decay()) * pull;
+        let square = self.z.iter().fold(0.0, |sum, z| sum + (z / self.scale.unit).powi(2));
+        let mean = self.scale.unit * (square / self.z.len().max(1) as f64).sqrt();
+        let size = match net.has_faded(t, &self.z) {
+            true => self.scale.unit,
+            false => (self.scale.displacement + mean).min(self.scale.unit),
+        };
+        left <= REST * self.rtol * size
     }
 
     /// Σ s_i ∂𝓛/∂f_i of each row at the last right-hand side.
@@ -341,7 +386,7 @@ impl Flow for DualFlow<'_> {
     fn longest(&self, s: f64) -> f64 {
         let net = self.net();
         let rate = (net.depth() - 2.0) * net.weight_decay() * self.clock.rate(s);
-        if rate > 0.0 { libm::log1p(1.0 / rate) } else { f64::INFINITY }
+        if rate > 0.0 && !self.at_rest { libm::log1p(1.0 / rate) } else { f64::INFINITY }
     }
 
     fn accepted(&mut self, s: f64, q: &mut [f64]) -> Action {
@@ -354,13 +399,9 @@ impl Flow for DualFlow<'_> {
             return Action::Stop;
         }
         let shallow = net.depth() == 2.0;
-        let moved = || -> f64 {
-            let squares = q.iter().zip(&self.scale.seen).map(|(q, seen)| (q - seen) * (q - seen));
-            squares.sum::<f64>().sqrt()
-        };
-        let ageing = net.age(t) >= EPOCH;
+        let ageing = net.age(t) >= EPOCH && !self.at_rest;
         // z moves by no more than q does.
-        if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
+        if shallow || !ageing && self.scale.moved(&self.basis, q) * 0.5 * (net.depth() - 2.0) < UNSEEN {
             let (rounding, dropped) = (self.rounding(), self.noise.dropped(self.scale.unit));
             return match self.watch.budget(dropped, rounding, t) {
                 true => Action::Stop,
@@ -370,7 +411,7 @@ impl Flow for DualFlow<'_> {
         self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
         self.scale.measure(net, &self.z, false);
         self.scale.seen.copy_from_slice(q);
-        let length = q.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let length = length(q.iter().copied());
         let drowned = !matches!(self.basis.kind, Kind::Own(_))
             && f64::EPSILON * length > DROWNED * self.scale.unit.abs();
         let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
@@ -385,6 +426,10 @@ impl Flow for DualFlow<'_> {
             return Action::Continue;
         }
         self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
+        self.at_rest = self.at_rest || ageing && self.comes_to_rest(t);
+        if self.at_rest && taken <= TAKEN {
+            return Action::Continue;
+        }
         let (next, scale) = self.net().rebased(t, &self.z);
         self.z.fill(0.0);
         self.scale.measure(&next, &self.z, true);

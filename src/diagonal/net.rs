@@ -73,6 +73,9 @@ const TINY: f64 = 1e-280;
 /// Brackets of coordinates that died long ago stop growing here, far from overflow.
 const DEAD: f64 = 1e250;
 
+/// Part of a bracket that one step may take.
+const MOST: f64 = 0.9;
+
 /// Coordinates whose weights are computed at a time where only their slopes are wanted.
 const BLOCK: usize = 256;
 
@@ -182,6 +185,20 @@ impl Net {
         }
     }
 
+    /// As [`Net::weights`] for the end of a step, which may take no more than a part of a bracket: NaN where z has taken
+    /// more. Errors of the step are allowed in units of the brackets at its start, so that what is left of them must
+    /// be of their size.
+    pub(super) fn weights_of_step(&self, t: f64, first: usize, z: &[f64], w: &mut [f64]) {
+        self.weights(t, first, z, w);
+        if let Kind::Deep { low, high, .. } = &self.kind {
+            for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
+                if z > MOST * low.at(first + j) || -z > MOST * high.at(first + j) {
+                    *w = f64::NAN;
+                }
+            }
+        }
+    }
+
     /// ∂w/∂z = (L/(L−2))·e^{(L−2)λ(t−t_k)}(u^{2L−2} + v^{2L−2}), at depth 2 u² + v².
     pub(super) fn slopes(&self, t: f64, first: usize, z: &[f64], slopes: &mut [f64]) {
         match &self.kind {
@@ -264,6 +281,15 @@ impl Net {
             }
         };
         (0..z.len()).map(step).fold(0.0, f64::max)
+    }
+
+    /// Whether all weights are below the least number.
+    pub(super) fn has_faded(&self, t: f64, z: &[f64]) -> bool {
+        let Kind::Deep { depth, ln_scale, low, high, .. } = &self.kind else { return false };
+        let decay = ln_scale - self.weight_decay * (t - self.start);
+        let least = z.iter().enumerate().map(|(k, z)| (low.at(k) - z).min(high.at(k) + z));
+        let least = least.fold(f64::INFINITY, f64::min);
+        depth * (decay - libm::log(least) / (depth - 2.0)) < -750.0
     }
 
     /// What z_k has to move by for ln u_k or ln v_k to move by about one half: 1 at depth 2,

@@ -7,6 +7,7 @@
 
 use super::Problem;
 use super::basis::{Basis, Kind};
+use super::dual::length;
 
 /// Errors are allowed that rounding explains so many times over …
 const ALLOWED: f64 = 100.0;
@@ -81,8 +82,7 @@ impl Noise {
         if let Kind::Own(_) = basis.kind {
             self.floor.iter_mut().zip(units).for_each(|(floor, unit)| *floor = floor.min(most * unit));
         } else {
-            let square: f64 = self.floor.iter().map(|x| x * x).sum();
-            let mean = (square / self.floor.len().max(1) as f64).sqrt();
+            let mean = length(self.floor.iter().copied()) / (self.floor.len().max(1) as f64).sqrt();
             self.floor.fill(mean.min(most * unit));
         }
     }
@@ -145,7 +145,7 @@ impl Noise {
         let worst = |z: &[f64]| z.iter().zip(units).fold(0.0_f64, |most, (x, unit)| most.max(x.abs() / unit));
         let mut total = 0.0_f64;
         for drift in &self.drift {
-            let length = drift.iter().map(|x| x * x).sum::<f64>().sqrt() / unit;
+            let length = length(drift.iter().copied()) / unit;
             let part = match basis.kind {
                 Kind::Own(_) => worst(drift),
                 // No coordinate of z moves by more than all together; which ones do is looked at when it matters.

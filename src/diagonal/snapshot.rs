@@ -97,10 +97,18 @@ impl Snapshot {
     }
 
     /// Error bars from what is known of the path.
-    fn with_errors(mut self, labels: &[f64], error: &PathError) -> Snapshot {
+    fn with_errors(mut self, problem: &Problem, error: &PathError) -> Snapshot {
+        let (labels, loss) = (&problem.labels, problem.loss);
         // Sums of n terms, and exponentials of times.
         let rounding = ROUNDING * (labels.len() as f64).sqrt();
-        self.train_loss_error = Some(error.train_loss + rounding * self.train_loss).filter(|e| e.is_finite());
+        // Of f = Xw, and of f − y: where a fit leaves nothing else, 𝓛 is the square of this.
+        let sum: f64 = self.weights.iter().map(|w| w.abs()).sum();
+        let output = ROUNDING * problem.design.largest_entry() * sum;
+        let slope = self.outputs.iter().zip(labels).map(|(&f, &y)| loss.slope(f, y).abs()).sum::<f64>();
+        let slope = slope / labels.len() as f64;
+        let curved = if loss.is_margin() { 0.0 } else { output * output };
+        let bar = error.train_loss + rounding * self.train_loss + slope * output + curved;
+        self.train_loss_error = Some(bar).filter(|e| e.is_finite());
         let norm = self.parameter_norm;
         self.parameter_norm_error = Some((error.parameter_norm + ROUNDING) * norm).filter(|e| e.is_finite());
         let open = self.outputs.iter().filter(|f| **f != 0.0 && f.abs() < error.outputs).count();
@@ -173,7 +181,7 @@ impl Run<'_> {
     pub fn snapshot_with_errors(&self, t: f64) -> Result<Snapshot> {
         let snapshot = self.snapshot(t)?;
         Ok(match self.path_error(t) {
-            Ok(error) => snapshot.with_errors(&self.problem().labels, &error),
+            Ok(error) => snapshot.with_errors(self.problem(), &error),
             Err(_) => snapshot,
         })
     }
