@@ -17,6 +17,7 @@
 //! multiple of Q − P, which is carried along by itself.
 
 use super::Init;
+use super::dual::length;
 use super::hyperbolic::{LARGEST, sinh_cosh};
 
 /// One number for all coordinates, or one each.
@@ -342,18 +343,18 @@ impl Net {
         Net { weight_decay: self.weight_decay, start: self.start, kind }
     }
 
-    /// ‖θ‖² = ‖u‖² + ‖v‖².
-    pub(super) fn square_norm(&self, t: f64, z: &[f64]) -> f64 {
+    /// ‖θ‖, ‖θ‖² = ‖u‖² + ‖v‖².
+    pub(super) fn norm(&self, t: f64, z: &[f64]) -> f64 {
         if let Kind::Two { .. } = self.kind {
             let mut sums = vec![0.0; z.len()];
             self.slopes(t, 0, z, &mut sums);
-            return sums.iter().sum();
+            let square: f64 = sums.iter().sum();
+            if square > TINY && square.is_finite() {
+                return square.sqrt();
+            }
         }
-        let squares = z.iter().enumerate().map(|(k, &z)| {
-            let (u, v) = self.parameters(t, k, z);
-            u * u + v * v
-        });
-        squares.sum()
+        let sides = z.iter().enumerate().flat_map(|(k, &z)| <[f64; 2]>::from(self.parameters(t, k, z)));
+        length(sides.collect::<Vec<_>>().iter().copied())
     }
 
     /// Depth 2: w, and u² + v² if wanted.

@@ -16,7 +16,7 @@ const PART: f64 = 2.0;
 
 /// Differences are taken at these parts of the time too: at one time alone two paths may cross. Of large data at the
 /// first two only.
-const EARLIER: [f64; 5] = [0.97, 0.9, 0.8, 0.65, 0.5];
+pub(super) const EARLIER: [f64; 5] = [0.97, 0.9, 0.8, 0.65, 0.5];
 
 /// Entries of the data that count as large.
 const LARGE: usize = 1 << 20;

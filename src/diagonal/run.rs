@@ -74,8 +74,12 @@ impl<'p> Run<'p> {
             detail: format!("at t = 0: {}", reject.0),
         })?;
         let start = vec![0.0; flow.basis.dimension];
-        let options =
-            Options { rtol: settings.rtol, max_step: 1.0, max_steps: MOST_STEPS, ..Options::default() };
+        let options = Options {
+            rtol: flow.local_tolerance(),
+            max_step: 1.0,
+            max_steps: MOST_STEPS,
+            ..Options::default()
+        };
         let mut clocks = vec![flow.clock];
         let end = flow.clock.s(settings.horizon);
         let mut last = 0.0;
@@ -138,6 +142,31 @@ impl<'p> Run<'p> {
         std::iter::once(0.0).chain(ends)
     }
 
+    /// The steps, each in the clock of its epoch.
+    pub(super) fn path_steps(&self) -> impl Iterator<Item = Step<'_>> + '_ {
+        self.path.steps()
+    }
+
+    /// The net of a step, z at x of its epoch's clock, and t and dt/dx there.
+    pub(super) fn dual_of_step(&self, step: &Step<'_>, x: f64) -> Result<(&Net, Vec<f64>, f64, f64)> {
+        let mut q = vec![0.0; self.basis.dimension];
+        step.interpolate(x, &mut q);
+        let (net, z) = self.image(step.epoch, &q)?;
+        let clock = self.clocks[step.epoch];
+        Ok((net, z, clock.t(x), clock.rate(x)))
+    }
+
+    /// The net of an epoch, and z.
+    fn image(&self, epoch: usize, q: &[f64]) -> Result<(&Net, Vec<f64>)> {
+        let mut z = vec![0.0; self.problem.design.dimension()];
+        self.basis.whole_image(self.problem, q, &mut z);
+        let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {
+            method: "dual flow",
+            detail: format!("there is no epoch {epoch}"),
+        })?;
+        Ok((net, z))
+    }
+
     /// The net of the epoch of t, and z there.
     pub(super) fn dual(&self, t: f64) -> Result<(&Net, Vec<f64>)> {
         let horizon = self.settings.horizon;
@@ -152,13 +181,7 @@ impl<'p> Run<'p> {
         if let Some(step) = self.path.step_of_epoch(epoch, x) {
             step.interpolate(x.min(step.t), &mut q);
         }
-        let mut z = vec![0.0; self.problem.design.dimension()];
-        self.basis.whole_image(self.problem, &q, &mut z);
-        let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {
-            method: "dual flow",
-            detail: format!("no epoch {epoch} at time {t}"),
-        })?;
-        Ok((net, z))
+        self.image(epoch, &q)
     }
 
     /// |u(t)| and |v(t)|; at depth 2 their signs are those of the start.
@@ -179,7 +202,7 @@ impl<'p> Run<'p> {
         let (net, z) = self.dual(t)?;
         let mut weights = vec![0.0; z.len()];
         net.weights(t, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.square_norm(t, &z)))
+        Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.norm(t, &z)))
     }
 }
 

@@ -96,7 +96,7 @@ impl<'p> SlowFlow<'p> {
         let z = self.image(&p);
         let mut weights = vec![0.0; z.len()];
         net.weights(tau, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.square_norm(tau, &z)))
+        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.norm(tau, &z)))
     }
 
     /// The net of the epoch of τ, and the dual variable there.

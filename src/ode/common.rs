@@ -239,7 +239,7 @@ pub(super) fn weigh(weights: &mut [f64], old_sizes: &[f64], options: &Options) {
         || {
             for (w, &old) in weights.iter_mut().zip(old_sizes) {
                 // An unknown that is and stays zero allows (almost) no error, but has none.
-                *w = 1.0 / (atol + rtol * w.max(old)).max(1e-280);
+                *w = 1.0 / (atol + rtol * w.max(old)).max(1e-300);
             }
         },
     );

@@ -69,8 +69,13 @@ fn time_without_end_costs_no_steps() {
 fn a_fit_to_rounding_has_an_error_of_its_size() {
     let x = array![[0.7, -0.3, 1.1, 0.2, -0.9], [-0.4, 1.3, 0.6, -0.8, 0.1]];
     let problem = problem(x, &[0.37, -1.21], Loss::Squared);
-    let settings =
-        Settings { depth: 5, init: Init::Symmetric(16.0), weight_decay: 0.0, horizon: 1.0, ..Settings::default() };
+    let settings = Settings {
+        depth: 5,
+        init: Init::Symmetric(16.0),
+        weight_decay: 0.0,
+        horizon: 1.0,
+        ..Settings::default()
+    };
     let net = problem.integrate(&settings).expect("solved").snapshot_with_errors(1.0).expect("inside");
     assert!(net.train_loss < 1e-28 && net.train_loss_error.expect("known") >= net.train_loss, "{net:?}");
 }
