@@ -12,9 +12,12 @@ use super::basis::{Basis, Kind};
 use super::clock::LogClock;
 use super::net::Net;
 use super::newton::Newton;
-use super::noise::Noise;
+use super::noise::{Noise, Slopes};
+use super::run::MOST_STEPS;
+use super::scale::{Scale, length, local_tolerance};
 use super::watch::Watch;
 use super::{Problem, Settings};
+use crate::error::Error;
 use crate::linalg::Threads;
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
@@ -39,9 +42,8 @@ const UNSEEN: f64 = 0.25;
 /// Part of the tolerance that z may still move by for the net to be at rest.
 const REST: f64 = 1e-2;
 
-/// Tolerance from which on the number of steps counts, and the finest that rounding leaves to a step.
-const MANY_STEPS: f64 = 1e-8;
-const FINEST: f64 = 1e-13;
+/// Angle between two samples below which a failure is told with it.
+const NEAR: f64 = 1e-3;
 
 /// ε|q| beside the least unit of z from which on its coordinates have lost their digits.
 const DROWNED: f64 = 1e-9;
@@ -78,64 +80,6 @@ pub(super) struct DualFlow<'a> {
     /// The rate that the factor was made with.
     factored: f64,
     shift: f64,
-}
-
-/// What one step is allowed, for errors of the whole path that are about `rtol`.
-///
-/// Errors of steps add up. At depth 2 on independent rows the flow damps them; deeper nets lose what a bracket was
-/// wrong by only when they decay, and where rows are dependent, or coordinates have a number each, errors of all
-/// directions count. Below 10⁻⁸ there are more and more steps, and the order does not rise any more.
-fn local_tolerance(rtol: f64, depth: u32, kind: &Kind<'_>) -> f64 {
-    let part = match kind {
-        Kind::Wide { .. } if depth == 2 => 1.0,
-        Kind::Wide { .. } => 0.4,
-        _ => 0.25,
-    };
-    (part * rtol * (rtol / MANY_STEPS).min(1.0).powf(0.2)).max(FINEST)
-}
-
-/// What errors of z are compared with, coordinate by coordinate: see [`Net::unit`] and [`Net::displacement`].
-struct Scale {
-    units: Vec<f64>,
-    displaced: Vec<f64>,
-    /// The least unit, and the root mean square of the displacements.
-    unit: f64,
-    displacement: f64,
-    /// q when the units were taken.
-    seen: Vec<f64>,
-}
-
-impl Scale {
-    /// At z of an accepted state; displacements are those of the epoch's start.
-    fn measure(&mut self, net: &Net, z: &[f64], at_start: bool) {
-        for (k, (unit, &z)) in self.units.iter_mut().zip(z).enumerate() {
-            *unit = net.unit(k, z);
-        }
-        self.unit = self.units.iter().fold(f64::INFINITY, |least, unit| least.min(*unit));
-        if at_start {
-            self.displaced.iter_mut().enumerate().for_each(|(k, x)| *x = net.displacement(k));
-            let square: f64 = self.displaced.iter().map(|x| x * x).sum();
-            self.displacement = (square / self.displaced.len().max(1) as f64).sqrt();
-        }
-    }
-
-    /// How far q has moved since the units were taken, in the least of them, or each in its own.
-    fn moved(&self, basis: &Basis<'_>, q: &[f64]) -> f64 {
-        let steps = q.iter().zip(&self.seen).map(|(q, seen)| (q - seen).abs());
-        match basis.kind {
-            Kind::Own(_) => steps.zip(&self.units).fold(0.0, |most, (step, unit)| most.max(step / unit)),
-            _ => length(steps) / self.unit,
-        }
-    }
-}
-
-/// |x|, where squares would overflow or underflow too.
-pub(super) fn length(x: impl Iterator<Item = f64> + Clone) -> f64 {
-    let largest = x.clone().fold(0.0_f64, |most, x| most.max(x.abs()));
-    if largest == 0.0 || !largest.is_finite() {
-        return largest;
-    }
-    largest * x.map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
 }
 
 impl<'a> DualFlow<'a> {
@@ -227,6 +171,32 @@ impl<'a> DualFlow<'a> {
         Ok(())
     }
 
+    /// A failure, with what the data and the settings have to do with it: rows whose difference has few digits, and a
+    /// horizon of many decays.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        let rows = self.basis.rows;
+        let gram = rows.gram(&self.problem.design, self.threads);
+        let m = rows.count();
+        let pairs = (0..m).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let sine = pairs.map(|(i, j)| 1.0 - gram[[i, j]] * gram[[i, j]] / (gram[[i, i]] * gram[[j, j]]));
+        let nearest = sine.fold(1.0, f64::min).max(f64::EPSILON).sqrt();
+        let Error::Numerical { method, mut detail } = error else { return error };
+        if nearest < NEAR {
+            detail += &format!(
+                "; two samples of the data differ by {nearest:.0e} of their size or less, and rounding decides what is left of \
+                 the difference"
+            );
+        }
+        let net = &self.nets[0];
+        let decays = (net.depth() - 2.0) * net.weight_decay() * self.horizon;
+        if decays > 0.5 * MOST_STEPS as f64 {
+            detail += &format!(
+                "; the horizon is {decays:.0e} times 1/((L − 2)λ), and a net that does not fade needs a step for each"
+            );
+        }
+        Error::Numerical { method, detail }
+    }
+
     /// What the integrator is given for the tolerance.
     pub(super) fn local_tolerance(&self) -> f64 {
         self.rtol
@@ -264,6 +234,11 @@ impl<'a> DualFlow<'a> {
         }
     }
 
+    /// Terms of the outputs at the last right-hand side.
+    fn reach(&self) -> f64 {
+        self.basis.reach(self.problem, &self.weights, &self.outputs)
+    }
+
     /// How far z would have moved since the last step along what was dropped from the span of the data.
     fn dropped(&self, s: f64, t: f64) -> f64 {
         let Kind::Span(span) = &self.basis.kind else { return 0.0 };
@@ -281,8 +256,10 @@ impl<'a> DualFlow<'a> {
             return;
         }
         let front = f64::EPSILON * (s - self.settled_at) * self.clock.rate(s) * self.net().dual_rate(t);
+        let reach = self.reach();
         let DualFlow { problem, basis, newton, noise, settled, sums, .. } = self;
-        noise.add_step(problem, basis, settled, sums, front, |step| newton.solve(basis, step));
+        let slopes = Slopes { problem, outputs: settled, reach };
+        noise.add_step(&slopes, basis, sums, front, |step| newton.solve(basis, step));
     }
 
     /// What rounding may have moved z by, in its units.
@@ -365,8 +342,10 @@ impl<'a> DualFlow<'a> {
         }
         let t = self.clock.t(self.now);
         let front = f64::EPSILON * self.shift * self.clock.rate(self.now) * self.net().dual_rate(t);
+        let reach = self.reach();
         let DualFlow { problem, basis, newton, noise, outputs, sums, scale, .. } = self;
-        noise.listen(problem, basis, outputs, sums, front, |step| newton.solve(basis, step));
+        let slopes = Slopes { problem, outputs, reach };
+        noise.listen(&slopes, basis, sums, front, |step| newton.solve(basis, step));
         noise.limit(basis, &scale.units, scale.unit);
     }
 }
@@ -418,8 +397,9 @@ impl Flow for DualFlow<'_> {
         let t = self.clock.t(s);
         self.tally(s, t);
         self.settled_at = s;
+        let reach = self.reach();
         let net = &self.nets[self.nets.len() - 1];
-        if self.watch.step(self.problem, net, t, &self.settled) {
+        if self.watch.step(self.problem, net, t, &self.settled, reach) {
             return Action::Stop;
         }
         let shallow = net.depth() == 2.0;

@@ -17,8 +17,8 @@
 //! multiple of Q − P, which is carried along by itself.
 
 use super::Init;
-use super::dual::length;
 use super::hyperbolic::{LARGEST, sinh_cosh};
+use super::scale::length;
 
 /// One number for all coordinates, or one each.
 #[derive(Clone, Debug, PartialEq)]

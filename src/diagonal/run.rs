@@ -17,7 +17,7 @@ use crate::trajectory::{Observable, Table, Trajectory};
 
 /// Rejected steps and steps, of which a small problem is given at most so many: an integration that needs more is
 /// creeping, and would say so only after seconds.
-const MOST_STEPS: usize = 200_000;
+pub(super) const MOST_STEPS: usize = 50_000;
 
 /// A time so near the horizon is the horizon: parts of it, added up, are not it to the last digit.
 const HORIZON: f64 = 4.0 * f64::EPSILON;
@@ -90,10 +90,11 @@ impl<'p> Run<'p> {
             last = step.t;
             watch(clocks[step.epoch].t(step.t).min(settings.horizon))
         };
-        let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)?;
+        let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)
+            .map_err(|error| flow.explained(error))?;
+        flow.watch.breach().map_err(|error| flow.explained(error))?;
         let DualFlow { mut nets, basis, watch, .. } = flow;
         let suspected = watch.suspected();
-        watch.breach()?;
         // An epoch that was begun with the last step has no step.
         nets.truncate(clocks.len());
         let reached = match solution.ended {
@@ -154,6 +155,11 @@ impl<'p> Run<'p> {
         let (net, z) = self.image(step.epoch, &q)?;
         let clock = self.clocks[step.epoch];
         Ok((net, z, clock.t(x), clock.rate(x)))
+    }
+
+    /// Terms of the outputs.
+    pub(super) fn reach(&self, weights: &[f64], outputs: &[f64]) -> f64 {
+        self.basis.reach(self.problem, weights, outputs)
     }
 
     /// The net of an epoch, and z.

@@ -2,8 +2,8 @@
 
 use ndarray::Array1;
 
-use super::dual::length;
 use super::path_error::{EARLIER, PathError};
+use super::scale::length;
 use super::{Problem, Run};
 use crate::error::Result;
 use crate::linalg::Threads;

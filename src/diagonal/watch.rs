@@ -25,6 +25,12 @@ const RESOLVED: f64 = 0.03;
 /// Right-hand sides made for each evaluation that the energy may cost.
 const THRIFT: u64 = 25;
 
+/// Rounding of outputs, in parts of labels, from which on a run is ill-posed at any tolerance.
+const LOST: f64 = 1e-8;
+
+/// Roundings of an output whose terms are as large as their sum without signs.
+const ROUNDED: f64 = 8.0;
+
 /// Brackets below this, beside those of the start, leave no room for a tolerance among the numbers there are.
 const SMALLEST: f64 = 1e-284;
 
@@ -60,14 +66,28 @@ impl Watch {
     }
 
     /// Whether the loss has risen by more than decay can explain.
-    pub(super) fn step(&mut self, problem: &Problem, net: &Net, t: f64, outputs: &[f64]) -> bool {
+    ///
+    /// Also whether outputs, sums of terms as large as `reach`, have lost the digits that the tolerance is about.
+    pub(super) fn step(&mut self, problem: &Problem, net: &Net, t: f64, outputs: &[f64], reach: f64) -> bool {
         let loss = problem.loss.mean(outputs, &problem.labels);
         let explained = net.weight_decay() * net.depth() * self.gain * (t - self.time);
-        // A path that is known to `rtol` has outputs that are known to about as much of the largest of them.
+        // A path that is known to `rtol` has outputs that are known to about as much of their largest terms.
         let largest = outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
         let slope = outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.slope(f, y).abs());
-        let shift = slope.sum::<f64>() / outputs.len() as f64 * largest;
-        let room = 10.0 * ROOM * self.rtol * (self.last + self.first.min(1.0) + shift);
+        let slope = slope.sum::<f64>() / outputs.len() as f64;
+        let lost = f64::EPSILON * reach;
+        let usual = problem.labels.iter().fold(largest, |most, y| most.max(y.abs()));
+        if lost > LOST.max(ROOM * self.rtol) * usual {
+            return self.fail(format!(
+                "at t = {t:e} outputs are sums of terms of size {reach:e}, of which rounding leaves {lost:e}: rows that are \
+                 nearly dependent have labels that are not"
+            ));
+        }
+        let part = 10.0 * ROOM * self.rtol;
+        let curvature = outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.curvature(f, y));
+        let curvature = curvature.sum::<f64>() / outputs.len() as f64;
+        let moved = part * reach + ROUNDED * lost;
+        let room = part * (self.last + self.first.min(1.0)) + moved * (slope + curvature * moved);
         let risen = loss - self.last - explained;
         (self.last, self.time) = (loss, t);
         if risen > room || loss.is_nan() {
@@ -99,7 +119,7 @@ impl Watch {
     /// Whether parts of the data that count as rounding would have moved z by that many of its units. `drift` is what
     /// rounding of the slopes may have moved it by: only a suspicion.
     pub(super) fn budget(&mut self, dropped: f64, drift: f64, t: f64) -> bool {
-        if drift > BEARABLE {
+        if drift > BEARABLE.min(ROOM * self.rtol) {
             self.suspected.get_or_insert(t);
         }
         if dropped <= BEARABLE {
@@ -118,10 +138,10 @@ impl Watch {
         true
     }
 
-    pub(super) fn breach(self) -> Result<()> {
-        match self.breach {
+    pub(super) fn breach(&self) -> Result<()> {
+        match &self.breach {
             None => Ok(()),
-            Some(detail) => Err(Error::Numerical { method: "dual flow", detail }),
+            Some(detail) => Err(Error::Numerical { method: "dual flow", detail: detail.clone() }),
         }
     }
 }
@@ -144,10 +164,11 @@ pub(super) fn check_rounding(run: &Run<'_>, suspected: f64) -> Result<()> {
     // along directions that nothing pulls back stays.
     for part in [0.0, 0.5, 1.0] {
         let t = suspected + part * (horizon - suspected).max(0.0);
-        least = least.min(run.path_error(t.min(horizon))?.parameters);
+        let error = run.path_error(t.min(horizon))?;
+        least = least.min(error.parameters).min(error.weights);
     }
     // The second run's tolerance is ten times that of this one.
-    match least <= BEARABLE.max(20.0 * ROOM * run.settings().rtol) {
+    match least <= 20.0 * ROOM * run.settings().rtol {
         true => Ok(()),
         false => Err(Error::Numerical { method: "dual flow", detail: rounding(least, suspected) }),
     }
@@ -178,10 +199,10 @@ fn energy(run: &Run<'_>, largest_entry: f64, step: &Step<'_>, x: f64, part: f64)
     let mut pull = vec![0.0; z.len()];
     problem.design.apply_transpose(&slopes, &mut pull, threads);
     let (lambda, depth) = (net.weight_decay(), net.depth());
-    let largest = outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
+    let reach = run.reach(&weights, &outputs);
     let curvature =
         outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.curvature(f, y)).sum::<f64>() / n;
-    let pull_error = largest_entry * curvature * part * largest;
+    let pull_error = largest_entry * curvature * part * reach;
     let (mut dissipation, mut norm, mut sway, mut blur) = (0.0, 0.0, 0.0, 0.0);
     for (k, &g) in pull.iter().enumerate() {
         let (u, v) = net.parameters(t, k, z[k]);
@@ -196,7 +217,7 @@ fn energy(run: &Run<'_>, largest_entry: f64, step: &Step<'_>, x: f64, part: f64)
     }
     let value = problem.loss.mean(&outputs, &problem.labels) + 0.5 * lambda * norm;
     // δ𝓛 = Σ_k (Xᵀρ)_k δw_k and δ‖θ‖² = 2Σ θ δθ, to first order; and squares of δf.
-    let known_to = part * (sway + value) + (part * largest).powi(2);
+    let known_to = part * (sway + value) + (part * reach).powi(2);
     Ok(Energy { time: t, value, dissipation: rate * dissipation, known_to, blur: rate * blur })
 }
 
@@ -272,17 +293,22 @@ mod tests {
         };
         // Falling, and rising by what decay explains: λLc = 1e-3·3·1/2 a unit of time.
         let mut watch = begun();
-        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
-        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995]));
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5], 0.5));
+        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995], 0.5));
         assert!(watch.breach().is_ok());
         // Rising by more than it explains.
         let mut watch = begun();
-        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
-        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49]));
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5], 0.5));
+        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49], 0.5));
         let message = watch.breach().expect_err("risen").to_string();
         assert!(message.contains("t = 2e0") && message.contains("risen by 8."), "{message}");
         let mut watch = begun();
-        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0]));
+        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0], 0.5));
+        // Sums of terms that cancel to their last digits.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5], 1e7));
+        assert!(watch.step(&problem, &net, 2.0, &[0.5, -0.5], 1e11));
+        assert!(watch.breach().expect_err("lost").to_string().contains("nearly dependent"));
     }
 
     #[test]

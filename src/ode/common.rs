@@ -25,7 +25,7 @@ pub struct Options {
     pub max_step: f64,
     /// Smallest step relative to |t|: below it the integration has failed.
     pub min_step: f64,
-    /// Largest number of accepted steps.
+    /// Largest number of accepted steps; [`bdf`](super::bdf) also gives up after as many attempts in vain.
     pub max_steps: usize,
     /// Largest number of rejections in a row.
     pub max_rejections: usize,
