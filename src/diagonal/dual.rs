@@ -13,7 +13,7 @@ use super::clock::LogClock;
 use super::net::Net;
 use super::newton::Newton;
 use super::noise::{Noise, Slopes};
-use super::run::MOST_STEPS;
+use super::run::{MOST_STEPS, STEPS_A_DECAY};
 use super::scale::{Scale, length, local_tolerance};
 use super::watch::Watch;
 use super::{Problem, Settings};
@@ -27,7 +27,7 @@ const EPOCH: f64 = 0.5;
 /// … or when z has taken this part of one: P = low − z then has all its digits again.
 const TAKEN: f64 = 0.5;
 
-/// Entries of the data below which one thread does the products.
+/// Entries of the data below which one thread does the products, and steps cost little.
 const FEW: usize = 1 << 20;
 
 /// Errors of z are allowed in units of what moves ln u or ln v by one half, at most so many.
@@ -86,10 +86,11 @@ impl<'a> DualFlow<'a> {
     pub(super) fn new(problem: &'a Problem, settings: &Settings) -> DualFlow<'a> {
         let (n, d) = (problem.design.samples(), problem.design.dimension());
         // The bits are the same; waking a second thread takes longer than a small product.
-        let threads = if n * d < FEW { Threads::One } else { settings.threads };
+        let entries = n * d;
+        let threads = if entries < FEW { Threads::One } else { settings.threads };
         let basis = Basis::new(problem, &settings.init, settings.depth, settings.threads, threads);
         let net = basis.net(&settings.init, settings.depth, settings.weight_decay);
-        let rtol = local_tolerance(settings.rtol, settings.depth, &basis.kind);
+        let rtol = local_tolerance(settings.rtol, settings.depth, &basis.kind, entries < FEW);
         let (m, r, d) = (basis.rows.count(), basis.dimension, basis.coordinates(problem));
         let mut scale = Scale {
             units: vec![1.0; d],
@@ -189,7 +190,7 @@ impl<'a> DualFlow<'a> {
         }
         let net = &self.nets[0];
         let decays = (net.depth() - 2.0) * net.weight_decay() * self.horizon;
-        if decays > 0.5 * MOST_STEPS as f64 {
+        if decays * STEPS_A_DECAY > MOST_STEPS {
             detail += &format!(
                 "; the horizon is {decays:.0e} times 1/((L − 2)λ), and a net that does not fade needs a step for each"
             );

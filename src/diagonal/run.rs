@@ -15,9 +15,13 @@ use crate::error::{Error, Result, check};
 use crate::ode::{Ended, Options, Path, Statistics, Step, bdf_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 
-/// Rejected steps and steps, of which a small problem is given at most so many: an integration that needs more is
-/// creeping, and would say so only after seconds.
-pub(super) const MOST_STEPS: usize = 50_000;
+/// Steps, and as many attempts in vain, that a run is given: an integration that needs more is creeping, and would say
+/// so only after seconds.
+pub(super) const MOST_STEPS: f64 = 50_000.0;
+
+/// More steps for each time 1/((L − 2)λ) in which brackets shrink, up to so many times the others.
+pub(super) const STEPS_A_DECAY: f64 = 100.0;
+const STEPS_OF_DECAY: f64 = 3.0;
 
 /// A time so near the horizon is the horizon: parts of it, added up, are not it to the last digit.
 const HORIZON: f64 = 4.0 * f64::EPSILON;
@@ -74,10 +78,12 @@ impl<'p> Run<'p> {
             detail: format!("at t = 0: {}", reject.0),
         })?;
         let start = vec![0.0; flow.basis.dimension];
+        let decays = (f64::from(settings.depth) - 2.0) * settings.weight_decay * settings.horizon;
+        let steps = MOST_STEPS + (STEPS_A_DECAY * decays).min(STEPS_OF_DECAY * MOST_STEPS);
         let options = Options {
             rtol: flow.local_tolerance(),
             max_step: 1.0,
-            max_steps: MOST_STEPS,
+            max_steps: steps as usize,
             ..Options::default()
         };
         let mut clocks = vec![flow.clock];

@@ -10,11 +10,13 @@ const FINEST: f64 = 1e-13;
 /// What one step is allowed, for errors of the whole path that are about `rtol`.
 ///
 /// Errors of steps add up. At depth 2 on independent rows the flow damps them; deeper nets lose what a bracket was
-/// wrong by only when they decay, and where rows are dependent, or coordinates have a number each, errors of all
-/// directions count. Below 10⁻⁸ there are more and more steps, and the order does not rise any more.
-pub(super) fn local_tolerance(rtol: f64, depth: u32, kind: &Kind<'_>) -> f64 {
+/// wrong by only when they decay, and amplify it near the saddle that growth and decay make; where rows are dependent,
+/// or coordinates have a number each, errors of all directions count. Of data with few entries steps cost nothing.
+/// Below 10⁻⁸ there are more and more steps, and the order does not rise any more.
+pub(super) fn local_tolerance(rtol: f64, depth: u32, kind: &Kind<'_>, few: bool) -> f64 {
     let part = match kind {
         Kind::Wide { .. } if depth == 2 => 1.0,
+        _ if few => 0.05,
         _ => 0.2,
     };
     (part * rtol * (rtol / MANY_STEPS).min(1.0).powf(0.2)).max(FINEST)

@@ -148,8 +148,8 @@ impl Watch {
 
 fn rounding(moved: f64, t: f64) -> String {
     format!(
-        "at t = {t:e} rounding alone may have moved ln(u/v) by {moved:e}: labels that no weights fit, on data dependent to \
-         within rounding, leave nothing else"
+        "at t = {t:e} rounding alone may have moved ln(u/v) by {moved:e}: on dependent data it acts on what labels that no \
+         weights fit leave, and on what an escape from a small start is decided by"
     )
 }
 
