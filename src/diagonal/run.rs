@@ -20,8 +20,8 @@ use crate::trajectory::{Observable, Table, Trajectory};
 pub(super) const MOST_STEPS: f64 = 50_000.0;
 
 /// More steps for each time 1/((L − 2)λ) in which brackets shrink, up to so many times the others.
-pub(super) const STEPS_A_DECAY: f64 = 100.0;
-const STEPS_OF_DECAY: f64 = 3.0;
+pub(super) const STEPS_A_DECAY: f64 = 300.0;
+const STEPS_OF_DECAY: f64 = 9.0;
 
 /// A time so near the horizon is the horizon: parts of it, added up, are not it to the last digit.
 const HORIZON: f64 = 4.0 * f64::EPSILON;

@@ -85,13 +85,8 @@ impl Primal {
                 row.push(next);
             }
             if j > 0 {
-                let largest = |a: &[f64], b: &[f64]| {
-                    a.iter()
-                        .zip(b)
-                        .map(|(a, b)| (a - b).abs())
-                        .fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most })
-                };
-                error = largest(&row[j], &row[j - 1]);
+                let apart = row[j].iter().zip(&row[j - 1]).map(|(a, b)| (a - b).abs());
+                error = apart.fold(0.0, |most: f64, x| if x > most || x.is_nan() { x } else { most });
             }
             table = row;
         }
@@ -142,7 +137,7 @@ fn random(seed: u64) -> (Primal, f64, Vec<f64>) {
     if n > 1 && kind == 0 {
         let first = x.row(0).to_owned();
         let near = first.mapv(|x| x + 1e-5 * number(-1.0, 1.0));
-        x.row_mut(1).assign(&if seed % 2 == 0 { near } else { first });
+        x.row_mut(1).assign(&if seed.is_multiple_of(2) { near } else { first });
     }
     if d > 1 && kind == 1 {
         let first = x.column(0).to_owned();
@@ -153,7 +148,7 @@ fn random(seed: u64) -> (Primal, f64, Vec<f64>) {
         (0..n).map(|_| number(-1.0, 1.0)).map(|y| if loss.is_margin() { y.signum() } else { y }).collect();
     let depth = f64::from(2 + (seed / 15 % 5) as u32);
     let alpha = number(-1.6, 0.4).exp();
-    let weight_decay = if seed % 3 == 0 { 0.0 } else { number(-5.0, 0.7).exp() };
+    let weight_decay = if seed.is_multiple_of(3) { 0.0 } else { number(-5.0, 0.7).exp() };
     let rate = depth * depth * alpha.powf(2.0 * depth - 2.0) + depth * alpha.powf(depth - 2.0) + weight_decay;
     let horizon = number(0.5, 12.0) / rate;
     let times = [0.01, 0.1, 0.4, 1.0].map(|part| part * horizon).to_vec();
