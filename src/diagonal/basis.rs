@@ -95,6 +95,15 @@ impl<'a> Basis<'a> {
         }
     }
 
+    /// A bound on Σ_k|X_ik w_k|, by which outputs are known to what w is. On independent rows nothing cancels, and it
+    /// is |f|.
+    pub(super) fn reach(&self, problem: &Problem, weights: &[f64], outputs: &[f64]) -> f64 {
+        match self.kind {
+            Kind::Wide { .. } => outputs.iter().fold(0.0, |most, f| most.max(f.abs())),
+            _ => problem.design.largest_entry() * weights.iter().map(|w| w.abs()).sum::<f64>(),
+        }
+    }
+
     /// p = Λ⁻ᵀq in place: the combination of the rows that gives z.
     pub(super) fn to_dual(&self, q: &mut [f64]) {
         let Kind::Wide { lower } = self.kind else { return };
@@ -149,6 +158,15 @@ impl<'a> Basis<'a> {
         }
     }
 
+    /// Adds what rounding of the sums in Cᵀρ leaves, |C|ᵀ|ρ|, with these signs: along no row, but in all directions.
+    pub(super) fn add_rounding(&self, sums: &[f64], signs: &[f64], out: &mut [f64]) {
+        match &self.kind {
+            Kind::Wide { .. } => {}
+            Kind::Own(columns) => add_absolute_sums(columns.matrix(), sums, signs, out),
+            Kind::Span(span) => add_absolute_sums(&span.coefficients, sums, signs, out),
+        }
+    }
+
     /// Cᵀρ, from the sums of ρ over the samples of each row.
     pub(super) fn pull(&self, sums: &[f64], out: &mut [f64]) {
         match &self.kind {
@@ -159,6 +177,14 @@ impl<'a> Basis<'a> {
             Kind::Own(columns) => transposed_times(columns.matrix(), sums, out),
             Kind::Span(span) => transposed_times(&span.coefficients, sums, out),
         }
+    }
+}
+
+/// out_k ± 2Σ_i |A_ik x_i|, A row by row: more than could cancel it.
+fn add_absolute_sums(a: &[f64], x: &[f64], signs: &[f64], out: &mut [f64]) {
+    for (k, (out, sign)) in out.iter_mut().zip(signs).enumerate() {
+        let column = a.iter().skip(k).step_by((a.len() / x.len().max(1)).max(1)).zip(x);
+        *out += 2.0 * sign * column.map(|(a, x)| (a * x).abs()).sum::<f64>();
     }
 }
 

@@ -12,9 +12,12 @@ use super::basis::{Basis, Kind};
 use super::clock::LogClock;
 use super::net::Net;
 use super::newton::Newton;
-use super::noise::Noise;
+use super::noise::{Noise, Slopes};
+use super::run::{MOST_STEPS, STEPS_A_DECAY};
+use super::scale::{Scale, length, local_tolerance};
 use super::watch::Watch;
 use super::{Problem, Settings};
+use crate::error::Error;
 use crate::linalg::Threads;
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
@@ -24,7 +27,7 @@ const EPOCH: f64 = 0.5;
 /// … or when z has taken this part of one: P = low − z then has all its digits again.
 const TAKEN: f64 = 0.5;
 
-/// Entries of the data below which one thread does the products.
+/// Entries of the data below which one thread does the products, and steps cost little.
 const FEW: usize = 1 << 20;
 
 /// Errors of z are allowed in units of what moves ln u or ln v by one half, at most so many.
@@ -35,6 +38,12 @@ const STALE: f64 = 0.1;
 
 /// Part of the least bracket by which z may have moved since the brackets were last looked at.
 const UNSEEN: f64 = 0.25;
+
+/// Part of the tolerance that z may still move by for the net to be at rest.
+const REST: f64 = 1e-2;
+
+/// Angle between two samples below which a failure is told with it.
+const NEAR: f64 = 1e-3;
 
 /// ε|q| beside the least unit of z from which on its coordinates have lost their digits.
 const DROWNED: f64 = 1e-9;
@@ -63,6 +72,8 @@ pub(super) struct DualFlow<'a> {
     z: Vec<f64>,
     weights: Vec<f64>,
     slopes: Vec<f64>,
+    /// Whether nothing but the decay is left to come: see [`DualFlow::comes_to_rest`].
+    at_rest: bool,
     /// s of the last right-hand side, t of the last refresh.
     now: f64,
     refreshed: f64,
@@ -71,39 +82,15 @@ pub(super) struct DualFlow<'a> {
     shift: f64,
 }
 
-/// What errors of z are compared with, coordinate by coordinate: see [`Net::unit`] and [`Net::displacement`].
-struct Scale {
-    units: Vec<f64>,
-    displaced: Vec<f64>,
-    /// The least unit, and the root mean square of the displacements.
-    unit: f64,
-    displacement: f64,
-    /// q when the units were taken.
-    seen: Vec<f64>,
-}
-
-impl Scale {
-    /// At z of an accepted state; displacements are those of the epoch's start.
-    fn measure(&mut self, net: &Net, z: &[f64], at_start: bool) {
-        for (k, (unit, &z)) in self.units.iter_mut().zip(z).enumerate() {
-            *unit = net.unit(k, z);
-        }
-        self.unit = self.units.iter().fold(f64::INFINITY, |least, unit| least.min(*unit));
-        if at_start {
-            self.displaced.iter_mut().enumerate().for_each(|(k, x)| *x = net.displacement(k));
-            let square: f64 = self.displaced.iter().map(|x| x * x).sum();
-            self.displacement = (square / self.displaced.len().max(1) as f64).sqrt();
-        }
-    }
-}
-
 impl<'a> DualFlow<'a> {
     pub(super) fn new(problem: &'a Problem, settings: &Settings) -> DualFlow<'a> {
         let (n, d) = (problem.design.samples(), problem.design.dimension());
         // The bits are the same; waking a second thread takes longer than a small product.
-        let threads = if n * d < FEW { Threads::One } else { settings.threads };
+        let entries = n * d;
+        let threads = if entries < FEW { Threads::One } else { settings.threads };
         let basis = Basis::new(problem, &settings.init, settings.depth, settings.threads, threads);
         let net = basis.net(&settings.init, settings.depth, settings.weight_decay);
+        let rtol = local_tolerance(settings.rtol, settings.depth, &basis.kind, entries < FEW);
         let (m, r, d) = (basis.rows.count(), basis.dimension, basis.coordinates(problem));
         let mut scale = Scale {
             units: vec![1.0; d],
@@ -122,7 +109,7 @@ impl<'a> DualFlow<'a> {
             clock: LogClock { start: 0.0, scale: 1.0 },
             horizon: settings.horizon,
             threads,
-            rtol: settings.rtol,
+            rtol,
             nets: vec![net],
             scale,
             outputs: vec![0.0; n],
@@ -135,6 +122,7 @@ impl<'a> DualFlow<'a> {
             slopes: vec![0.0; d],
             z,
             basis,
+            at_rest: false,
             now: 0.0,
             refreshed: 0.0,
             factored: 0.0,
@@ -184,6 +172,37 @@ impl<'a> DualFlow<'a> {
         Ok(())
     }
 
+    /// A failure, with what the data and the settings have to do with it: rows whose difference has few digits, and a
+    /// horizon of many decays.
+    pub(super) fn explained(&self, error: Error) -> Error {
+        let rows = self.basis.rows;
+        let gram = rows.gram(&self.problem.design, self.threads);
+        let m = rows.count();
+        let pairs = (0..m).flat_map(|i| (0..i).map(move |j| (i, j)));
+        let sine = pairs.map(|(i, j)| 1.0 - gram[[i, j]] * gram[[i, j]] / (gram[[i, i]] * gram[[j, j]]));
+        let nearest = sine.fold(1.0, f64::min).max(f64::EPSILON).sqrt();
+        let Error::Numerical { method, mut detail } = error else { return error };
+        if nearest < NEAR {
+            detail += &format!(
+                "; two samples of the data differ by {nearest:.0e} of their size or less, and rounding decides what is left of \
+                 the difference"
+            );
+        }
+        let net = &self.nets[0];
+        let decays = (net.depth() - 2.0) * net.weight_decay() * self.horizon;
+        if decays * STEPS_A_DECAY > MOST_STEPS {
+            detail += &format!(
+                "; the horizon is {decays:.0e} times 1/((L − 2)λ), and a net that does not fade needs a step for each"
+            );
+        }
+        Error::Numerical { method, detail }
+    }
+
+    /// What the integrator is given for the tolerance.
+    pub(super) fn local_tolerance(&self) -> f64 {
+        self.rtol
+    }
+
     fn net(&self) -> &Net {
         &self.nets[self.nets.len() - 1]
     }
@@ -196,16 +215,16 @@ impl<'a> DualFlow<'a> {
             Kind::Wide { .. } => {
                 self.dual.copy_from_slice(q);
                 self.basis.to_dual(&mut self.dual);
-                let weights = |first, z: &[f64], w: &mut [f64]| net.weights(t, first, z, w);
+                let weights = |first, z: &[f64], w: &mut [f64]| net.weights_of_step(t, first, z, w);
                 design.through(&self.dual, &mut self.rows, self.threads, weights);
             }
             Kind::Own(columns) => {
-                net.weights(t, 0, q, &mut self.weights);
+                net.weights_of_step(t, 0, q, &mut self.weights);
                 columns.outputs(&mut self.weights, &mut self.rows);
             }
             Kind::Span(_) => {
                 self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
-                net.weights(t, 0, &self.z, &mut self.weights);
+                net.weights_of_step(t, 0, &self.z, &mut self.weights);
                 design.apply(&self.weights, &mut self.rows, self.threads);
             }
         }
@@ -214,6 +233,11 @@ impl<'a> DualFlow<'a> {
             true => Ok(()),
             false => Err(Reject("the weights overflow or leave their domain")),
         }
+    }
+
+    /// Terms of the outputs at the last right-hand side.
+    fn reach(&self) -> f64 {
+        self.basis.reach(self.problem, &self.weights, &self.outputs)
     }
 
     /// How far z would have moved since the last step along what was dropped from the span of the data.
@@ -233,14 +257,37 @@ impl<'a> DualFlow<'a> {
             return;
         }
         let front = f64::EPSILON * (s - self.settled_at) * self.clock.rate(s) * self.net().dual_rate(t);
+        let reach = self.reach();
         let DualFlow { problem, basis, newton, noise, settled, sums, .. } = self;
-        noise.add_step(problem, basis, settled, sums, front, |step| newton.solve(basis, step));
+        let slopes = Slopes { problem, outputs: settled, reach };
+        noise.add_step(&slopes, basis, sums, front, |step| newton.solve(basis, step));
     }
 
     /// What rounding may have moved z by, in its units.
     fn rounding(&mut self) -> f64 {
         let DualFlow { problem, basis, noise, scale, z, dual, .. } = self;
         noise.total(basis, &scale.units, scale.unit, |drift, z| basis.image(problem, drift, z, dual), z)
+    }
+
+    /// Whether z, at hand, cannot move any more by what the tolerance sees.
+    ///
+    /// κ falls like e^{−(L−2)λt}, so that ∫κ dt from here on is κ/((L − 2)λ), and outputs that fade have slopes
+    /// between those of today and those at zero. From then on the decay, which is known exactly, is all there is:
+    /// epochs would only blow up the brackets of a net that has faded away, for as long as λt is.
+    fn comes_to_rest(&self, t: f64) -> bool {
+        let net = self.net();
+        let (loss, labels) = (self.problem.loss, &self.problem.labels);
+        let slopes = self.settled.iter().zip(labels);
+        let pull: f64 = slopes.map(|(&f, &y)| loss.slope(f, y).abs().max(loss.slope(0.0, y).abs())).sum();
+        let pull = pull / labels.len() as f64 * self.problem.design.largest_entry();
+        let left = net.dual_rate(t) / ((net.depth() - 2.0) * net.weight_decay()) * pull;
+        let square = self.z.iter().fold(0.0, |sum, z| sum + (z / self.scale.unit).powi(2));
+        let mean = self.scale.unit * (square / self.z.len().max(1) as f64).sqrt();
+        let size = match net.has_faded(t, &self.z) {
+            true => self.scale.unit,
+            false => (self.scale.displacement + mean).min(self.scale.unit),
+        };
+        left <= REST * self.rtol * size
     }
 
     /// Σ s_i ∂𝓛/∂f_i of each row at the last right-hand side.
@@ -296,8 +343,10 @@ impl<'a> DualFlow<'a> {
         }
         let t = self.clock.t(self.now);
         let front = f64::EPSILON * self.shift * self.clock.rate(self.now) * self.net().dual_rate(t);
+        let reach = self.reach();
         let DualFlow { problem, basis, newton, noise, outputs, sums, scale, .. } = self;
-        noise.listen(problem, basis, outputs, sums, front, |step| newton.solve(basis, step));
+        let slopes = Slopes { problem, outputs, reach };
+        noise.listen(&slopes, basis, sums, front, |step| newton.solve(basis, step));
         noise.limit(basis, &scale.units, scale.unit);
     }
 }
@@ -341,7 +390,7 @@ impl Flow for DualFlow<'_> {
     fn longest(&self, s: f64) -> f64 {
         let net = self.net();
         let rate = (net.depth() - 2.0) * net.weight_decay() * self.clock.rate(s);
-        if rate > 0.0 { libm::log1p(1.0 / rate) } else { f64::INFINITY }
+        if rate > 0.0 && !self.at_rest { libm::log1p(1.0 / rate) } else { f64::INFINITY }
     }
 
     fn accepted(&mut self, s: f64, q: &mut [f64]) -> Action {
@@ -349,18 +398,15 @@ impl Flow for DualFlow<'_> {
         let t = self.clock.t(s);
         self.tally(s, t);
         self.settled_at = s;
+        let reach = self.reach();
         let net = &self.nets[self.nets.len() - 1];
-        if self.watch.step(self.problem, net, t, &self.settled) {
+        if self.watch.step(self.problem, net, t, &self.settled, reach) {
             return Action::Stop;
         }
         let shallow = net.depth() == 2.0;
-        let moved = || -> f64 {
-            let squares = q.iter().zip(&self.scale.seen).map(|(q, seen)| (q - seen) * (q - seen));
-            squares.sum::<f64>().sqrt()
-        };
-        let ageing = net.age(t) >= EPOCH;
+        let ageing = net.age(t) >= EPOCH && !self.at_rest;
         // z moves by no more than q does.
-        if shallow || !ageing && moved() * 0.5 * (net.depth() - 2.0) < UNSEEN * self.scale.unit {
+        if shallow || !ageing && self.scale.moved(&self.basis, q) * 0.5 * (net.depth() - 2.0) < UNSEEN {
             let (rounding, dropped) = (self.rounding(), self.noise.dropped(self.scale.unit));
             return match self.watch.budget(dropped, rounding, t) {
                 true => Action::Stop,
@@ -370,7 +416,7 @@ impl Flow for DualFlow<'_> {
         self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
         self.scale.measure(net, &self.z, false);
         self.scale.seen.copy_from_slice(q);
-        let length = q.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let length = length(q.iter().copied());
         let drowned = !matches!(self.basis.kind, Kind::Own(_))
             && f64::EPSILON * length > DROWNED * self.scale.unit.abs();
         let taken = (0..self.z.len()).map(|k| net.taken(k, self.z[k])).fold(0.0, f64::max);
@@ -385,6 +431,10 @@ impl Flow for DualFlow<'_> {
             return Action::Continue;
         }
         self.basis.image(self.problem, q, &mut self.z, &mut self.dual);
+        self.at_rest = self.at_rest || ageing && self.comes_to_rest(t);
+        if self.at_rest && taken <= TAKEN {
+            return Action::Continue;
+        }
         let (next, scale) = self.net().rebased(t, &self.z);
         self.z.fill(0.0);
         self.scale.measure(&next, &self.z, true);

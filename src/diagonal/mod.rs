@@ -52,6 +52,7 @@ mod noise;
 mod path_error;
 mod rows;
 mod run;
+mod scale;
 mod slow;
 mod snapshot;
 pub mod theorems;

@@ -18,6 +18,7 @@
 
 use super::Init;
 use super::hyperbolic::{LARGEST, sinh_cosh};
+use super::scale::length;
 
 /// One number for all coordinates, or one each.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +73,9 @@ const TINY: f64 = 1e-280;
 
 /// Brackets of coordinates that died long ago stop growing here, far from overflow.
 const DEAD: f64 = 1e250;
+
+/// Part of a bracket that one step may take.
+const MOST: f64 = 0.9;
 
 /// Coordinates whose weights are computed at a time where only their slopes are wanted.
 const BLOCK: usize = 256;
@@ -182,6 +186,20 @@ impl Net {
         }
     }
 
+    /// As [`Net::weights`] for the end of a step, which may take no more than a part of a bracket: NaN where z has taken
+    /// more. Errors of the step are allowed in units of the brackets at its start, so that what is left of them must
+    /// be of their size.
+    pub(super) fn weights_of_step(&self, t: f64, first: usize, z: &[f64], w: &mut [f64]) {
+        self.weights(t, first, z, w);
+        if let Kind::Deep { low, high, .. } = &self.kind {
+            for (j, (w, &z)) in w.iter_mut().zip(z).enumerate() {
+                if z > MOST * low.at(first + j) || -z > MOST * high.at(first + j) {
+                    *w = f64::NAN;
+                }
+            }
+        }
+    }
+
     /// ∂w/∂z = (L/(L−2))·e^{(L−2)λ(t−t_k)}(u^{2L−2} + v^{2L−2}), at depth 2 u² + v².
     pub(super) fn slopes(&self, t: f64, first: usize, z: &[f64], slopes: &mut [f64]) {
         match &self.kind {
@@ -266,6 +284,15 @@ impl Net {
         (0..z.len()).map(step).fold(0.0, f64::max)
     }
 
+    /// Whether all weights are below the least number.
+    pub(super) fn has_faded(&self, t: f64, z: &[f64]) -> bool {
+        let Kind::Deep { depth, ln_scale, low, high, .. } = &self.kind else { return false };
+        let decay = ln_scale - self.weight_decay * (t - self.start);
+        let least = z.iter().enumerate().map(|(k, z)| (low.at(k) - z).min(high.at(k) + z));
+        let least = least.fold(f64::INFINITY, f64::min);
+        depth * (decay - libm::log(least) / (depth - 2.0)) < -750.0
+    }
+
     /// What z_k has to move by for ln u_k or ln v_k to move by about one half: 1 at depth 2,
     /// ½(L−2)·min(P_k, Q_k) deeper. Negative or zero outside of the domain.
     pub(super) fn unit(&self, k: usize, z: f64) -> f64 {
@@ -316,18 +343,18 @@ impl Net {
         Net { weight_decay: self.weight_decay, start: self.start, kind }
     }
 
-    /// ‖θ‖² = ‖u‖² + ‖v‖².
-    pub(super) fn square_norm(&self, t: f64, z: &[f64]) -> f64 {
+    /// ‖θ‖, ‖θ‖² = ‖u‖² + ‖v‖².
+    pub(super) fn norm(&self, t: f64, z: &[f64]) -> f64 {
         if let Kind::Two { .. } = self.kind {
             let mut sums = vec![0.0; z.len()];
             self.slopes(t, 0, z, &mut sums);
-            return sums.iter().sum();
+            let square: f64 = sums.iter().sum();
+            if square > TINY && square.is_finite() {
+                return square.sqrt();
+            }
         }
-        let squares = z.iter().enumerate().map(|(k, &z)| {
-            let (u, v) = self.parameters(t, k, z);
-            u * u + v * v
-        });
-        squares.sum()
+        let sides = z.iter().enumerate().flat_map(|(k, &z)| <[f64; 2]>::from(self.parameters(t, k, z)));
+        length(sides.collect::<Vec<_>>().iter().copied())
     }
 
     /// Depth 2: w, and u² + v² if wanted.

@@ -1,12 +1,14 @@
 //! What rounding of the slopes of the loss does to a step.
 //!
-//! Where labels cannot be fitted, slopes ρ of size one cancel in Cᵀρ and leave ε|ρ|. An implicit step turns that
-//! into ν = |(I + cκAH)⁻¹ cκ Cᵀ(σ ∘ ε|ρ|)|, whatever the signs σ of the errors are; three patterns stand for all.
-//! It is 10⁻¹⁴ of q wherever anything drives q. Where nothing does, it is all there is, and an error control
+//! Where labels cannot be fitted, slopes ρ of size one cancel in Cᵀρ and leave ε|ρ|; where rows are nearly equal, what
+//! rounding leaves of f, δf = ε Σ|X_ik w_k|, is ℓ''δf in ρ. An implicit step turns δρ = ε|ρ| + ℓ''δf into
+//! ν = |(I + cκAH)⁻¹ cκ (Cᵀ(σ ∘ δρ) + σ' ∘ ε|C|ᵀ|ρ|)|, whatever the signs σ of the errors are; three patterns stand for
+//! all. It is 10⁻¹⁴ of q wherever anything drives q. Where nothing does, it is all there is, and an error control
 //! that asked for less would stop the integration.
 
 use super::Problem;
 use super::basis::{Basis, Kind};
+use super::scale::length;
 
 /// Errors are allowed that rounding explains so many times over …
 const ALLOWED: f64 = 100.0;
@@ -14,12 +16,15 @@ const ALLOWED: f64 = 100.0;
 /// … as long as they are below this part of a unit of z.
 const LARGEST: f64 = 1e-3;
 
-/// What rounding may move z by, in its units: a run that it may have moved more is ill-posed to rounding.
+/// What rounding may move z by, in its units, at any tolerance: a run that it may have moved more is ill-posed to
+/// rounding.
 pub(super) const BEARABLE: f64 = 1e-3;
 
 pub(super) struct Noise {
     /// None for rows that are independent and distinct: nothing cancels there.
     signs: [Vec<f64>; 3],
+    /// The same for the unknowns.
+    turns: [Vec<f64>; 3],
     /// ν of each unknown.
     floor: Vec<f64>,
     /// What rounding with each pattern has made of q since the start, as far as the steps have not damped it.
@@ -31,6 +36,14 @@ pub(super) struct Noise {
     step: Vec<f64>,
 }
 
+/// Slopes of the loss, and how well rounding lets them be known.
+pub(super) struct Slopes<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) outputs: &'a [f64],
+    /// Bounds on δf/ε, for all outputs.
+    pub(super) reach: f64,
+}
+
 impl Noise {
     pub(super) fn new(basis: &Basis<'_>, samples: usize) -> Noise {
         let silent = matches!(basis.kind, Kind::Wide { .. }) && !basis.rows.is_merged();
@@ -40,9 +53,10 @@ impl Noise {
             if state >> 63 == 0 { 1.0 } else { -1.0 }
         };
         let count = if silent { 0 } else { samples };
-        let mut pattern = || (0..count).map(|_| sign()).collect();
+        let mut pattern = |length: usize| (0..length).map(|_| sign()).collect();
         Noise {
-            signs: [pattern(), pattern(), pattern()],
+            signs: [pattern(count), pattern(count), pattern(count)],
+            turns: [0; 3].map(|_| pattern(if silent { 0 } else { basis.dimension })),
             floor: vec![0.0; basis.dimension],
             drift: [0; 3].map(|_| vec![0.0; if silent { 0 } else { basis.dimension }]),
             units: Vec::new(),
@@ -58,18 +72,16 @@ impl Noise {
     /// ν of a step whose system `solve` solves, `front` being εcκ.
     pub(super) fn listen(
         &mut self,
-        problem: &Problem,
+        slopes: &Slopes<'_>,
         basis: &Basis<'_>,
-        outputs: &[f64],
         sums: &mut [f64],
         front: f64,
         mut solve: impl FnMut(&mut [f64]),
     ) {
-        let Noise { signs, floor, step, .. } = self;
-        let factor = front / outputs.len() as f64;
+        let Noise { signs, turns, floor, step, .. } = self;
         floor.fill(0.0);
-        for signs in signs.iter() {
-            errors(problem, basis, outputs, sums, factor, signs, step);
+        for pattern in signs.iter().zip(turns.iter()) {
+            slopes.errors(basis, sums, front, pattern, step);
             solve(step);
             floor.iter_mut().zip(step.iter()).for_each(|(floor, x)| *floor = floor.max(x.abs()));
         }
@@ -81,8 +93,7 @@ impl Noise {
         if let Kind::Own(_) = basis.kind {
             self.floor.iter_mut().zip(units).for_each(|(floor, unit)| *floor = floor.min(most * unit));
         } else {
-            let square: f64 = self.floor.iter().map(|x| x * x).sum();
-            let mean = (square / self.floor.len().max(1) as f64).sqrt();
+            let mean = length(self.floor.iter().copied()) / (self.floor.len().max(1) as f64).sqrt();
             self.floor.fill(mean.min(most * unit));
         }
     }
@@ -111,17 +122,15 @@ impl Noise {
     /// only along what nothing pulls back.
     pub(super) fn add_step(
         &mut self,
-        problem: &Problem,
+        slopes: &Slopes<'_>,
         basis: &Basis<'_>,
-        outputs: &[f64],
         sums: &mut [f64],
         front: f64,
         mut solve: impl FnMut(&mut [f64]),
     ) {
-        let Noise { signs, drift, step, .. } = self;
-        let factor = front / outputs.len() as f64;
-        for (signs, drift) in signs.iter().zip(drift) {
-            errors(problem, basis, outputs, sums, factor, signs, step);
+        let Noise { signs, turns, drift, step, .. } = self;
+        for (pattern, drift) in signs.iter().zip(turns.iter()).zip(drift) {
+            slopes.errors(basis, sums, front, pattern, step);
             drift.iter_mut().zip(step.iter()).for_each(|(drift, x)| *drift += x);
             solve(drift);
         }
@@ -145,7 +154,7 @@ impl Noise {
         let worst = |z: &[f64]| z.iter().zip(units).fold(0.0_f64, |most, (x, unit)| most.max(x.abs() / unit));
         let mut total = 0.0_f64;
         for drift in &self.drift {
-            let length = drift.iter().map(|x| x * x).sum::<f64>().sqrt() / unit;
+            let length = length(drift.iter().copied()) / unit;
             let part = match basis.kind {
                 Kind::Own(_) => worst(drift),
                 // No coordinate of z moves by more than all together; which ones do is looked at when it matters.
@@ -174,19 +183,27 @@ impl Noise {
     }
 }
 
-/// Cᵀ(σ ∘ ε|ρ|), `factor` being ε/n times what it is multiplied by.
-fn errors(
-    problem: &Problem,
-    basis: &Basis<'_>,
-    outputs: &[f64],
-    sums: &mut [f64],
-    factor: f64,
-    signs: &[f64],
-    out: &mut [f64],
-) {
-    let slope = |(&f, &y): (&f64, &f64)| problem.loss.slope(f, y).abs() * factor;
-    let errors = outputs.iter().zip(&problem.labels).map(slope).zip(signs).map(|(x, sign)| sign * x);
-    // The signs are any: without those of the rows a sample and its mirror image leave the same bits.
-    basis.rows.gather(errors, false, sums);
-    basis.pull(sums, out);
+impl Slopes<'_> {
+    /// Cᵀ(σ ∘ δρ), `front` being ε times what it is multiplied by.
+    fn errors(
+        &self,
+        basis: &Basis<'_>,
+        sums: &mut [f64],
+        front: f64,
+        (signs, turns): (&Vec<f64>, &Vec<f64>),
+        out: &mut [f64],
+    ) {
+        let (loss, factor) = (self.problem.loss, front / self.outputs.len() as f64);
+        let slope =
+            |(&f, &y): (&f64, &f64)| (loss.slope(f, y).abs() + loss.curvature(f, y) * self.reach) * factor;
+        let errors = self.outputs.iter().zip(&self.problem.labels).map(slope);
+        // The signs are any: without those of the rows a sample and its mirror image leave the same bits.
+        basis.rows.gather(errors.zip(signs).map(|(x, sign)| sign * x), false, sums);
+        basis.pull(sums, out);
+        // The sums over the rows are rounded too, and not along the rows.
+        let slopes =
+            self.outputs.iter().zip(&self.problem.labels).map(|(&f, &y)| loss.slope(f, y).abs() * factor);
+        basis.rows.gather(slopes, false, sums);
+        basis.add_rounding(sums, turns, out);
+    }
 }

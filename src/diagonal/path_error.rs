@@ -14,8 +14,12 @@ const COARSEST: f64 = 1e-3;
 /// in 381 random problems the error was above the difference in 10%, above twice the difference in 5%.
 const PART: f64 = 2.0;
 
-/// Differences are taken at these parts of the time too: at one time alone two paths may cross.
-const EARLIER: [f64; 2] = [0.97, 0.9];
+/// Differences are taken at these parts of the time too: at one time alone two paths may cross. Of large data at the
+/// first two only.
+pub(super) const EARLIER: [f64; 5] = [0.97, 0.9, 0.8, 0.65, 0.5];
+
+/// Entries of the data that count as large.
+const LARGE: usize = 1 << 20;
 
 /// Estimated errors of a run at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,6 +42,9 @@ pub struct PathError {
     pub margin_l2: f64,
     pub margin_l1: f64,
 }
+
+/// Parameters below this are not compared: they underflow at times that differ.
+const FADED: f64 = 1e-290;
 
 /// The second run, made when it is first asked for.
 #[derive(Default)]
@@ -65,11 +72,18 @@ impl<'p> Run<'p> {
     pub fn path_error(&self, t: f64) -> Result<PathError> {
         let other = self.companion()?;
         let here = self.difference(other, t)?;
-        let [late, early] = EARLIER.map(|part| self.difference(other, part * t));
-        let (late, early) = (late?, early?);
-        let most = |of: fn(&PathError) -> f64| PART * of(&here).max(of(&late)).max(of(&early));
+        let design = &self.problem.design;
+        let small = design.samples() * design.dimension() <= LARGE;
+        let parts = if small { &EARLIER[..] } else { &EARLIER[..2] };
+        let before = parts.iter().map(|part| self.difference(other, part * t)).collect::<Result<Vec<_>>>()?;
+        let earlier = |of: fn(&PathError) -> f64| before.iter().map(of).fold(0.0, f64::max);
+        let most = |of: fn(&PathError) -> f64| PART * of(&here).max(earlier(of));
         // While the loss falls fast its error was larger before; what it is now is bounded by that of f.
-        let loss = late.train_loss.max(early.train_loss).min(here.train_loss + here.outputs);
+        let net = self.snapshot(t)?;
+        let slopes =
+            net.outputs.iter().zip(self.problem.labels()).map(|(&f, &y)| self.problem.loss.slope(f, y).abs());
+        let reach = slopes.sum::<f64>() / net.outputs.len() as f64 * earlier(|e| e.outputs).max(here.outputs);
+        let loss = earlier(|e| e.train_loss).min(here.train_loss + reach);
         Ok(PathError {
             weights: most(|e| e.weights),
             outputs: most(|e| e.outputs),
@@ -97,7 +111,9 @@ impl<'p> Run<'p> {
         let (mut parameters, mut moved, mut length) = (0.0_f64, 0.0, 0.0);
         for k in 0..z.len() {
             let ((u, v), (x, y)) = (net.parameters(t, k, z[k]), other_net.parameters(t, k, other_z[k]));
-            let ratio = |a: f64, b: f64| if a == b { 0.0 } else { libm::log(a / b).abs() };
+            // What has faded away has no digits to compare.
+            let ratio =
+                |a: f64, b: f64| if a == b || a.max(b) < FADED { 0.0 } else { libm::log(a / b).abs() };
             parameters = parameters.max(ratio(u, x)).max(ratio(v, y));
             let ((du, dv), (dx, dy)) = (net.departures(k, z[k]), other_net.departures(k, other_z[k]));
             moved += (du - dx).powi(2) + (dv - dy).powi(2);

@@ -15,9 +15,13 @@ use crate::error::{Error, Result, check};
 use crate::ode::{Ended, Options, Path, Statistics, Step, bdf_observed};
 use crate::trajectory::{Observable, Table, Trajectory};
 
-/// Rejected steps and steps, of which a small problem is given at most so many: an integration that needs more is
-/// creeping, and would say so only after seconds.
-const MOST_STEPS: usize = 200_000;
+/// Steps, and as many attempts in vain, that a run is given: an integration that needs more is creeping, and would say
+/// so only after seconds.
+pub(super) const MOST_STEPS: f64 = 50_000.0;
+
+/// More steps for each time 1/((L − 2)λ) in which brackets shrink, up to so many times the others.
+pub(super) const STEPS_A_DECAY: f64 = 300.0;
+const STEPS_OF_DECAY: f64 = 9.0;
 
 /// A time so near the horizon is the horizon: parts of it, added up, are not it to the last digit.
 const HORIZON: f64 = 4.0 * f64::EPSILON;
@@ -74,8 +78,14 @@ impl<'p> Run<'p> {
             detail: format!("at t = 0: {}", reject.0),
         })?;
         let start = vec![0.0; flow.basis.dimension];
-        let options =
-            Options { rtol: settings.rtol, max_step: 1.0, max_steps: MOST_STEPS, ..Options::default() };
+        let decays = (f64::from(settings.depth) - 2.0) * settings.weight_decay * settings.horizon;
+        let steps = MOST_STEPS + (STEPS_A_DECAY * decays).min(STEPS_OF_DECAY * MOST_STEPS);
+        let options = Options {
+            rtol: flow.local_tolerance(),
+            max_step: 1.0,
+            max_steps: steps as usize,
+            ..Options::default()
+        };
         let mut clocks = vec![flow.clock];
         let end = flow.clock.s(settings.horizon);
         let mut last = 0.0;
@@ -86,10 +96,11 @@ impl<'p> Run<'p> {
             last = step.t;
             watch(clocks[step.epoch].t(step.t).min(settings.horizon))
         };
-        let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)?;
+        let solution = bdf_observed(&mut flow, 0.0..end, &start, &options, watched)
+            .map_err(|error| flow.explained(error))?;
+        flow.watch.breach().map_err(|error| flow.explained(error))?;
         let DualFlow { mut nets, basis, watch, .. } = flow;
         let suspected = watch.suspected();
-        watch.breach()?;
         // An epoch that was begun with the last step has no step.
         nets.truncate(clocks.len());
         let reached = match solution.ended {
@@ -138,6 +149,36 @@ impl<'p> Run<'p> {
         std::iter::once(0.0).chain(ends)
     }
 
+    /// The steps, each in the clock of its epoch.
+    pub(super) fn path_steps(&self) -> impl Iterator<Item = Step<'_>> + '_ {
+        self.path.steps()
+    }
+
+    /// The net of a step, z at x of its epoch's clock, and t and dt/dx there.
+    pub(super) fn dual_of_step(&self, step: &Step<'_>, x: f64) -> Result<(&Net, Vec<f64>, f64, f64)> {
+        let mut q = vec![0.0; self.basis.dimension];
+        step.interpolate(x, &mut q);
+        let (net, z) = self.image(step.epoch, &q)?;
+        let clock = self.clocks[step.epoch];
+        Ok((net, z, clock.t(x), clock.rate(x)))
+    }
+
+    /// Terms of the outputs.
+    pub(super) fn reach(&self, weights: &[f64], outputs: &[f64]) -> f64 {
+        self.basis.reach(self.problem, weights, outputs)
+    }
+
+    /// The net of an epoch, and z.
+    fn image(&self, epoch: usize, q: &[f64]) -> Result<(&Net, Vec<f64>)> {
+        let mut z = vec![0.0; self.problem.design.dimension()];
+        self.basis.whole_image(self.problem, q, &mut z);
+        let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {
+            method: "dual flow",
+            detail: format!("there is no epoch {epoch}"),
+        })?;
+        Ok((net, z))
+    }
+
     /// The net of the epoch of t, and z there.
     pub(super) fn dual(&self, t: f64) -> Result<(&Net, Vec<f64>)> {
         let horizon = self.settings.horizon;
@@ -152,13 +193,7 @@ impl<'p> Run<'p> {
         if let Some(step) = self.path.step_of_epoch(epoch, x) {
             step.interpolate(x.min(step.t), &mut q);
         }
-        let mut z = vec![0.0; self.problem.design.dimension()];
-        self.basis.whole_image(self.problem, &q, &mut z);
-        let net = self.nets.get(epoch).ok_or_else(|| Error::Numerical {
-            method: "dual flow",
-            detail: format!("no epoch {epoch} at time {t}"),
-        })?;
-        Ok((net, z))
+        self.image(epoch, &q)
     }
 
     /// |u(t)| and |v(t)|; at depth 2 their signs are those of the start.
@@ -179,7 +214,7 @@ impl<'p> Run<'p> {
         let (net, z) = self.dual(t)?;
         let mut weights = vec![0.0; z.len()];
         net.weights(t, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.square_norm(t, &z)))
+        Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.norm(t, &z)))
     }
 }
 

@@ -142,7 +142,7 @@ impl<'p> SlowFlow<'p> {
         let mut weights = vec![0.0; z.len()];
         let followed = tau.min(self.followed);
         net.weights(followed, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.square_norm(followed, &z)))
+        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.norm(followed, &z)))
     }
 
     /// The net of the epoch of τ, and the dual variable there.

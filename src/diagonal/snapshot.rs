@@ -2,7 +2,8 @@
 
 use ndarray::Array1;
 
-use super::path_error::PathError;
+use super::path_error::{EARLIER, PathError};
+use super::scale::length;
 use super::{Problem, Run};
 use crate::error::Result;
 use crate::linalg::Threads;
@@ -54,7 +55,7 @@ impl Snapshot {
         threads: crate::linalg::Threads,
         time: f64,
         weights: Vec<f64>,
-        square_norm: f64,
+        parameter_norm: f64,
     ) -> Snapshot {
         let (y, loss) = (&problem.labels, problem.loss);
         let mut outputs = vec![0.0; y.len()];
@@ -71,7 +72,7 @@ impl Snapshot {
             train_loss: loss.mean(&outputs, y),
             ln_train_loss: loss.ln_mean(&outputs, y),
             train_accuracy: loss.is_margin().then(|| accuracy(margins())),
-            parameter_norm: square_norm.sqrt(),
+            parameter_norm,
             margin_l2: over(l2),
             margin_l1: over(l1),
             train_loss_error: None,
@@ -96,23 +97,39 @@ impl Snapshot {
         }
     }
 
-    /// Error bars from what is known of the path.
-    fn with_errors(mut self, labels: &[f64], error: &PathError) -> Snapshot {
+    /// Error bars from what is known of the path. Two runs may agree by chance: no path is claimed to be better than its
+    /// tolerance.
+    fn with_errors(mut self, run: &Run<'_>, pace: f64, error: &PathError) -> Snapshot {
+        let (problem, rtol) = (run.problem(), run.settings().rtol);
+        let (labels, loss) = (&problem.labels, problem.loss);
         // Sums of n terms, and exponentials of times.
         let rounding = ROUNDING * (labels.len() as f64).sqrt();
-        self.train_loss_error = Some(error.train_loss + rounding * self.train_loss).filter(|e| e.is_finite());
+        // Of f = Xw, and of f − y: where a fit leaves nothing else, 𝓛 is the square of this.
+        let sum: f64 = self.weights.iter().map(|w| w.abs()).sum();
+        let output = ROUNDING * problem.design.largest_entry() * sum;
+        let slope = self.outputs.iter().zip(labels).map(|(&f, &y)| loss.slope(f, y).abs()).sum::<f64>();
+        let slope = slope / labels.len() as f64;
+        let largest = self.outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
+        let moved = error.train_loss.max(rtol * (slope * largest + pace));
+        let curved = if loss.is_margin() { 0.0 } else { output * output };
+        let bar = moved + rounding * self.train_loss + slope * output + curved;
+        self.train_loss_error = Some(bar).filter(|e| e.is_finite());
         let norm = self.parameter_norm;
-        self.parameter_norm_error = Some((error.parameter_norm + ROUNDING) * norm).filter(|e| e.is_finite());
-        let open = self.outputs.iter().filter(|f| **f != 0.0 && f.abs() < error.outputs).count();
+        let part = error.parameter_norm.max(rtol) + ROUNDING;
+        self.parameter_norm_error = Some(part * norm).filter(|e| e.is_finite());
+        let reach = error.outputs.max(rtol * largest);
+        let open = self.outputs.iter().filter(|f| **f != 0.0 && f.abs() < reach).count();
         self.train_accuracy_error = self.train_accuracy.map(|_| open as f64 / labels.len() as f64);
         if error.weights.is_nan() || error.weights >= NOTHING {
             (self.margin_l2, self.margin_l1) = (None, None);
         }
-        let bar = |margin: Option<f64>, error: f64| {
-            margin.map(|m| error + rounding * m.abs()).filter(|e| e.is_finite())
+        let l1 = self.weights.iter().map(|w| w.abs()).sum::<f64>();
+        let l2 = length(self.weights.iter().copied());
+        let bar = |margin: Option<f64>, error: f64, norm: f64| {
+            margin.map(|m| error.max(rtol * largest / norm) + rounding * m.abs()).filter(|e| e.is_finite())
         };
-        self.margin_l2_error = bar(self.margin_l2, error.margin_l2);
-        self.margin_l1_error = bar(self.margin_l1, error.margin_l1);
+        self.margin_l2_error = bar(self.margin_l2, error.margin_l2, l2);
+        self.margin_l1_error = bar(self.margin_l1, error.margin_l1, l1);
         self
     }
 }
@@ -173,7 +190,12 @@ impl Run<'_> {
     pub fn snapshot_with_errors(&self, t: f64) -> Result<Snapshot> {
         let snapshot = self.snapshot(t)?;
         Ok(match self.path_error(t) {
-            Ok(error) => snapshot.with_errors(&self.problem().labels, &error),
+            Ok(error) => {
+                // What 𝓛 moves by in a time t as fast as it does now: errors of a path are errors of its time too.
+                let moved = snapshot.train_loss - self.snapshot(EARLIER[0] * t)?.train_loss;
+                let pace = moved.abs() / (1.0 - EARLIER[0]);
+                snapshot.with_errors(self, pace, &error)
+            }
             Err(_) => snapshot,
         })
     }

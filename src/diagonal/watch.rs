@@ -14,7 +14,7 @@ use super::net::Net;
 use super::noise::BEARABLE;
 use super::{Loss, Problem, Run};
 use crate::error::{Error, Result};
-use crate::ode::Statistics;
+use crate::ode::{Statistics, Step};
 
 /// How much larger than the tolerance a breach is.
 const ROOM: f64 = 100.0;
@@ -24,6 +24,15 @@ const RESOLVED: f64 = 0.03;
 
 /// Right-hand sides made for each evaluation that the energy may cost.
 const THRIFT: u64 = 25;
+
+/// Rounding of outputs, in parts of labels, from which on a run is ill-posed at any tolerance.
+const LOST: f64 = 1e-8;
+
+/// Roundings of an output whose terms are as large as their sum without signs.
+const ROUNDED: f64 = 8.0;
+
+/// Brackets below this, beside those of the start, leave no room for a tolerance among the numbers there are.
+const SMALLEST: f64 = 1e-284;
 
 pub(super) struct Watch {
     rtol: f64,
@@ -57,14 +66,28 @@ impl Watch {
     }
 
     /// Whether the loss has risen by more than decay can explain.
-    pub(super) fn step(&mut self, problem: &Problem, net: &Net, t: f64, outputs: &[f64]) -> bool {
+    ///
+    /// Also whether outputs, sums of terms as large as `reach`, have lost the digits that the tolerance is about.
+    pub(super) fn step(&mut self, problem: &Problem, net: &Net, t: f64, outputs: &[f64], reach: f64) -> bool {
         let loss = problem.loss.mean(outputs, &problem.labels);
         let explained = net.weight_decay() * net.depth() * self.gain * (t - self.time);
-        // A path that is known to `rtol` has outputs that are known to about as much of the largest of them.
+        // A path that is known to `rtol` has outputs that are known to about as much of their largest terms.
         let largest = outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
         let slope = outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.slope(f, y).abs());
-        let shift = slope.sum::<f64>() / outputs.len() as f64 * largest;
-        let room = 10.0 * ROOM * self.rtol * (self.last + self.first.min(1.0) + shift);
+        let slope = slope.sum::<f64>() / outputs.len() as f64;
+        let lost = f64::EPSILON * reach;
+        let usual = problem.labels.iter().fold(largest, |most, y| most.max(y.abs()));
+        if lost > LOST.max(ROOM * self.rtol) * usual {
+            return self.fail(format!(
+                "at t = {t:e} outputs are sums of terms of size {reach:e}, of which rounding leaves {lost:e}: rows that are \
+                 nearly dependent have labels that are not"
+            ));
+        }
+        let part = 10.0 * ROOM * self.rtol;
+        let curvature = outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.curvature(f, y));
+        let curvature = curvature.sum::<f64>() / outputs.len() as f64;
+        let moved = part * reach + ROUNDED * lost;
+        let room = part * (self.last + self.first.min(1.0)) + moved * (slope + curvature * moved);
         let risen = loss - self.last - explained;
         (self.last, self.time) = (loss, t);
         if risen > room || loss.is_nan() {
@@ -75,10 +98,16 @@ impl Watch {
         false
     }
 
-    /// Whether the state has left the domain, or its brackets their digits: `drowned` is |q| then.
+    /// Whether the state has left the domain or the range of numbers, or its brackets their digits: `drowned` is |q| then.
     pub(super) fn inside(&mut self, unit: f64, drowned: Option<f64>, t: f64) -> bool {
         if unit.is_nan() || unit <= 0.0 {
             return self.fail(format!("at t = {t:e} a parameter has passed infinity"));
+        }
+        if unit < SMALLEST {
+            return self.fail(format!(
+                "at t = {t:e} a weight escapes from a start α so small that α^(L − 2) has left the range of numbers: choose a \
+                 larger start, a smaller depth, or a horizon before that"
+            ));
         }
         let Some(length) = drowned else { return false };
         self.fail(format!(
@@ -90,7 +119,7 @@ impl Watch {
     /// Whether parts of the data that count as rounding would have moved z by that many of its units. `drift` is what
     /// rounding of the slopes may have moved it by: only a suspicion.
     pub(super) fn budget(&mut self, dropped: f64, drift: f64, t: f64) -> bool {
-        if drift > BEARABLE {
+        if drift > BEARABLE.min(ROOM * self.rtol) {
             self.suspected.get_or_insert(t);
         }
         if dropped <= BEARABLE {
@@ -109,18 +138,18 @@ impl Watch {
         true
     }
 
-    pub(super) fn breach(self) -> Result<()> {
-        match self.breach {
+    pub(super) fn breach(&self) -> Result<()> {
+        match &self.breach {
             None => Ok(()),
-            Some(detail) => Err(Error::Numerical { method: "dual flow", detail }),
+            Some(detail) => Err(Error::Numerical { method: "dual flow", detail: detail.clone() }),
         }
     }
 }
 
 fn rounding(moved: f64, t: f64) -> String {
     format!(
-        "at t = {t:e} rounding alone may have moved ln(u/v) by {moved:e}: labels that no weights fit, on data dependent to \
-         within rounding, leave nothing else"
+        "at t = {t:e} rounding alone may have moved ln(u/v) by {moved:e}: on dependent data it acts on what labels that no \
+         weights fit leave, and on what an escape from a small start is decided by"
     )
 }
 
@@ -135,16 +164,20 @@ pub(super) fn check_rounding(run: &Run<'_>, suspected: f64) -> Result<()> {
     // along directions that nothing pulls back stays.
     for part in [0.0, 0.5, 1.0] {
         let t = suspected + part * (horizon - suspected).max(0.0);
-        least = least.min(run.path_error(t.min(horizon))?.parameters);
+        let error = run.path_error(t.min(horizon))?;
+        least = least.min(error.parameters).min(error.weights);
     }
-    match least <= BEARABLE.max(ROOM * run.settings().rtol) {
+    // The second run's tolerance is ten times that of this one.
+    match least <= 20.0 * ROOM * run.settings().rtol {
         true => Ok(()),
         false => Err(Error::Numerical { method: "dual flow", detail: rounding(least, suspected) }),
     }
 }
 
-/// 𝓛_λ and ‖∇𝓛_λ‖² at one time, and how well 𝓛_λ is known if w is known to `part` of itself.
+/// 𝓛_λ and ‖∇𝓛_λ‖² dt/dx at one time of an epoch's clock x, and how well 𝓛_λ is known if w is known to `part` of
+/// itself.
 struct Energy {
+    time: f64,
     value: f64,
     dissipation: f64,
     known_to: f64,
@@ -152,9 +185,9 @@ struct Energy {
     blur: f64,
 }
 
-fn energy(run: &Run<'_>, largest_entry: f64, t: f64, part: f64) -> Result<Energy> {
+fn energy(run: &Run<'_>, largest_entry: f64, step: &Step<'_>, x: f64, part: f64) -> Result<Energy> {
     let problem = run.problem();
-    let (net, z) = run.dual(t)?;
+    let (net, z, t, rate) = run.dual_of_step(step, x)?;
     let mut weights = vec![0.0; z.len()];
     net.weights(t, 0, &z, &mut weights);
     let threads = run.settings().threads;
@@ -166,10 +199,10 @@ fn energy(run: &Run<'_>, largest_entry: f64, t: f64, part: f64) -> Result<Energy
     let mut pull = vec![0.0; z.len()];
     problem.design.apply_transpose(&slopes, &mut pull, threads);
     let (lambda, depth) = (net.weight_decay(), net.depth());
-    let largest = outputs.iter().fold(0.0_f64, |most, f| most.max(f.abs()));
+    let reach = run.reach(&weights, &outputs);
     let curvature =
         outputs.iter().zip(&problem.labels).map(|(&f, &y)| problem.loss.curvature(f, y)).sum::<f64>() / n;
-    let pull_error = largest_entry * curvature * part * largest;
+    let pull_error = largest_entry * curvature * part * reach;
     let (mut dissipation, mut norm, mut sway, mut blur) = (0.0, 0.0, 0.0, 0.0);
     for (k, &g) in pull.iter().enumerate() {
         let (u, v) = net.parameters(t, k, z[k]);
@@ -184,8 +217,8 @@ fn energy(run: &Run<'_>, largest_entry: f64, t: f64, part: f64) -> Result<Energy
     }
     let value = problem.loss.mean(&outputs, &problem.labels) + 0.5 * lambda * norm;
     // δ𝓛 = Σ_k (Xᵀρ)_k δw_k and δ‖θ‖² = 2Σ θ δθ, to first order; and squares of δf.
-    let known_to = part * (sway + value) + (part * largest).powi(2);
-    Ok(Energy { value, dissipation, known_to, blur })
+    let known_to = part * (sway + value) + (part * reach).powi(2);
+    Ok(Energy { time: t, value, dissipation: rate * dissipation, known_to, blur: rate * blur })
 }
 
 /// Compares 𝓛_λ with its dissipation on steps spread over a run that has ended.
@@ -193,28 +226,28 @@ fn energy(run: &Run<'_>, largest_entry: f64, t: f64, part: f64) -> Result<Energy
 /// # Errors
 /// The two differ by more than a hundred times the tolerance explains.
 pub(super) fn check_energy(run: &Run<'_>, statistics: Statistics) -> Result<()> {
-    let steps: Vec<f64> = run.steps().collect();
     let wanted = (statistics.rhs as u64 / THRIFT / 5).clamp(1, 16) as usize;
     let part = ROOM * run.settings().rtol;
     let largest_entry = run.problem().design.largest_entry();
     let mut before: Option<Energy> = None;
-    for pair in steps.windows(2).step_by((steps.len() / wanted).max(1)) {
-        let (a, b) = (pair[0], pair[1]);
-        let at = |j: f64| energy(run, largest_entry, a + 0.25 * j * (b - a), part);
+    for step in run.path_steps().step_by((statistics.steps / wanted).max(1)) {
+        // In the clock of the epoch: an escape from a small start is over before t itself has moved by a digit.
+        let length = step.t - step.t_old;
+        let at = |j: f64| energy(run, largest_entry, &step, step.t_old + 0.25 * j * length, part);
         let (start, first, middle, third, end) = (at(0.0)?, at(1.0)?, at(2.0)?, at(3.0)?, at(4.0)?);
         // Simpson's rule on the step and on its halves.
         let [f0, f1, f2, f3, f4] = [&start, &first, &middle, &third, &end].map(|e| e.dissipation);
-        let coarse = (b - a) / 6.0 * (f0 + 4.0 * f2 + f4);
-        let dissipated = (b - a) / 12.0 * (f0 + 4.0 * f1 + 2.0 * f2 + 4.0 * f3 + f4);
+        let coarse = length / 6.0 * (f0 + 4.0 * f2 + f4);
+        let dissipated = length / 12.0 * (f0 + 4.0 * f1 + 2.0 * f2 + 4.0 * f3 + f4);
         let unresolved = (dissipated - coarse).abs();
         let difference = start.value - end.value - dissipated;
         let blur =
             [start.blur, first.blur, middle.blur, third.blur, end.blur].into_iter().fold(0.0, f64::max);
-        let room = start.known_to + end.known_to + unresolved + part * dissipated + (b - a) * blur;
-        // A step in the logarithm of time may be long for what decays in time itself: then the rule says nothing.
+        let room = start.known_to + end.known_to + unresolved + part * dissipated + length * blur;
+        // Where the rule does not agree with itself it says nothing.
         if unresolved <= RESOLVED * dissipated && difference.abs() > room {
             return Err(breach(
-                b,
+                end.time,
                 difference,
                 room,
                 "the regularised loss has not fallen by its dissipation",
@@ -223,7 +256,7 @@ pub(super) fn check_energy(run: &Run<'_>, statistics: Statistics) -> Result<()> 
         if let Some(last) = &before {
             let (risen, room) = (start.value - last.value, start.known_to + last.known_to);
             if risen > room {
-                return Err(breach(a, risen, room, "the regularised loss has risen"));
+                return Err(breach(start.time, risen, room, "the regularised loss has risen"));
             }
         }
         before = Some(end);
@@ -260,17 +293,22 @@ mod tests {
         };
         // Falling, and rising by what decay explains: λLc = 1e-3·3·1/2 a unit of time.
         let mut watch = begun();
-        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
-        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995]));
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5], 0.5));
+        assert!(!watch.step(&problem, &net, 2.0, &[0.4995, -0.4995], 0.5));
         assert!(watch.breach().is_ok());
         // Rising by more than it explains.
         let mut watch = begun();
-        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5]));
-        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49]));
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5], 0.5));
+        assert!(watch.step(&problem, &net, 2.0, &[0.49, -0.49], 0.5));
         let message = watch.breach().expect_err("risen").to_string();
         assert!(message.contains("t = 2e0") && message.contains("risen by 8."), "{message}");
         let mut watch = begun();
-        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0]));
+        assert!(watch.step(&problem, &net, 1.0, &[f64::NAN, 0.0], 0.5));
+        // Sums of terms that cancel to their last digits.
+        let mut watch = begun();
+        assert!(!watch.step(&problem, &net, 1.0, &[0.5, -0.5], 1e7));
+        assert!(watch.step(&problem, &net, 2.0, &[0.5, -0.5], 1e11));
+        assert!(watch.breach().expect_err("lost").to_string().contains("nearly dependent"));
     }
 
     #[test]
@@ -281,6 +319,7 @@ mod tests {
             assert_eq!(watch.breach().is_ok(), good);
         }
         assert!(Watch::new(1e-8).inside(1e-12, Some(1.0), 3.0));
+        assert!(Watch::new(1e-8).inside(1e-290, None, 3.0) && !Watch::new(1e-8).inside(1e-280, None, 3.0));
         assert!(!Watch::new(1e-8).budget(0.5 * BEARABLE, 0.0, 3.0));
         assert!(Watch::new(1e-8).budget(2.0 * BEARABLE, 0.0, 3.0));
         let mut watch = Watch::new(1e-8);

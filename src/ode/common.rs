@@ -25,7 +25,7 @@ pub struct Options {
     pub max_step: f64,
     /// Smallest step relative to |t|: below it the integration has failed.
     pub min_step: f64,
-    /// Largest number of accepted steps.
+    /// Largest number of accepted steps; [`bdf`](super::bdf) also gives up after as many attempts in vain.
     pub max_steps: usize,
     /// Largest number of rejections in a row.
     pub max_rejections: usize,
@@ -239,7 +239,7 @@ pub(super) fn weigh(weights: &mut [f64], old_sizes: &[f64], options: &Options) {
         || {
             for (w, &old) in weights.iter_mut().zip(old_sizes) {
                 // An unknown that is and stays zero allows (almost) no error, but has none.
-                *w = 1.0 / (atol + rtol * w.max(old)).max(1e-280);
+                *w = 1.0 / (atol + rtol * w.max(old)).max(1e-300);
             }
         },
     );

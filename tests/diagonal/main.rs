@@ -1,6 +1,7 @@
 //! Diagonal linear nets: the flow against brute force, theorems, transitions.
 
 mod oracle;
+mod random;
 mod stored;
 mod theorem;
 mod transition;

@@ -8,6 +8,7 @@ mod diagonal_depth6_large_alpha;
 mod diagonal_end_state_false_violated;
 mod diagonal_energy_identity;
 mod diagonal_energy_identity_false_violated;
+mod diagonal_faded_nets;
 mod diagonal_inconsistent_drift;
 mod diagonal_margin_of_noise;
 mod diagonal_small_initialisation;

@@ -201,7 +201,9 @@ impl<'a, F: StiffFlow + ?Sized> Bdf<'a, F> {
         let mut last = "";
         loop {
             let t_new = self.approach(end);
-            self.place().guard(self.options, t_new >= end, self.statistics.steps, rejections, last)?;
+            let Statistics { steps, rejected, newton_failures, .. } = self.statistics;
+            let attempts = steps.max(rejected + newton_failures);
+            self.place().guard(self.options, t_new >= end, attempts, rejections, last)?;
             self.predict(t_new);
             match self.correct(t_new) {
                 Ok(()) => {
