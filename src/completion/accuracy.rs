@@ -165,7 +165,9 @@ impl Solution {
         let size = apart.size;
         let trace = node[self.trace_at()].max(0.0);
         let data = self.observed.iter().fold(0.0_f64, |m, o| m.max(o.1.abs()));
-        let weights = SAFETY * apart.weights + ROUNDING * size + UNDERFLOW;
+        // What decays or grows for long is the exponential of a long sum.
+        let rounding = ROUNDING * (1.0 + size.max(f64::MIN_POSITIVE).ln().abs());
+        let weights = SAFETY * apart.weights + rounding * size + UNDERFLOW;
         // s is a difference, with the rounding of y where W is near it.
         let residuals = SAFETY * apart.residuals + f64::EPSILON * data.min(size) + f64::EPSILON * data;
         // 𝓛 = Σ c s² with Σ c = 1.
@@ -173,7 +175,7 @@ impl Solution {
         let train_loss = residuals * (2.0 * loss.sqrt() + residuals) + ROUNDING * loss;
         let test_loss = self.test_loss(node);
         let norm = trace.sqrt();
-        let trace_error = SAFETY * apart.trace + ROUNDING * trace + UNDERFLOW;
+        let trace_error = SAFETY * apart.trace + rounding * trace + UNDERFLOW;
         PathError {
             weights,
             size,
@@ -198,7 +200,7 @@ impl Solution {
         // At this time alone the runs may cross.
         let now = self.apart(other, t)?.weights;
         let scale = if now > 0.0 { (error.weights / now).max(1.0) } else { 0.0 };
-        Ok((scale * sum).min(d as f64 * d as f64 * error.weights) + ROUNDING * d as f64 * error.size)
+        Ok((scale * sum).min(d as f64 * d as f64 * error.weights) + error.weights)
     }
 }
 
