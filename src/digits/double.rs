@@ -97,7 +97,7 @@ fn dot(p: &[Double], q: &[Double]) -> Double {
 }
 
 /// The Gram matrix of the rows of an array times 4^exponent, scaled to size one.
-pub(super) struct Gram {
+pub(crate) struct Gram {
     pub rows: Vec<Vec<Double>>,
     /// The features are 2^exponent times those of the scaled matrix.
     pub exponent: i32,
@@ -106,7 +106,7 @@ pub(super) struct Gram {
 }
 
 /// Products of the rows of `a`, with a bound.
-pub(super) fn gram(a: ArrayView2<'_, f64>) -> Gram {
+pub(crate) fn gram(a: ArrayView2<'_, f64>) -> Gram {
     let largest = a.iter().fold(0.0_f64, |top, x| top.max(x.abs()));
     let exponent = Radius::new(largest).exponent() as i32 + 1;
     let scaled = a.mapv(|x| libm::scalbn(x, -exponent)).as_standard_layout().into_owned();

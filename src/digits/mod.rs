@@ -9,34 +9,15 @@
 //! | [`Ball`] | a [`Real`] and a [`Radius`]: the exact number lies within |
 //! | [`symmetric::Spectrum`] | eigenpairs of a symmetric matrix, proven by residual and orthogonality |
 //! | [`sum::Sum`] | Σ C_k X_k^t or Σ C_k e^{−g_k t}, whose sign is wanted |
-//! | [`ridge`] | losses of ridge regression less a threshold as such sums, and exact ties |
+//!
+//! [`crate::ridge::digits`] has the losses of ridge regression less a threshold as such sums, and exact ties.
 //!
 //! An f64 counts as the exact number it is. Derivations: `theory/ridge.md`, "Last decisions in many digits".
-//!
-//! ```
-//! use groktime::crossing::{Crossing, End};
-//! use groktime::digits::ridge::{Quantity, crossing};
-//! use groktime::ridge::{Population, Problem, Settings, Target};
-//! use ndarray::array;
-//!
-//! // Φ = I and η = 1 halve the first coordinate each step: L_n = 4^{−t}/4, which is 4⁻³ exactly at t = 2.
-//! let features = array![[1.0, 0.0], [0.0, 1.0]];
-//! let problem = Problem {
-//!     features: features.view(),
-//!     target: Target::zero_teacher(2),
-//!     init: array![1.0, 0.0],
-//!     population: Population::isotropic(2, 1.0),
-//! };
-//! let t1 = crossing::<u64>(&problem, &Settings::default(), Quantity::TrainLoss, 1.0 / 64.0, End::Last)?;
-//! assert_eq!(t1, Some(Crossing::At { time: 2, lo: 2, hi: 2 }));
-//! # Ok::<(), groktime::Error>(())
-//! ```
 
 mod ball;
-mod double;
-mod integers;
+pub(crate) mod double;
+pub(crate) mod integers;
 mod radius;
-pub mod ridge;
 pub mod sum;
 pub mod symmetric;
 

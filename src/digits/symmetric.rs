@@ -70,7 +70,7 @@ impl Spectrum {
     ///
     /// # Errors
     /// The decomposition in f64 fails.
-    pub(super) fn from_doubles(gram: &Gram, bits: usize) -> Result<Spectrum> {
+    pub(crate) fn from_doubles(gram: &Gram, bits: usize) -> Result<Spectrum> {
         let pairs = double::eigenpairs(&gram.rows)?;
         let exponent = 2 * i64::from(gram.exponent);
         let scale = Real::from_parts(1.into(), exponent as isize);

@@ -412,8 +412,8 @@ fn rank_is_at_most(features: ArrayView2<'_, f64>, rank: usize) -> bool {
     };
     different(features) <= rank
         || different(features.reversed_axes()) <= rank
-        || features.len() <= crate::digits::ridge::ENTRIES
-            && crate::digits::ridge::rank_of(features).is_some_and(|exact| exact <= rank)
+        || features.len() <= crate::ridge::digits::ENTRIES
+            && crate::ridge::digits::rank_of(features).is_some_and(|exact| exact <= rank)
 }
 
 fn joined(columns: ArrayView2<'_, f64>, last: ArrayView1<'_, f64>) -> Result<Array2<f64>> {

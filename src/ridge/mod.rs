@@ -44,6 +44,7 @@ mod coefficients;
 mod control;
 mod curve;
 mod decomposition;
+pub mod digits;
 mod observe;
 mod recipe;
 mod risk;

@@ -6,10 +6,10 @@ use super::closed_form::ClosedForm;
 use super::curve::crossing_of;
 use super::risk::Accuracy;
 use crate::crossing::{Crossing, End};
-use crate::digits::ridge::{Quantity, affordable, crossing};
 use crate::error::{Error, Result, check};
 use crate::grokking::Times;
 use crate::linalg::EPS;
+use crate::ridge::digits::{Quantity, affordable, crossing};
 use crate::trajectory::Clock;
 
 impl<T: Clock> ClosedForm<'_, '_, T> {

@@ -4,7 +4,7 @@
 
 use groktime::crossing::{Crossing, End};
 use groktime::data::Covariance;
-use groktime::digits::ridge::{Quantity, crossing};
+use groktime::ridge::digits::{Quantity, crossing};
 use groktime::ridge::{Population, Problem, Settings, Target};
 use ndarray::array;
 

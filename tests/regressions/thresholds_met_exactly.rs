@@ -2,7 +2,7 @@
 //! numbers. At the threshold 4⁻³ the last step at or above is 2, and the first at or below is 3.
 
 use groktime::crossing::{Crossing, End};
-use groktime::digits::ridge::{Quantity, crossing};
+use groktime::ridge::digits::{Quantity, crossing};
 use groktime::ridge::{Population, Problem, Settings, Target};
 use ndarray::array;
 

@@ -3,11 +3,11 @@
 use super::Inputs;
 use super::ball::{Ball, length};
 use crate::crossing::Crossing;
-use crate::digits::ridge::{Quantity, affordable, value};
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::ridge::ClosedForm;
 use crate::ridge::coefficients::PROJECTION;
+use crate::ridge::digits::{Quantity, affordable, value};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Outcome, Recomputed, Side, Statement, brief};
 use crate::trajectory::{Clock, log_times};
 

@@ -2,9 +2,9 @@
 
 use super::ball::{Ball, length, ln_difference, ln_sum, time_of};
 use super::facts::Facts;
-use crate::digits::ridge::Quantity;
 use crate::linalg::EPS;
 use crate::ridge::coefficients::PROJECTION;
+use crate::ridge::digits::Quantity;
 use crate::theorem::{Form, Hypothesis, Judged, Side, Statement};
 use crate::trajectory::Clock;
 

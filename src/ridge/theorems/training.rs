@@ -2,7 +2,7 @@
 
 use super::ball::{Ball, ln_sum, time_of};
 use super::facts::Facts;
-use crate::digits::ridge::Quantity;
+use crate::ridge::digits::Quantity;
 use crate::theorem::{Hypothesis, Judged, Side, Statement};
 use crate::trajectory::Clock;
 

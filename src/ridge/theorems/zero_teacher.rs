@@ -3,7 +3,7 @@
 use super::ball::Ball;
 use super::chi_square_below;
 use super::facts::Facts;
-use crate::digits::ridge::Quantity;
+use crate::ridge::digits::Quantity;
 use crate::theorem::{Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::Clock;
 

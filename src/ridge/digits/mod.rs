@@ -5,6 +5,25 @@
 //! where the matrix is larger). Ties are decided in
 //! integers: the rank of Φ, factors of descent that are exactly −1, losses at small steps, and how many
 //! coefficients are not zero. The effort depends on sizes and numbers alone, never on a clock.
+//!
+//! ```
+//! use groktime::crossing::{Crossing, End};
+//! use groktime::ridge::digits::{Quantity, crossing};
+//! use groktime::ridge::{Population, Problem, Settings, Target};
+//! use ndarray::array;
+//!
+//! // Φ = I and η = 1 halve the first coordinate each step: L_n = 4^{−t}/4, which is 4⁻³ exactly at t = 2.
+//! let features = array![[1.0, 0.0], [0.0, 1.0]];
+//! let problem = Problem {
+//!     features: features.view(),
+//!     target: Target::zero_teacher(2),
+//!     init: array![1.0, 0.0],
+//!     population: Population::isotropic(2, 1.0),
+//! };
+//! let t1 = crossing::<u64>(&problem, &Settings::default(), Quantity::TrainLoss, 1.0 / 64.0, End::Last)?;
+//! assert_eq!(t1, Some(Crossing::At { time: 2, lo: 2, hi: 2 }));
+//! # Ok::<(), groktime::Error>(())
+//! ```
 
 mod exact;
 mod general;
@@ -17,12 +36,12 @@ use ndarray::ArrayView2;
 
 use crate::crossing::{self, Crossing, End, Point};
 use crate::data::Covariance;
+use crate::digits::Ball;
+use crate::digits::sum::{Mode, Sum, Term, Work};
 use crate::error::{Result, check};
 use crate::ridge::{Problem, Settings, in_steps};
 use crate::trajectory::Clock;
 
-use super::Ball;
-use super::sum::{Mode, Sum, Term, Work};
 use exact::Exact;
 use numbers::{Inputs, Numbers, Precision};
 
@@ -320,7 +339,7 @@ impl<'p, 'a> Question<'p, 'a> {
     /// The quantity at a time.
     fn ball<T: Clock>(&self, t: T, precision: Precision) -> Result<Option<Ball>> {
         let Some((modes, terms)) = self.terms::<T>(precision)? else { return Ok(None) };
-        Ok(Some(super::sum::value(&modes, terms, t)))
+        Ok(Some(crate::digits::sum::value(&modes, terms, t)))
     }
 }
 
