@@ -61,6 +61,20 @@ pub trait Curve {
 
     /// Whether what happens after `from` is below rounding.
     fn settled(&self, from: Self::Time) -> bool;
+
+    /// Whether a search should end with what it knows after so many looks, values and enclosures. A count, never a
+    /// clock: the answer is the same on every machine.
+    fn gives_up(&self, looks: f64) -> bool {
+        too_many(looks, 0.0)
+    }
+}
+
+/// Whether so many looks are more than a search takes: 400 000, or fewer where they cost more than about a third of a
+/// second together, at so many nanoseconds each.
+pub(crate) fn too_many(looks: f64, nanoseconds: f64) -> bool {
+    const MOST: f64 = 4e5;
+    const LEAST: f64 = 1e3;
+    looks > MOST.min(3e8 / nanoseconds).max(LEAST)
 }
 
 /// When a curve crosses a threshold. All are answers, none is an error.
@@ -106,6 +120,30 @@ impl<T: Clock> Crossing<T> {
     /// ```
     pub fn is_beyond_clock(self) -> bool {
         matches!(self, Crossing::Undecided { lo: Some(lo), hi: None } if lo >= T::LAST)
+    }
+
+    /// What two answers to one question say together: their intersection.
+    ///
+    /// ```
+    /// use groktime::crossing::Crossing;
+    /// let early = Crossing::Undecided { lo: Some(3_u64), hi: None };
+    /// let late = Crossing::At { time: 5, lo: 2, hi: 6 };
+    /// assert_eq!(early.and(late), Crossing::At { time: 5, lo: 3, hi: 6 });
+    /// ```
+    pub fn and(self, other: Crossing<T>) -> Crossing<T> {
+        let (Some((lo, hi)), Some((other_lo, other_hi))) = (self.ends(), other.ends()) else {
+            return if self.ends().is_none() { self } else { other };
+        };
+        let lo = if other_lo.is_some_and(|x| lo.is_none_or(|lo| x > lo)) { other_lo } else { lo };
+        let hi = if other_hi.is_some_and(|x| hi.is_none_or(|hi| x < hi)) { other_hi } else { hi };
+        match (lo, hi) {
+            (Some(lo), Some(hi)) => {
+                let within = |t: &T| lo <= *t && *t <= hi;
+                let time = other.time().filter(within).or(self.time().filter(within)).unwrap_or(hi);
+                Crossing::At { time, lo, hi }
+            }
+            (lo, hi) => Crossing::Undecided { lo, hi },
+        }
     }
 
     /// Applies a monotone change of clock.

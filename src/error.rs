@@ -57,11 +57,11 @@ pub enum Error {
     #[error("{}: cannot write the file: {reason}", .path.display())]
     Output { path: PathBuf, reason: String },
 
-    /// More memory than is allowed (see [`crate::memory`]). It depends on the machine: it is no result.
+    /// More memory than is allowed (see [the module of memory](crate::memory)). It depends on the machine: it is no result.
     #[error(
         "{what} needs about {} of memory, and {} are allowed: ask for less, or allow more (--memory, set_memory in \
          Python)",
-        crate::memory::readable(*.needed), crate::memory::readable(*.allowed as f64)
+        bytes(*.needed), bytes(*.allowed as f64)
     )]
     Memory { what: String, needed: f64, allowed: u64 },
 
@@ -97,6 +97,29 @@ pub fn number(x: f64) -> impl fmt::Display {
         }
     }
     Number(x)
+}
+
+const UNITS: [(&str, f64); 4] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+
+/// Bytes in the unit that reads best; decimal units.
+///
+/// ```
+/// use groktime::error::bytes;
+/// assert_eq!([8e15, 1.234e9, 2e6, 12.0].map(bytes), ["8000 TB", "1.2 GB", "2 MB", "12 bytes"]);
+/// ```
+pub fn bytes(amount: f64) -> String {
+    let digits =
+        |x: f64| if x >= 100.0 { format!("{x:.0}") } else { format!("{}", (10.0 * x).round() / 10.0) };
+    match UNITS.iter().find(|(_, size)| amount >= 0.9995 * size) {
+        _ if amount >= 1e18 => format!("{} bytes", digits_of_power(amount)),
+        Some((unit, size)) => format!("{} {unit}", digits(amount / size)),
+        None => format!("{amount:.0} bytes"),
+    }
+}
+
+/// Two digits and a power of ten.
+fn digits_of_power(x: f64) -> String {
+    format!("{x:.1e}").replace(".0e", "e")
 }
 
 /// Checks a scalar; NaN never passes.

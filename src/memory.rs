@@ -120,29 +120,6 @@ pub fn within<R>(bytes: u64, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-const UNITS: [(&str, f64); 4] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-
-/// Bytes in the unit that reads best; decimal units.
-///
-/// ```
-/// use groktime::memory::readable;
-/// assert_eq!([8e15, 1.234e9, 2e6, 12.0].map(readable), ["8000 TB", "1.2 GB", "2 MB", "12 bytes"]);
-/// ```
-pub fn readable(bytes: f64) -> String {
-    let digits =
-        |x: f64| if x >= 100.0 { format!("{x:.0}") } else { format!("{}", (10.0 * x).round() / 10.0) };
-    match UNITS.iter().find(|(_, size)| bytes >= 0.9995 * size) {
-        _ if bytes >= 1e18 => format!("{} bytes", digits_of_power(bytes)),
-        Some((unit, size)) => format!("{} {unit}", digits(bytes / size)),
-        None => format!("{bytes:.0} bytes"),
-    }
-}
-
-/// Two digits and a power of ten.
-fn digits_of_power(x: f64) -> String {
-    format!("{x:.1e}").replace(".0e", "e")
-}
-
 /// An amount as people write it: `8GB`, `512MB`, `1.5e9`, `4GiB`, or `auto` for half of what is free (`None`).
 ///
 /// ```

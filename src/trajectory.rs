@@ -98,7 +98,7 @@ impl Clock for f64 {
         false
     }
     fn between(lo: f64, hi: f64) -> Option<f64> {
-        if hi - lo <= 4.0 * f64::EPSILON * hi || hi < 1e-300 {
+        if hi - lo <= 4.0 * f64::EPSILON * hi || hi < 1e-307 {
             return None;
         }
         let middle = if lo == 0.0 {

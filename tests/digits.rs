@@ -252,3 +252,42 @@ fn tiny_weight_decay() {
     let exact = 0.5e300 * 2.0_f64.ln();
     assert!(lo <= exact * (1.0 + 1e-15) && hi >= exact * (1.0 - 1e-15) && hi - lo < 1e-12 * hi);
 }
+
+/// Sixteen copies of a problem side by side, 4Φ in place of Φ: the same rates with multiplicity 16, and 16 times the
+/// training loss. The copies are too large for many digits, so that 31 digits are compared with 75.
+#[test]
+fn double_doubles_agree_with_many_digits() {
+    let mut compared = 0;
+    for seed in 0..30 {
+        let case = random_case(seed + 40, 30.0);
+        let (n, m) = case.features.dim();
+        // The rank of a deficient matrix of that size is not decided in integers.
+        let deficient = case.name.contains("row");
+        if deficient || n * m * 256 <= 2000 || !matches!(case.target, Target::Labels(_)) {
+            continue;
+        }
+        let Target::Labels(y) = &case.target else { unreachable!() };
+        let features = Array2::from_shape_fn((16 * n, 16 * m), |(i, j)| match i / n == j / m {
+            true => 4.0 * case.features[(i % n, j % m)],
+            false => 0.0,
+        });
+        let copies = Problem {
+            features: features.view(),
+            target: Target::Labels(Array1::from_shape_fn(16 * n, |i| 4.0 * y[i % n])),
+            init: Array1::from_shape_fn(16 * m, |j| case.init[j % m]),
+            population: Population::default(),
+        };
+        let (what, end) = (Quantity::TrainLoss, End::Last);
+        for t in [0_u64, 5, 10_000] {
+            let point = value(&case.problem(), &case.settings, what, t).unwrap().unwrap();
+            let large = value(&copies, &case.settings, what, t).unwrap().unwrap();
+            assert!((large.value - 16.0 * point.value).abs() <= 16.0 * point.rounding + large.rounding);
+            let c = point.value.next_up();
+            let small = crossing::<u64>(&case.problem(), &case.settings, what, c, end).unwrap().unwrap();
+            let found = crossing::<u64>(&copies, &case.settings, what, 16.0 * c, end).unwrap().unwrap();
+            assert_eq!(small, found, "{}", case.name);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 12, "{compared}");
+}

@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod ridge;
 mod sweep;
+mod table;
 mod verify;
 
 use std::process::ExitCode;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
@@ -14,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::Status;
+use crate::table::table;
 
 /// What stops the program.
 #[derive(Debug)]
@@ -149,37 +149,6 @@ pub fn write_observations<T: Clock>(path: &Path, observations: &Observations<T>)
     write_csv(path, &heading, &rows)
 }
 
-/// A table for people.
-pub fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
-    format!("{}\n", plain_table(heading, rows))
-}
-
-fn plain_table(heading: &[&str], rows: Vec<Vec<String>>) -> Table {
-    let mut table = Table::new();
-    let line = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().top_border(line).header_separator(line).bottom_border(line));
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(terminal_width());
-    table.set_header(heading.to_vec());
-    for row in rows {
-        table.add_row(row);
-    }
-    table
-}
-
-/// A table whose first column is text and takes what the others, which are not broken, leave.
-pub fn table_of_text(heading: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = plain_table(heading, rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    format!("{table}\n")
-}
-
-fn terminal_width() -> u16 {
-    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    columns.filter(|c| *c >= 60).unwrap_or(120)
-}
-
 /// A number short enough for a table.
 pub fn short(x: f64) -> String {
     match x {
@@ -284,7 +253,7 @@ pub fn statement_name(source: &str, form: Form) -> String {
     }
 }
 
-const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "probability", "outcome", "because"];
+const STATEMENT_HEADING: [&str; 6] = ["statement", "claim", "exact", "prob.", "outcome", "because"];
 
 #[cfg(test)]
 mod tests {

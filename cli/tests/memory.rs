@@ -67,7 +67,12 @@ fn what_needs_too_much_says_how_much() {
         // What is free is little against these.
         refused(command, amounts);
     }
-    refused(&["ridge", "--memory", "much"], &["much", "8GB"]);
+    for command in [&["ridge"][..], &["verify", "all"], &["reproduce", "all"], &["report", "out"]] {
+        refused(&[command, &["--memory", "much"]].concat(), &["much", "8GB"]);
+    }
+    // The path, and the states of a figure.
+    refused(&["completion", "--dimension", "290", "--memory", "100MB"], amounts);
+    refused(&["verify", "completion", "--memory", "1MB"], amounts);
     assert_eq!(run(&["ridge", "--samples", "10", "--width", "20", "--memory", "auto"]).0, 0);
     // A sweep: sizes of axes.
     for axis in [
@@ -108,5 +113,18 @@ fn outputs_are_tried_before_anything_is_computed() {
             assert_eq!(done.status.code(), Some(3), "{command:?} {output}: {stderr}");
             assert!(stderr.contains("/nonexistent/x") && done.stdout.is_empty(), "{stderr}");
         }
+    }
+}
+
+/// Before the work begins: the program is stopped after two seconds, and has said it.
+#[test]
+fn what_takes_minutes_says_so_first() {
+    for command in [
+        &["completion", "--dimension", "900", "--count", "2000", "--horizon", "1e9"][..],
+        &["network", "--budget", "100000000"],
+    ] {
+        let output = groktime().args(command).timeout(Duration::from_secs(2)).output().expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("this may take about"), "{command:?}: {stderr}");
     }
 }

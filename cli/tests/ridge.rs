@@ -205,7 +205,14 @@ fn a_table_a_picture_and_a_file() {
     let svg = std::fs::read_to_string(path("a.svg")).expect("a picture");
     assert!(svg.contains("training loss") && svg.contains("t₂"));
     let csv = std::fs::read_to_string(path("a.csv")).expect("a file");
-    assert!(csv.starts_with("time,train_loss,test_loss,"));
+    assert!(csv.starts_with("time,train_loss,train_loss_error,test_loss,test_loss_error,"));
+    // Every value stands beside its error bar.
+    for line in csv.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').skip(1).collect();
+        for pair in cells.chunks(2) {
+            assert_eq!(pair[0].is_empty(), pair[1].is_empty(), "{line}");
+        }
+    }
     let (code, stdout, _) = run(&["ridge", "--plot", &path("a.png"), "--quiet"]);
     assert_eq!((code, stdout.as_str()), (0, ""));
     assert!(std::fs::read(path("a.png")).expect("a picture").starts_with(b"\x89PNG"));

@@ -1,17 +1,22 @@
 //! How well a solved path is known: a second run at another tolerance tells.
 
+use std::ops::ControlFlow;
+
 use ndarray::Array2;
 
 use super::solution::Solution;
 use super::{RTOL, Record, Settings};
 use crate::error::{Error, Result};
 use crate::linalg::Engine;
+use crate::memory;
 use crate::trajectory::{Observable, Table};
 
 /// An error bar is this many times the difference of two runs: tested against oracles on random problems.
 const SAFETY: f64 = 4.0;
 /// The second run is this much coarser; where it would be coarser than is safe, this much finer.
 const APART: f64 = 10.0;
+/// Entries of W below it are zero in the factors: a direction below e^{−360} is left out.
+const UNDERFLOW: f64 = 1e-310;
 /// Rounding of a sum of squares of factors, in units of the last place.
 const ROUNDING: f64 = 16.0 * f64::EPSILON;
 
@@ -36,7 +41,7 @@ pub struct PathError {
 impl PathError {
     /// |δW|/|W| in the largest entry; infinite where W is zero.
     pub fn relative(&self) -> f64 {
-        if self.weights == 0.0 { 0.0 } else { self.weights / self.size }
+        if self.weights <= UNDERFLOW { 0.0 } else { self.weights / self.size }
     }
 }
 
@@ -101,11 +106,18 @@ impl Solution {
     /// The second run.
     fn second_run(&self) -> Result<&Solution> {
         let made = self.second.get_or_init(|| {
-            let rtol = match APART * self.rtol <= *RTOL.end() {
-                true => APART * self.rtol,
-                false => self.rtol / APART,
+            // Beside what the first one keeps.
+            let room = memory::allowed().saturating_sub(self.bytes());
+            let again = |rtol: f64| memory::within(room, || self.again(rtol));
+            let (coarser, finer) = (APART * self.rtol, self.rtol / APART);
+            // A slow flow has no decay of residuals that would mend what a loose tolerance does to small eigenvalues.
+            let first = match coarser <= *RTOL.end() && !(self.slow && finer >= *RTOL.start()) {
+                true => coarser,
+                false => finer,
             };
-            self.again(rtol).map(Box::new).map_err(|e| e.to_string())
+            let made = again(first);
+            let made = if made.is_err() && first == coarser { again(finer) } else { made };
+            made.map(Box::new).map_err(|e| e.to_string())
         });
         made.as_deref().map_err(|reason| Error::Numerical {
             method: "second run for the error of the path",
@@ -117,20 +129,22 @@ impl Solution {
         let problem = self.problem();
         if self.slow {
             let settings = super::SlowSettings { horizon: self.horizon, rtol, ..Default::default() };
-            return problem.slow_flow(&settings);
+            return problem.slow_flow_at(&settings);
         }
         let record = match self.is_continuous() {
             true => Record::Path,
             false => Record::At(self.times().to_vec()),
         };
-        problem.flow(&Settings {
+        let settings = Settings {
             weight_decay: self.weight_decay(),
             horizon: self.horizon,
             rtol,
             threads: self.threads,
             record,
             ..Settings::default()
-        })
+        };
+        // At this tolerance and no other: two runs at the same one would agree for nothing.
+        problem.integrate(&settings, 0.01 * RTOL.start()..=*RTOL.end(), |_| ControlFlow::Continue(()))
     }
 
     /// Differences between two runs at one time.
@@ -151,7 +165,9 @@ impl Solution {
         let size = apart.size;
         let trace = node[self.trace_at()].max(0.0);
         let data = self.observed.iter().fold(0.0_f64, |m, o| m.max(o.1.abs()));
-        let weights = SAFETY * apart.weights + ROUNDING * size;
+        // What decays or grows for long is the exponential of a long sum.
+        let rounding = ROUNDING * (1.0 + size.max(f64::MIN_POSITIVE).ln().abs());
+        let weights = SAFETY * apart.weights + rounding * size + UNDERFLOW;
         // s is a difference, with the rounding of y where W is near it.
         let residuals = SAFETY * apart.residuals + f64::EPSILON * data.min(size) + f64::EPSILON * data;
         // 𝓛 = Σ c s² with Σ c = 1.
@@ -159,7 +175,7 @@ impl Solution {
         let train_loss = residuals * (2.0 * loss.sqrt() + residuals) + ROUNDING * loss;
         let test_loss = self.test_loss(node);
         let norm = trace.sqrt();
-        let trace_error = SAFETY * apart.trace + ROUNDING * trace;
+        let trace_error = SAFETY * apart.trace + rounding * trace + UNDERFLOW;
         PathError {
             weights,
             size,
@@ -184,7 +200,7 @@ impl Solution {
         // At this time alone the runs may cross.
         let now = self.apart(other, t)?.weights;
         let scale = if now > 0.0 { (error.weights / now).max(1.0) } else { 0.0 };
-        Ok((scale * sum).min(d as f64 * d as f64 * error.weights) + ROUNDING * d as f64 * error.size)
+        Ok((scale * sum).min(d as f64 * d as f64 * error.weights) + error.weights)
     }
 }
 

@@ -4,13 +4,15 @@
 //! and lose them; from a small start these eigenvalues decide what grows next. The factors keep each direction
 //! relative to itself ([`Graded`]). State: C of U, then C of V, row after row.
 
+mod watched;
+
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
 
 use super::Problem;
 use super::graded::Graded;
 use super::kernel::{Kernel, Pattern};
 use super::symmetric::stride;
-use super::watch::{Balance, Watch};
+use super::watch::Watch;
 use crate::linalg::{Engine, Threads, add_multiple, dot, vectorised};
 use crate::ode::{Action, Flow, Reject, StiffFlow};
 
@@ -60,6 +62,8 @@ pub(super) struct FactorFlow {
     rounded: f64,
     /// When the columns were last made orthogonal.
     renewed: f64,
+    /// 1 for columns whose products are watched, 0 for those that a slow flow knows too badly.
+    watched: [Vec<f64>; 2],
     /// Mean of y² over the entries as given.
     mean_square: f64,
     pub watch: Watch,
@@ -141,6 +145,7 @@ impl FactorFlow {
             last: t,
             rounded: 0.0,
             renewed: t,
+            watched: width.map(|k| vec![1.0; k]),
             mean_square: pairs.iter().map(|p| p.multiplicity as f64 * p.value * p.value / n).sum(),
             watch: Watch::new(tolerance),
             weights,
@@ -183,13 +188,13 @@ impl FactorFlow {
         Ok(Some(eigenvalues[0] / eigenvalues[eigenvalues.len() - 1]))
     }
 
-    /// From here on the slow flow, from its time 0.
-    pub fn slow_down(&mut self, y: &mut [f64]) {
+    /// From here on the slow flow, at its time t.
+    pub fn slow_down(&mut self, t: f64, y: &mut [f64]) {
         self.slow = true;
         self.weight_decay = 1.0;
         self.explicit = true;
         self.stiff = false;
-        self.renew(0.0, y);
+        self.renew(t, y);
     }
 
     /// Makes the columns orthogonal again.
@@ -208,6 +213,7 @@ impl FactorFlow {
         self.rounded = 0.0;
         self.last = t;
         self.renewed = t;
+        self.choose_watched(y);
         self.watch.new_epoch();
         self.watch_conserved(t, y);
     }
@@ -263,40 +269,6 @@ impl FactorFlow {
         );
     }
 
-    /// The terms of 𝓛 + (λ/2)(‖U‖² + ‖V‖²) at the state that the workspace was filled from.
-    fn balance(&self, y: &[f64]) -> Balance {
-        let square_norm = self.parts(y).into_iter().zip(&self.work.scaled).map(|(p, s)| dot(p, s)).sum();
-        Balance {
-            loss: self.work.x.iter().zip(&self.shares).map(|(x, share)| share * x * x).sum(),
-            square_norm,
-            weight_decay: self.weight_decay,
-            // Entries of W are differences of entries of the size of A.
-            data: self.mean_square.max((square_norm / self.d() as f64).powi(2)),
-        }
-    }
-
-    /// VᵀU e^{2λt} on a vector, in the columns of this epoch: theory/completion.md (6).
-    fn watch_conserved(&mut self, t: f64, y: &[f64]) {
-        let (u, v) = y.split_at(self.split());
-        let [width_u, width_v] = [self.factors[0].width, self.factors[1].width];
-        if width_u == 0 || width_v == 0 {
-            return;
-        }
-        let image: Vec<f64> = u.chunks_exact(width_u).map(|row| row.iter().sum()).collect();
-        let mut now = vec![0.0; width_v];
-        let mut sizes = vec![0.0; width_v];
-        for (row, x) in v.chunks_exact(width_v).zip(&image) {
-            for ((now, size), v) in now.iter_mut().zip(&mut sizes).zip(row) {
-                *now += v * x;
-                *size += v * v;
-            }
-        }
-        let size = (u.iter().map(|x| x * x).sum::<f64>()).sqrt();
-        sizes.iter_mut().for_each(|s| *s = s.sqrt() * size);
-        let growth = (2.0 * self.weight_decay * (t - self.renewed)).exp();
-        self.watch.conserved(t, &now, &sizes, (growth, self.rounded));
-    }
-
     /// At least the largest rate of the tangent kernel: 2·max w·‖A‖, with ‖A‖ from the lengths of the columns.
     fn rate(&self, y: &[f64]) -> f64 {
         let mut norm = 0.0;
@@ -323,15 +295,10 @@ impl FactorFlow {
         target(&mut frozen.x, &self.values);
         let mut solved = self.kernel.solve(0.0, 1.0, SLOW_TOLERANCE, &mut frozen.x);
         if self.values.len() <= MOST_DENSE && (solved.is_err() || self.kernel.iterations > PATIENCE) {
-            // A new preconditioner: the present kernel itself.
-            let factor = Engine::SEQUENTIAL.cholesky(self.kernel.dense().view());
-            solved = match factor {
-                Ok(factor) => {
-                    self.kernel.set_factor(Some(factor));
-                    target(&mut frozen.x, &self.values);
-                    self.kernel.solve(0.0, 1.0, SLOW_TOLERANCE, &mut frozen.x)
-                }
-                Err(_) => Err(Reject("the tangent kernel is not positive definite")),
+            target(&mut frozen.x, &self.values);
+            solved = match self.kernel.precondition_by_itself() {
+                Ok(()) => self.kernel.solve(0.0, 1.0, SLOW_TOLERANCE, &mut frozen.x),
+                failed => failed,
             };
         }
         for (s, (x, weight)) in self.work.s.iter_mut().zip(frozen.x.iter().zip(&self.weights)) {
@@ -393,8 +360,8 @@ impl Flow for FactorFlow {
         Ok(())
     }
 
-    /// Each column relative to itself; but columns that carry nothing of W cannot be better than the rounding of s,
-    /// which moves them by h S[rounding] in a step.
+    /// Each column relative to itself; but columns that carry little of W need not, and in a long step cannot, be
+    /// better than the rounding of s, which moves them by h S[rounding].
     fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
         let split = self.split();
         let (first, second) = sizes.split_at_mut(split);
@@ -403,6 +370,8 @@ impl Flow for FactorFlow {
             true => 0.0,
             false => ROUNDING * self.shift * self.largest_weight * f64::EPSILON * self.largest_value,
         };
+        // Multipliers of what a column carries are a quotient of the two: their error is rounding over its share.
+        let multipliers = if self.slow { ROUNDING * f64::EPSILON } else { 0.0 };
         for (((part, sizes), factor), gains) in
             self.parts(y).into_iter().zip([first, second]).zip(&self.factors).zip(&self.gains)
         {
@@ -416,8 +385,8 @@ impl Flow for FactorFlow {
                 sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
             }
             for (sum, gain) in sums.iter_mut().zip(gains) {
-                let carries = gain * *sum > self.rtol * self.rtol * self.largest_value;
-                let room = if carries { 1.0 } else { (rounding / self.rtol).max(1.0) };
+                let share = self.largest_value / (gain * *sum).max(f64::MIN_POSITIVE);
+                let room = ((rounding + multipliers * share) / self.rtol).min(share).max(1.0);
                 *sum = room * (*sum / d).sqrt();
             }
             rest.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(sums));

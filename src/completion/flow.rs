@@ -22,6 +22,8 @@ const CG_TOLERANCE: f64 = 1e-2;
 const WATCH_EVERY: usize = 8;
 /// Relative drift of the invariant at which A is repaired: this many tolerances, and never more than that.
 const DRIFT: (f64, f64) = (1e4, 1e-3);
+/// Part of the data that errors of W are relative to, at least.
+const SMALLEST: f64 = 1e-3;
 /// How negative an eigenvalue of UUᵀ or VVᵀ may be at the end, relative to A: the same.
 const NEGATIVE: (f64, f64) = (1e3, 1e-4);
 
@@ -380,14 +382,18 @@ impl Flow for CompletionFlow {
         Ok(())
     }
 
-    /// Errors are controlled in the root mean square of W and of A, each as a whole; W starts at zero, so no
-    /// smaller than a tenth of the data.
+    /// Errors are controlled in the root mean square of W and of A, each as a whole; W may start at zero, so no smaller
+    /// than a part of the data.
     fn sizes(&self, _t: f64, y: &[f64], sizes: &mut [f64]) {
-        let rms = |x: &[f64]| (x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64).sqrt();
+        let square = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>();
         let (w, a) = y.split_at(self.length);
         let (sizes_w, sizes_a) = sizes.split_at_mut(self.length);
-        sizes_w.fill(rms(w).max(self.data_size));
-        sizes_a.fill(rms(a));
+        // The residuals with the data put back.
+        let entries = self.pattern.packed.iter().zip(&self.values);
+        let back: f64 = entries.map(|(&at, value)| value * (2.0 * w[at] + value)).sum();
+        let mean = ((square(w) + back).max(0.0) / self.length as f64).sqrt();
+        sizes_w.fill(mean.max(SMALLEST * self.data_size));
+        sizes_a.fill((square(a) / self.length as f64).sqrt());
     }
 
     fn accepted(&mut self, t: f64, y: &mut [f64]) -> Action {

@@ -127,10 +127,10 @@ impl<'p> March<'p> {
         March { flow, frame, t, y, statistics: Statistics::default(), rtol }
     }
 
-    /// From where the fast flow ended the slow one, on its own clock.
-    pub fn slow_down(&mut self) {
-        self.t = 0.0;
-        self.flow.slow_down(&mut self.y);
+    /// From here on the slow flow, at time t of its own clock.
+    pub fn slow_down(&mut self, t: f64) {
+        self.t = t;
+        self.flow.slow_down(t, &mut self.y);
         self.frame.renew(&self.flow);
         self.frame.fitted = true;
     }

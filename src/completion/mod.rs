@@ -28,6 +28,7 @@ mod accuracy;
 mod factors;
 mod flow;
 mod graded;
+mod inside;
 mod kernel;
 mod march;
 mod run;

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
 use super::graded::Graded;
+use super::inside::{Growth, inside};
 use super::march::{March, Stride};
-use super::solution::{Diagnostics, Solution, inside};
+use super::solution::{Diagnostics, Solution};
 use super::symmetric::packed_index;
 use super::{Init, Problem, RTOL, Record, Settings};
 use crate::error::{Error, Result};
@@ -23,7 +24,8 @@ impl Problem {
     /// Integrates the flow from time 0 to the horizon.
     ///
     /// # Errors
-    /// Settings out of range; [`Error::Numerical`] where the integration fails or an invariant is lost.
+    /// Settings out of range; [`Error::Numerical`] where the integration fails or an invariant is lost, at this and at
+    /// smaller tolerances.
     pub fn flow(&self, settings: &Settings) -> Result<Solution> {
         self.flow_observed(settings, |_| ControlFlow::Continue(()))
     }
@@ -35,9 +37,22 @@ impl Problem {
     pub fn flow_observed(
         &self,
         settings: &Settings,
-        progress: impl FnMut(f64) -> ControlFlow<()>,
+        mut progress: impl FnMut(f64) -> ControlFlow<()>,
     ) -> Result<Solution> {
-        self.integrate(settings, RTOL, progress)
+        let mut interrupted = false;
+        let mut rtol = settings.rtol;
+        loop {
+            let watched = |t| {
+                let go_on = progress(t);
+                interrupted = go_on.is_break();
+                go_on
+            };
+            match self.integrate(&Settings { rtol, ..settings.clone() }, RTOL, watched) {
+                // Eigenvalues that fell by many orders of magnitude may be lost to the tolerance: a smaller one then helps.
+                Err(Error::Numerical { .. }) if !interrupted && rtol >= 10.0 * RTOL.start() => rtol *= 0.1,
+                done => return done,
+            }
+        }
     }
 
     pub(super) fn integrate(
@@ -53,7 +68,8 @@ impl Problem {
         }
     }
 
-    fn largest_value(&self) -> f64 {
+    /// max |y|.
+    pub(super) fn largest_value(&self) -> f64 {
         self.observations.pairs().iter().fold(0.0_f64, |m, p| m.max(p.value.abs()))
     }
 
@@ -81,7 +97,7 @@ impl Problem {
         let (decay, rtol) = (settings.weight_decay, settings.rtol);
         let mut flow = CompletionFlow::new(self, &start, decay, rtol, settings.threads);
         let y0 = flow.state(&start);
-        let mut solution = Solution::new(self, &flow.pattern, settings, start.invariant);
+        let mut solution = Solution::new(self, &flow.pattern, settings, start.invariant)?;
         let mut recorder = Recorder::new(settings);
         if recorder.path || recorder.due(0.0).is_some() {
             solution.push(0.0, &y0);
@@ -89,9 +105,16 @@ impl Problem {
         let options = Options { rtol, record: false, ..Options::default() };
         let mut between = vec![0.0; y0.len()];
         let (largest, d, length) = (self.largest_value(), self.dimension(), y0.len() / 2);
-        let mut small = false;
+        let (mut small, mut growth) = (false, Growth::default());
         let done = bdf_observed(&mut flow, 0.0..settings.horizon, &y0, &options, |step| {
             if recorder.path {
+                if let Some(times) = growth.inside(step.t_old, step.t) {
+                    solution.begin();
+                    for t in times {
+                        step.interpolate(t, &mut between);
+                        solution.push(t, &between);
+                    }
+                }
                 solution.push(step.t, step.y());
             }
             while let Some(t) = recorder.due(step.t) {
@@ -100,8 +123,9 @@ impl Problem {
             }
             let a = (0..d).map(|i| step.y()[length + packed_index(i, i)]).fold(0.0, f64::max);
             small = a < 0.5 * largest && step.t < settings.horizon;
-            if small { ControlFlow::Break(()) } else { progress(step.t) }
+            if small || solution.is_full() { ControlFlow::Break(()) } else { progress(step.t) }
         })?;
+        solution.kept()?;
         if let Some(breach) = flow.monitor.breach.take() {
             return Err(failed(breach));
         }
@@ -136,7 +160,7 @@ impl Problem {
     /// The flow of the factors.
     fn integrate_factors(&self, settings: &Settings, progress: Progress<'_>) -> Result<Solution> {
         let march = March::new(self, settings.weight_decay, settings.rtol);
-        let solution = Solution::new(self, &march.flow.pattern, settings, self.start()?.invariant);
+        let solution = Solution::new(self, &march.flow.pattern, settings, self.start()?.invariant)?;
         self.march_on(march, solution, Recorder::new(settings), settings, progress)
     }
 
@@ -155,8 +179,10 @@ impl Problem {
             march.frame.node(&march.y, &mut packed);
             solution.push_node(0.0, &packed);
         }
+        let mut growth = Growth::default();
         let done = march.run(settings.horizon, &mut |Stride { step, explicit, first }, frame| {
-            if recorder.path && first {
+            let long = if explicit { None } else { growth.inside(step.t_old, step.t) };
+            if recorder.path && (first || long.is_some()) {
                 solution.begin();
             }
             let mut push = |t: f64, y: &[f64]| {
@@ -164,7 +190,8 @@ impl Problem {
                 solution.push_node(t, &packed);
             };
             if recorder.path {
-                for t in inside(step.t_old, step.t).take(if explicit { usize::MAX } else { 0 }) {
+                let parts = explicit.then(|| inside(step.t_old, step.t));
+                for t in parts.into_iter().flatten().chain(long.into_iter().flatten()) {
                     step.interpolate(t, &mut between);
                     push(t, &between);
                 }
@@ -177,8 +204,9 @@ impl Problem {
             if recorder.path && explicit {
                 solution.ends_of_parts();
             }
-            progress(step.t)
+            if solution.is_full() { ControlFlow::Break(()) } else { progress(step.t) }
         })?;
+        solution.kept()?;
         if done != Ended::Horizon {
             return Err(failed(format!("at t = {:e}: interrupted", march.t)));
         }

@@ -4,17 +4,20 @@
 use std::ops::ControlFlow;
 
 use super::flow::CompletionFlow;
+use super::inside::inside;
 use super::march::March;
-use super::solution::{Diagnostics, Solution, inside};
+use super::solution::{Diagnostics, Solution};
 use super::{Problem, RTOL, Record, Settings, Start};
 use crate::error::{Error, Result};
-use crate::linalg::{Engine, Threads};
+use crate::linalg::Threads;
 use crate::ode::{Ended, Flow, Options, Reject, bdf_observed, dop853_observed};
 
 /// Residual, relative to the data, at which the fast phase is over.
 const FITTED: f64 = 1e-11;
+/// Steps of the slow flow: usually a hundred.
+const MOST_STEPS: usize = 5000;
 /// Where the smallest eigenvalue of the tangent kernel is below this part of the largest, the multipliers are noise.
-const DETERMINED: f64 = 1e-9;
+const DETERMINED: f64 = 1e-6;
 /// The fit from a small start is given so many times the usual time.
 const LONG: f64 = 1e6;
 /// Relative residual of the linear solve for the multipliers.
@@ -48,6 +51,19 @@ impl Problem {
     /// Settings out of range; [`Error::Numerical`] where an integration fails, or when the data cannot be
     /// fitted from this start.
     pub fn slow_flow(&self, settings: &SlowSettings) -> Result<Solution> {
+        // Late, small eigenvalues of A are below the tolerance, and one that turns negative stops the integration:
+        // a smaller tolerance then helps.
+        let mut rtol = settings.rtol;
+        loop {
+            match self.slow_flow_at(&SlowSettings { rtol, ..settings.clone() }) {
+                Err(Error::Numerical { .. }) if rtol >= 10.0 * RTOL.start() => rtol *= 0.1,
+                done => return done,
+            }
+        }
+    }
+
+    /// The same at one tolerance.
+    pub(super) fn slow_flow_at(&self, settings: &SlowSettings) -> Result<Solution> {
         let SlowSettings { horizon, rtol, rank_tolerance, threads } = *settings;
         let same =
             Settings { weight_decay: 1.0, horizon, rtol, rank_tolerance, threads, record: Record::Path };
@@ -59,10 +75,10 @@ impl Problem {
         let y0 = self.fit(&start, settings)?;
         let mut flow =
             SlowFlow { inner: CompletionFlow::new(self, &start, 1.0, rtol, threads), x: Vec::new() };
-        let mut solution = Solution::new(self, &flow.inner.pattern, &same, start.invariant);
+        let mut solution = Solution::new(self, &flow.inner.pattern, &same, start.invariant)?;
         solution.slow = true;
         solution.push(0.0, &y0);
-        let options = Options { rtol, record: false, ..Options::default() };
+        let options = Options { rtol, record: false, max_steps: MOST_STEPS, ..Options::default() };
         let mut scratch = vec![0.0; y0.len()];
         let done = dop853_observed(&mut flow, 0.0..horizon, &y0, &options, |step| {
             for t in inside(step.t_old, step.t) {
@@ -70,15 +86,13 @@ impl Problem {
                 solution.push(t, &scratch);
             }
             solution.push(step.t, step.y());
-            ControlFlow::Continue(())
+            if solution.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
+        solution.kept()?;
         solution.ends_of_parts();
+        let (statistics, invariant_drift) = (done.statistics, flow.inner.watch.drift);
+        solution.set_diagnostics(Diagnostics { statistics, invariant_drift, repairs: 0 });
         flow.inner.final_check(done.t, &done.y)?;
-        solution.set_diagnostics(Diagnostics {
-            statistics: done.statistics,
-            invariant_drift: flow.inner.watch.drift,
-            repairs: 0,
-        });
         Ok(solution)
     }
 
@@ -86,7 +100,7 @@ impl Problem {
     fn slow_factors(&self, settings: &Settings) -> Result<Solution> {
         let mut march = March::new(self, 0.0, settings.rtol);
         let invariant = self.start()?.invariant;
-        let mut solution = Solution::new(self, &march.flow.pattern, settings, invariant);
+        let mut solution = Solution::new(self, &march.flow.pattern, settings, invariant)?;
         solution.slow = true;
         let mut node = vec![0.0; solution.node_length()];
         let first = node.len() - march.flow.values.len();
@@ -94,10 +108,14 @@ impl Problem {
         let ended = march.run(LONG * self.default_horizon(0.0), &mut |stride, frame| {
             frame.node(stride.step.y(), &mut node);
             let largest = node[first..].iter().fold(0.0_f64, |m, s| m.max(s.abs()));
-            if largest <= FITTED * size { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if largest <= FITTED.max(0.1 * settings.rtol) * size {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         if ended != Ended::Interrupted {
-            return Err(unfitted());
+            return Err(self.unfitted());
         }
         if let Some(evenness) = march.flow.evenness(&march.y)?.filter(|e| *e < DETERMINED) {
             return Err(Error::Parameter {
@@ -110,25 +128,19 @@ impl Problem {
                 ),
             });
         }
-        march.slow_down();
+        march.slow_down(0.0);
         march.frame.node(&march.y, &mut node);
         solution.push_node(0.0, &node);
-        let mut scratch = vec![0.0; march.y.len()];
-        march.run(settings.horizon, &mut |stride, frame| {
-            let step = stride.step;
-            for t in inside(step.t_old, step.t) {
-                step.interpolate(t, &mut scratch);
-                frame.node(&scratch, &mut node);
-                solution.push_node(t, &node);
-            }
-            frame.node(step.y(), &mut node);
-            solution.push_node(step.t, &node);
-            solution.ends_of_parts();
-            ControlFlow::Continue(())
-        })?;
-        let invariant_drift = march.flow.watch.drift();
-        solution.set_diagnostics(Diagnostics { statistics: march.statistics, invariant_drift, repairs: 0 });
-        Ok(solution)
+        slow_march(march, solution, settings.horizon)
+    }
+
+    fn unfitted(&self) -> Error {
+        Error::Parameter {
+            name: "size of the start",
+            value: self.size_of_start(),
+            expected: "for the slow flow a start from which the flow without decay fits the data in a reasonable time"
+                .to_owned(),
+        }
     }
 
     /// Where the flow without decay ends: observed entries fitted.
@@ -151,16 +163,45 @@ impl Problem {
             if fitted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if !fitted {
-            return Err(unfitted());
+            return Err(self.unfitted());
         }
         observed.iter().for_each(|&at| done.y[at] = 0.0);
         Ok(done.y)
     }
 }
 
-fn unfitted() -> Error {
-    let detail = "the flow without decay does not fit the data from this start".to_owned();
-    Error::Numerical { method: "slow flow", detail }
+/// The slow flow of factors from where they are to the horizon.
+fn slow_march(mut march: March<'_>, mut solution: Solution, horizon: f64) -> Result<Solution> {
+    let mut node = vec![0.0; solution.node_length()];
+    let mut scratch = vec![0.0; march.y.len()];
+    let mut steps = 0;
+    let ended = march.run(horizon, &mut |stride, frame| {
+        let step = stride.step;
+        for t in inside(step.t_old, step.t) {
+            step.interpolate(t, &mut scratch);
+            frame.node(&scratch, &mut node);
+            solution.push_node(t, &node);
+        }
+        frame.node(step.y(), &mut node);
+        solution.push_node(step.t, &node);
+        solution.ends_of_parts();
+        steps += 1;
+        match steps < MOST_STEPS && !solution.is_full() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    })?;
+    solution.kept()?;
+    if ended != Ended::Horizon {
+        let detail = format!("at τ = {:e}: more than {MOST_STEPS} steps", march.t);
+        return Err(Error::Numerical { method: "slow flow", detail });
+    }
+    solution.set_diagnostics(Diagnostics {
+        statistics: march.statistics,
+        invariant_drift: march.flow.watch.drift(),
+        repairs: 0,
+    });
+    Ok(solution)
 }
 
 /// W' = −{S, A} − 2W and A' = −{S, W} − 2A in τ, with S on the observed pairs such that W does not move there.
@@ -182,11 +223,7 @@ impl Flow for SlowFlow {
         let few = self.x.len() <= MOST_DENSE;
         let solved = kernel.solve(0.0, 1.0, CG_TOLERANCE, &mut self.x);
         if few && (solved.is_err() || kernel.iterations > PATIENCE) {
-            // A new preconditioner: the present kernel itself.
-            let factor = Engine::SEQUENTIAL
-                .cholesky(kernel.dense().view())
-                .map_err(|_| Reject("the tangent kernel is not positive definite"))?;
-            kernel.set_factor(Some(factor));
+            kernel.precondition_by_itself()?;
             self.x.clear();
             self.x.extend(self.inner.values.iter().map(|value| -2.0 * value));
             kernel.solve(0.0, 1.0, CG_TOLERANCE, &mut self.x)?;

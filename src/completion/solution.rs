@@ -4,29 +4,22 @@ use std::sync::OnceLock;
 
 use ndarray::Array2;
 
+use super::inside::PARTS;
 use super::kernel::Pattern;
 use super::symmetric::{packed_index, packed_length};
 use super::{Invariant, Problem, Record, Settings};
 use crate::error::{Error, Result, check};
 use crate::linalg::{Engine, Threads};
+use crate::memory;
 use crate::ode::Statistics;
 use crate::trajectory::{Observable, Table, Trajectory};
 
 /// Recorded ends of stiff steps that a value between them is interpolated from: theory/completion.md (14).
-const NEIGHBOURS: usize = 6;
+pub(super) const NEIGHBOURS: usize = 6;
 /// Nodes closer than this part of the gap that is interpolated count as one.
 const CLOSE: f64 = 0.05;
-/// Parts of a long step of the explicit method of order 8, at whose ends the path is kept: W is a square of what the
-/// method's own polynomial of order 7 resolves.
-const PARTS: usize = 9;
-
-/// The times inside a step, from `t_old` to `t`, at which its path is kept (Chebyshev-Lobatto points).
-pub(super) fn inside(t_old: f64, t: f64) -> impl Iterator<Item = f64> {
-    (1..PARTS).map(move |k| {
-        let part = 0.5 - 0.5 * (std::f64::consts::PI * k as f64 / PARTS as f64).cos();
-        t_old + part * (t - t_old)
-    })
-}
+/// Nodes of a path, usually: what is asked for before it is begun.
+const USUAL_NODES: usize = 1000;
 
 /// W(t) and the trace of A(t) = UUᵀ + VVᵀ.
 ///
@@ -56,6 +49,8 @@ pub struct Solution {
     starts: Vec<usize>,
     /// A node after another: the packed W, the trace of A, and W_p − y_p at the observed pairs with all its digits.
     nodes: Vec<f64>,
+    /// Why no more nodes could be kept.
+    refused: Option<Error>,
     diagnostics: Diagnostics,
 }
 
@@ -80,15 +75,24 @@ pub struct Diagnostics {
 }
 
 impl Solution {
+    /// Nothing recorded yet. The memory of the record is asked for here: that of times given is known, of a path it is
+    /// what is usual, and [`Solution::room`] asks for more.
     pub(super) fn new(
         problem: &Problem,
         pattern: &Pattern,
         settings: &Settings,
         invariant: Invariant,
-    ) -> Self {
+    ) -> Result<Self> {
         let observations = &problem.observations;
         let n = observations.count() as f64;
         let pairs = observations.pairs();
+        let node = packed_length(observations.dimension()) + 1 + pairs.len();
+        match &settings.record {
+            Record::At(times) => {
+                memory::check_array("the states at the times asked for", &[times.len(), node])?
+            }
+            Record::Path => memory::check_array("the path, about", &[USUAL_NODES, node])?,
+        }
         let observed: Vec<_> = pattern
             .packed
             .iter()
@@ -96,7 +100,7 @@ impl Solution {
             .map(|(&at, p)| (at, p.value, p.multiplicity as f64 / n))
             .collect();
         let (test, test_count) = test_entries(problem);
-        Solution {
+        Ok(Solution {
             observed,
             test,
             test_count,
@@ -113,12 +117,45 @@ impl Solution {
             times: Vec::new(),
             starts: vec![0],
             nodes: Vec::new(),
+            refused: None,
             diagnostics: Diagnostics::default(),
+        })
+    }
+
+    /// Room for another node, asked for before it is taken. Once it was refused nothing is kept any more.
+    fn room(&mut self) -> bool {
+        let (length, room) = (self.nodes.len() + self.node_length(), self.nodes.capacity());
+        if length > room && self.refused.is_none() {
+            let more = length.max(room + room / 4);
+            // While it moves there are both.
+            match memory::check_array("the path so far and what comes", &[room + more]) {
+                Ok(()) => self.nodes.reserve_exact(more - self.nodes.len()),
+                Err(refused) => self.refused = Some(refused),
+            }
         }
+        self.refused.is_none()
+    }
+
+    /// Whether nothing is kept any more: the integration may end.
+    pub(super) fn is_full(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// The error of a path that found no room.
+    pub(super) fn kept(&mut self) -> Result<()> {
+        self.refused.take().map_or(Ok(()), Err)
+    }
+
+    /// Bytes of the record.
+    pub(super) fn bytes(&self) -> u64 {
+        8 * self.nodes.capacity() as u64
     }
 
     /// Adds the state of a flow of W and A.
     pub(super) fn push(&mut self, t: f64, y: &[f64]) {
+        if !self.room() {
+            return;
+        }
         let d = self.problem.observations.dimension();
         let (w, a) = y.split_at(packed_length(d));
         let first = self.nodes.len();
@@ -133,13 +170,15 @@ impl Solution {
 
     /// Adds a node: the packed W, the trace of A, the residuals at the observed pairs.
     pub(super) fn push_node(&mut self, t: f64, node: &[f64]) {
-        self.times.push(t);
-        self.nodes.extend_from_slice(node);
+        if self.room() {
+            self.times.push(t);
+            self.nodes.extend_from_slice(node);
+        }
     }
 
     /// What was added since the start are whole steps of [`PARTS`] parts.
     pub(super) fn ends_of_parts(&mut self) {
-        let last = self.times.len() - 1;
+        let last = self.times.len().saturating_sub(1);
         self.between = match self.between {
             Between::Parts(from, _) => Between::Parts(from, last),
             Between::Nothing => Between::Nothing,
@@ -399,6 +438,29 @@ mod tests {
     use crate::completion::Init;
     use crate::data::Observations;
     use crate::data::matrices::{multiplication_table, random_mask};
+
+    /// A path that grows past what is usual ends in an error as soon as there is no room.
+    #[test]
+    fn a_path_without_end_finds_no_room() {
+        let truth = multiplication_table(12);
+        let mask = random_mask(12, 40, 1).expect("a count");
+        let seen = Observations::from_mask(truth.view(), mask.view()).expect("a mask");
+        let problem = Problem::new(seen, None, Init::Identity { coordinate: 2.0 }).expect("valid");
+        let pattern = Pattern::new(&problem.observations, Threads::One);
+        let invariant = Invariant::Matrix { square: 4.0 };
+        memory::within(6 << 20, || {
+            let mut solution = Solution::new(&problem, &pattern, &Settings::default(), invariant)
+                .expect("room for the usual");
+            let node = vec![0.0; solution.node_length()];
+            let mut count = 0;
+            while !solution.is_full() {
+                solution.push_node(f64::from(count), &node);
+                count += 1;
+            }
+            assert!(count as usize > 2 * USUAL_NODES && solution.bytes() < 6 << 20, "{count}");
+            assert!(matches!(solution.kept(), Err(Error::Memory { .. })));
+        });
+    }
 
     /// Loose tolerances let A lose positivity, and then the exact flow of the wrong state blows up
     /// (theory/completion.md, "Numerics"). They are refused; behind the refusal nothing hangs, and at the

@@ -1,5 +1,7 @@
 //! Branch and bound over intervals of time.
 
+use std::cell::Cell;
+
 use super::{Crossing, Curve, Enclosure, End, Point, Trend};
 use crate::trajectory::Clock;
 
@@ -8,16 +10,15 @@ use crate::trajectory::Clock;
 /// A search that would need too many intervals (a curve that stays within rounding of the threshold over a
 /// long time) ends in [`Crossing::Undecided`] with what is known by then.
 pub fn search<C: Curve>(curve: &C, threshold: f64, end: End) -> Crossing<C::Time> {
-    let search = Search { curve, threshold, end };
+    let search = Search { curve, threshold, end, looks: Cell::new(0.0) };
     match end {
         End::Last => search.last(),
         End::First => search.first(),
     }
 }
 
-/// Intervals looked at before the search for the outer end gives up, and for the inner end.
-const BUDGET: usize = 200_000;
-const INNER_BUDGET: usize = 20_000;
+/// How much sooner the search for the inner end gives up than that for the outer end.
+const INNER: f64 = 10.0;
 
 /// How rounding counts when a single value is compared with the threshold.
 #[derive(Clone, Copy, PartialEq)]
@@ -50,6 +51,8 @@ struct Search<'a, C: Curve> {
     curve: &'a C,
     threshold: f64,
     end: End,
+    /// Values and enclosures asked for since the search for one end began.
+    looks: Cell<f64>,
 }
 
 impl<C: Curve> Search<'_, C> {
@@ -155,8 +158,9 @@ impl<C: Curve> Search<'_, C> {
     /// The outermost time in [from, to] at which the event holds in the given sense.
     fn extreme(&self, sense: Sense, from: C::Time, to: Option<C::Time>) -> Found<C::Time> {
         let mut stack: Vec<Interval<C::Time>> = vec![(from, to)];
-        let budget = if sense == Sense::Possibly { BUDGET } else { INNER_BUDGET };
-        for _ in 0..budget {
+        let weight = if sense == Sense::Possibly { 1.0 } else { INNER };
+        self.looks.set(0.0);
+        while !self.curve.gives_up(weight * self.looks.get()) {
             let Some((a, b)) = stack.pop() else { return Found::Nowhere };
             if b == Some(a) {
                 if self.holds(a, sense) {
@@ -234,17 +238,17 @@ impl<C: Curve> Search<'_, C> {
 
     /// The enclosure, tightened at the ends of an interval over which the curve is monotone.
     fn bounds(&self, a: C::Time, b: Option<C::Time>) -> Enclosure {
-        let mut bounds = self.curve.enclose(a, b);
+        let mut bounds = self.enclose(a, b);
         let (high, low) = match bounds.trend {
             Trend::Unknown => return bounds,
             Trend::Falling => (Some(a), b),
             Trend::Rising => (b, Some(a)),
         };
         let reach = |Point { rounding, .. }: Point| rounding.max(bounds.rounding);
-        if let Some(point) = high.map(|t| self.curve.value(t)) {
+        if let Some(point) = high.map(|t| self.value(t)) {
             bounds.hi = bounds.hi.min(point.value + reach(point));
         }
-        if let Some(point) = low.map(|t| self.curve.value(t)) {
+        if let Some(point) = low.map(|t| self.value(t)) {
             bounds.lo = bounds.lo.max(point.value - reach(point));
         }
         bounds
@@ -284,7 +288,7 @@ impl<C: Curve> Search<'_, C> {
                 return Some(found);
             }
             least = beyond.rounding * (1.0 + 1e-9);
-            if least > 2.0 * self.curve.value(outside).rounding {
+            if least > 2.0 * self.value(outside).rounding {
                 return None;
             }
         }
@@ -312,7 +316,7 @@ impl<C: Curve> Search<'_, C> {
     fn boundary_of_final_part(&self, sense: Sense, a: C::Time) -> Found<C::Time> {
         let mut t = a;
         loop {
-            let rest = self.curve.enclose(t, None);
+            let rest = self.enclose(t, None);
             if self.everywhere(&rest) {
                 return Found::Unbounded;
             }
@@ -352,7 +356,7 @@ impl<C: Curve> Search<'_, C> {
                 while self.holds_with(t, sense, least) == near {
                     if t == left || self.curve.settled(t) {
                         // The first enclosure may have been too loose to decide; that of the rest is not.
-                        let rest = self.curve.enclose(t, None);
+                        let rest = self.enclose(t, None);
                         if self.everywhere(&rest) {
                             return if self.end == End::Last { Found::Unbounded } else { self.at(t) };
                         }
@@ -392,8 +396,7 @@ impl<C: Curve> Search<'_, C> {
             true => (value / self.threshold).ln(),
             false => value - self.threshold,
         };
-        let (mut f_left, mut f_right) =
-            (height(self.curve.value(left).value), height(self.curve.value(right).value));
+        let (mut f_left, mut f_right) = (height(self.value(left).value), height(self.value(right).value));
         let mut last_kept = None;
         for round in 0.. {
             let Some(middle) = C::Time::between(left, right) else { break };
@@ -404,7 +407,7 @@ impl<C: Curve> Search<'_, C> {
                 left.towards(right, fraction)
             };
             let t = if left < t && t < right { t } else { middle };
-            let point = self.curve.value(t);
+            let point = self.value(t);
             let f = height(point.value);
             if as_left(point) {
                 (left, f_left) = (t, f);
@@ -421,6 +424,16 @@ impl<C: Curve> Search<'_, C> {
             }
         }
         (left, right)
+    }
+
+    fn value(&self, t: C::Time) -> Point {
+        self.looks.set(self.looks.get() + 1.0);
+        self.curve.value(t)
+    }
+
+    fn enclose(&self, from: C::Time, to: Option<C::Time>) -> Enclosure {
+        self.looks.set(self.looks.get() + 1.0);
+        self.curve.enclose(from, to)
     }
 
     fn beyond(&self, t: C::Time) -> C::Time {
@@ -441,7 +454,7 @@ impl<C: Curve> Search<'_, C> {
 
     /// With a rounding of at least `least`.
     fn holds_with(&self, t: C::Time, sense: Sense, least: f64) -> bool {
-        self.counts(self.curve.value(t), sense, least)
+        self.counts(self.value(t), sense, least)
     }
 
     fn counts(&self, Point { value, rounding }: Point, sense: Sense, least: f64) -> bool {

@@ -10,12 +10,15 @@
 //! readers do not trust the file: whatever its bytes, they return an error rather than panic, and reserve
 //! no more memory than the file can fill.
 
+mod csv;
+mod npy;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView, Axis, Dimension, IxDyn, ShapeBuilder};
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, WriterBuilder};
+use ndarray::{Array1, Array2, ArrayD, ArrayView, Axis, Dimension};
+use npyz::WriterBuilder;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -38,14 +41,14 @@ pub fn read_array(path: &Path) -> Result<ArrayD<f64>> {
     let file = File::open(&file_path).map_err(cannot_read)?;
     let size = file.metadata().map_err(cannot_read)?.len();
     match extension.as_str() {
-        "npy" => npy(file, size, size).map_err(|reason| fail(path, reason)),
+        "npy" => npy::read(file, size, size).map_err(|reason| fail(path, reason)),
         "npz" => npz(BufReader::new(file), size, member).map_err(|reason| fail(path, reason)),
         _ => {
             // The text, and numbers of at least two letters as eight bytes, in a vector that doubles as it grows.
             memory::check(path.display().to_string(), 9.0 * size as f64)?;
             let mut bytes = Vec::new();
             (&file).read_to_end(&mut bytes).map_err(cannot_read)?;
-            csv(&bytes, path).map(Array2::into_dyn)
+            csv::read(&bytes, path).map(Array2::into_dyn)
         }
     }
 }
@@ -75,7 +78,7 @@ pub fn read_vector(path: &Path) -> Result<Array1<f64>> {
 /// [`Error::File`] when the bytes are not such a file.
 pub fn read_npy_bytes(bytes: &[u8], name: &str) -> Result<ArrayD<f64>> {
     let size = bytes.len() as u64;
-    npy(bytes, size, size).map_err(|reason| fail(Path::new(name), reason))
+    npy::read(bytes, size, size).map_err(|reason| fail(Path::new(name), reason))
 }
 
 /// Reads the array `member` of an `.npz` file that is in memory; `name` stands for its path in errors.
@@ -94,7 +97,7 @@ pub fn read_npz_bytes(bytes: &[u8], member: &str, name: &str) -> Result<ArrayD<f
 /// [`Error::File`] with the line of the first field that is not a number, or of the first row that is
 /// longer or shorter than the one before.
 pub fn read_csv_bytes(bytes: &[u8], name: &str) -> Result<Array2<f64>> {
-    csv(bytes, Path::new(name))
+    csv::read(bytes, Path::new(name))
 }
 
 /// The array as a matrix.
@@ -278,233 +281,8 @@ fn npz(source: impl Read + Seek, size: u64, member: &str) -> Held<ArrayD<f64>> {
     let entry = archive.by_name(&file_name);
     let mut file = entry.map_err(|e| format!("cannot read {file_name} in the archive: {e}"))?;
     let declared = file.size();
-    let array = npy(&mut file, declared, size)?;
+    let array = npy::read(&mut file, declared, size)?;
     // The checksum is compared when the end has been seen.
     file.read(&mut [0]).map_err(|e| format!("cannot read {file_name} in the archive: {e}"))?;
     Ok(array)
-}
-
-// ---- .npy ------------------------------------------------------------------------------------------
-
-/// Longest header that is read, in bytes; NumPy itself writes a few hundred and refuses 10,000.
-const MAX_HEADER: usize = 1 << 16;
-
-/// Deepest nesting of a header: a structured dtype has a tuple in a list in the dictionary.
-const MAX_NESTING: usize = 4;
-
-/// Numbers below 10^19 fit in 64 bits, and so does a product whose factors have that many digits in all.
-const MAX_DIGITS: usize = 19;
-
-/// Bytes decoded at a time: a multiple of every item size, and small enough for the cache.
-const BLOCK: u64 = 1 << 18;
-
-/// The array in a source that says it has `declared` bytes. As that may be a lie (in an archive), memory
-/// is reserved for no more than `stored` bytes, which exist.
-fn npy(mut source: impl Read, declared: u64, stored: u64) -> Held<ArrayD<f64>> {
-    let (header, header_size) = npy_header(&mut source)?;
-    let dtype = header.dtype();
-    let unsupported = || {
-        let known = "float32, float64, int8 to int64, uint8 to uint64, bool";
-        format!("dtype {} is not supported, known are {known}", dtype.descr())
-    };
-    let DType::Plain(item) = &dtype else { return Err(unsupported().into()) };
-
-    let mut inexact = None;
-    let data = Data { source, header: &header, available: declared.saturating_sub(header_size), stored };
-    let values = match (item.type_char(), item.size_field()) {
-        (TypeChar::Float, 8) => data.decode(f64::from_le_bytes),
-        (TypeChar::Float, 4) => data.decode(|b| f32::from_le_bytes(b).into()),
-        (TypeChar::Int, 8) => data.decode(|b| exact(i64::from_le_bytes(b).into(), &mut inexact)),
-        (TypeChar::Int, 4) => data.decode(|b| i32::from_le_bytes(b).into()),
-        (TypeChar::Int, 2) => data.decode(|b| i16::from_le_bytes(b).into()),
-        (TypeChar::Int, 1) => data.decode(|b| i8::from_le_bytes(b).into()),
-        (TypeChar::Uint, 8) => data.decode(|b| exact(u64::from_le_bytes(b).into(), &mut inexact)),
-        (TypeChar::Uint, 4) => data.decode(|b| u32::from_le_bytes(b).into()),
-        (TypeChar::Uint, 2) => data.decode(|b| u16::from_le_bytes(b).into()),
-        (TypeChar::Uint, 1) => data.decode(|b| u8::from_le_bytes(b).into()),
-        (TypeChar::Bool, 1) => data.decode(|b| (b != [0]).into()),
-        _ => return Err(unsupported().into()),
-    }?;
-    if let Some(value) = inexact {
-        return Err(format!("the integer {value} cannot be held exactly by a 64-bit float").into());
-    }
-
-    let axes: std::result::Result<Vec<usize>, _> = header.shape().iter().map(|&n| n.try_into()).collect();
-    let axes = axes.map_err(|_| format!("the shape {:?} is too large", header.shape()))?;
-    let shape = IxDyn(&axes).set_f(header.order() == Order::Fortran);
-    let array = ArrayD::from_shape_vec(shape, values).map_err(|e| e.to_string())?;
-    Ok(if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() })
-}
-
-/// The integer as a float; keeps the first one that a float cannot hold.
-fn exact(value: i128, inexact: &mut Option<i128>) -> f64 {
-    let float = value as f64;
-    if float as i128 != value {
-        inexact.get_or_insert(value);
-    }
-    float
-}
-
-/// The header and how many bytes it took.
-fn npy_header(source: &mut impl Read) -> Parsed<(NpyHeader, u64)> {
-    const MAGIC: &[u8] = b"\x93NUMPY";
-    let mut bytes = Vec::new();
-    read_more(source, MAGIC.len(), &mut bytes).ok();
-    if bytes != MAGIC {
-        let start = bytes.escape_ascii();
-        return Err(format!(
-            "not a .npy file: starts with \"{start}\", expected \"{}\"",
-            MAGIC.escape_ascii()
-        ));
-    }
-    read_more(source, 4, &mut bytes)?;
-    let text_size = match bytes[6..] {
-        [1, _, a, b] => u16::from_le_bytes([a, b]).into(),
-        [2 | 3, _, a, b] => {
-            read_more(source, 2, &mut bytes)?;
-            u32::from_le_bytes([a, b, bytes[10], bytes[11]]) as usize
-        }
-        _ => return Err(format!("version {}.{} of .npy is not known", bytes[6], bytes[7])),
-    };
-    if text_size > MAX_HEADER {
-        return Err(format!("the header has {text_size} bytes, expected at most {MAX_HEADER}"));
-    }
-    let start = bytes.len();
-    read_more(source, text_size, &mut bytes)?;
-    check_header_text(&bytes[start..])?;
-    let header = NpyHeader::from_reader(bytes.as_slice()).map_err(|e| {
-        // The parser explains itself over several lines, with a drawing of the place.
-        let detail = e.to_string().lines().next().unwrap_or_default().to_owned();
-        format!("bad header {:?}: {detail}", shown(&bytes[start..]))
-    })?;
-    Ok((header, bytes.len() as u64))
-}
-
-/// Refuses what `npyz` must not see: its product of the shape overflows (a panic in debug builds), and
-/// its parser recurses and takes time exponential in the nesting.
-fn check_header_text(text: &[u8]) -> Parsed<()> {
-    let mut nesting = 0usize;
-    let mut deepest = 0;
-    for byte in text {
-        match byte {
-            b'(' | b'[' | b'{' => nesting += 1,
-            b')' | b']' | b'}' => nesting = nesting.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(nesting);
-    }
-    let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
-    let hexadecimal = text.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"0x"));
-    if digits > MAX_DIGITS || hexadecimal {
-        return Err(format!("the shape is too large in the header {:?}", shown(text)));
-    }
-    if deepest > MAX_NESTING {
-        return Err(format!("bad header: brackets nested {deepest} deep, expected at most {MAX_NESTING}"));
-    }
-    Ok(())
-}
-
-/// The part of a `.npy` file after its header.
-struct Data<'a, R> {
-    source: R,
-    header: &'a NpyHeader,
-    available: u64,
-    stored: u64,
-}
-
-impl<R: Read> Data<'_, R> {
-    /// All items in the order of the file; `convert` gets the `N` bytes of an item in little-endian order.
-    fn decode<const N: usize>(mut self, mut convert: impl FnMut([u8; N]) -> f64) -> Held<Vec<f64>> {
-        let count = self.header.len();
-        let shape = self.header.shape();
-        let expected = count
-            .checked_mul(N as u64)
-            .ok_or_else(|| format!("the shape {shape:?} is too large for a file"))?;
-        let truncated = |found| {
-            format!("truncated: shape {shape:?} needs {expected} bytes after the header, found {found}")
-        };
-        if expected > self.available {
-            return Err(truncated(self.available).into());
-        }
-        // The order of the axes may have to be changed in a copy. In an archive the size may still be a lie.
-        memory::check(format!("an array of shape {shape:?}"), 16.0 * count as f64).map_err(Refused::Size)?;
-        let swapped = matches!(self.header.dtype(), DType::Plain(t) if t.endianness() == Endianness::Big);
-
-        let mut values = Vec::with_capacity(count.min(self.stored / N as u64) as usize);
-        let mut block = Vec::new();
-        let mut found = 0;
-        while found < expected {
-            block.clear();
-            let size = BLOCK.min(expected - found);
-            let read = self.source.by_ref().take(size).read_to_end(&mut block);
-            found += read.map_err(|e| format!("cannot read the file: {e}"))? as u64;
-            if block.len() as u64 != size {
-                return Err(truncated(found).into());
-            }
-            let (items, _) = block.as_chunks_mut::<N>();
-            if swapped {
-                items.iter_mut().for_each(|item| item.reverse());
-            }
-            values.extend(items.iter().map(|&item| convert(item)));
-        }
-        Ok(values)
-    }
-}
-
-/// Appends `count` bytes of the header.
-fn read_more(source: &mut impl Read, count: usize, bytes: &mut Vec<u8>) -> Parsed<()> {
-    let read = source.by_ref().take(count as u64).read_to_end(bytes);
-    let found = read.map_err(|e| format!("cannot read the file: {e}"))?;
-    if found == count {
-        Ok(())
-    } else {
-        Err(format!("truncated in the header: expected {count} more bytes, found {found}"))
-    }
-}
-
-// ---- .csv ------------------------------------------------------------------------------------------
-
-fn csv(bytes: &[u8], path: &Path) -> Result<Array2<f64>> {
-    let at = |line, reason| Error::File { path: path.to_owned(), line, reason };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let mut record = csv::ByteRecord::new();
-    let mut values = Vec::new();
-    let mut columns = None;
-    let mut first = true;
-    while reader.read_byte_record(&mut record).map_err(|e| at(None, format!("cannot read the file: {e}")))? {
-        let line = record.position().map(|place| line_of(place, bytes));
-        if record.len() == 1 && record[0].trim_ascii().is_empty() {
-            continue;
-        }
-        let is_heading = first && record.iter().all(|field| number(field).is_none());
-        first = false;
-        if is_heading {
-            continue;
-        }
-        let expected = *columns.get_or_insert(record.len());
-        if record.len() != expected {
-            let found = record.len();
-            return Err(at(line, format!("{found} fields, expected {expected} as in the row before")));
-        }
-        for (index, field) in record.iter().enumerate() {
-            let value = number(field).ok_or_else(|| {
-                at(line, format!("field {} is {:?}, expected a number", index + 1, shown(field)))
-            })?;
-            values.push(value);
-        }
-    }
-    let columns = columns.ok_or_else(|| at(None, "holds no row of numbers".to_owned()))?;
-    let shape = (values.len() / columns, columns);
-    Array2::from_shape_vec(shape, values).map_err(|e| at(None, e.to_string()))
-}
-
-/// The line of a record: its position is before the line breaks and blank lines that precede it.
-fn line_of(position: &csv::Position, bytes: &[u8]) -> u64 {
-    let rest = bytes.get(position.byte() as usize..).unwrap_or_default();
-    let breaks = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
-    position.line() + breaks.filter(|&&b| b == b'\n').count() as u64
-}
-
-fn number(field: &[u8]) -> Option<f64> {
-    std::str::from_utf8(field.trim_ascii()).ok()?.parse().ok()
 }

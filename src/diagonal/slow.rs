@@ -20,8 +20,21 @@ use crate::loss::Loss;
 /// Spacing of the warm starts in τ.
 const SPACING: f64 = 0.25;
 
+/// Weights that move by less than this part of the largest over so many nodes are at their limit.
+const SETTLED: f64 = 1e-9;
+const STEADY: usize = 4;
+
 /// Longest horizon: e^{−τ} has underflowed long before, and w has been at its limit.
 const LONGEST: f64 = 1e4;
+
+/// Newton's steps at one τ: a slope changes by no more than a factor √e in one, and from a small start by e^{some hundred}.
+const MOST_STEPS: usize = 2000;
+
+/// Part of a bracket that a prediction may take.
+const MOST_TAKEN: f64 = 0.9;
+
+/// What is added to the diagonal of H, for each sample: the first that makes it positive.
+const ROOM: [f64; 3] = [1e-15, 1e-13, 1e-11];
 
 /// As in the dual flow: depth L ≥ 3 is counted anew once brackets have shrunk by e^{−this}.
 const EPOCH: f64 = 0.5;
@@ -36,6 +49,9 @@ pub struct SlowFlow<'p> {
     nets: Vec<Net>,
     /// At multiples of the spacing: the epoch, and p counted from its start.
     nodes: Vec<(usize, Vec<f64>)>,
+    /// The last τ that was followed: the horizon, or where the weights were settled and what is left of the others had
+    /// fallen below rounding.
+    followed: f64,
 }
 
 impl<'p> SlowFlow<'p> {
@@ -69,22 +85,51 @@ impl<'p> SlowFlow<'p> {
         check("horizon τ", horizon, |x| x > 0.0 && x <= LONGEST, &expected)?;
         init.validate(problem.design.dimension(), depth)?;
         let nets = vec![Net::new(init, depth, 1.0)];
-        let mut slow = SlowFlow { problem, threads: Threads::All, horizon, nets, nodes: Vec::new() };
+        let mut slow =
+            SlowFlow { problem, threads: Threads::All, horizon, nets, nodes: Vec::new(), followed: horizon };
+        let refused = |e: Error| too_small(init, depth).filter(|_| !e.is_bad_input()).unwrap_or(e);
         let mut p = vec![0.0; problem.labels.len()];
         for k in 0..=(horizon / SPACING) as usize {
             let tau = k as f64 * SPACING;
             let net = &slow.nets[slow.nets.len() - 1];
-            slow.correct(net, tau, &mut p)?;
+            match slow.correct(net, tau, &mut p) {
+                Err(Error::Numerical { .. }) if slow.is_settled() => {
+                    slow.followed = (k - 1) as f64 * SPACING;
+                    break;
+                }
+                done => done.map_err(refused)?,
+            }
             if net.age(tau) > EPOCH {
                 let next = net.rebased(tau, &slow.image(&p)).0;
                 slow.nets.push(next);
                 p.fill(0.0);
             }
             slow.nodes.push((slow.nets.len() - 1, p.clone()));
-            let step = slow.tangent(&slow.nets[slow.nets.len() - 1], tau, &p)?;
-            p.iter_mut().zip(&step).for_each(|(p, s)| *p += SPACING * s);
+            match slow.tangent(&slow.nets[slow.nets.len() - 1], tau, &p) {
+                Ok(step) => slow.predict(&slow.nets[slow.nets.len() - 1], &mut p, &step, SPACING),
+                Err(Error::Numerical { .. }) if slow.is_settled() => {
+                    slow.followed = tau;
+                    break;
+                }
+                Err(e) => return Err(refused(e)),
+            }
         }
         Ok(slow)
+    }
+
+    /// Whether the weights do not move any more, to within [`SETTLED`] of the largest over the last nodes.
+    fn is_settled(&self) -> bool {
+        let weights = |k: usize| {
+            let (net, p) = (&self.nets[self.nodes[k].0], &self.nodes[k].1);
+            let z = self.image(p);
+            let mut weights = vec![0.0; z.len()];
+            net.weights(k as f64 * SPACING, 0, &z, &mut weights);
+            weights
+        };
+        let Some(last) = self.nodes.len().checked_sub(1).filter(|last| *last >= STEADY) else { return false };
+        let (before, now) = (weights(last - STEADY), weights(last));
+        let size = now.iter().fold(0.0_f64, |m, w| m.max(w.abs()));
+        before.iter().zip(&now).all(|(a, b)| (a - b).abs() <= SETTLED * size)
     }
 
     /// The net at τ; `time` in the snapshot is τ.
@@ -95,8 +140,9 @@ impl<'p> SlowFlow<'p> {
         let (net, p) = self.dual(tau)?;
         let z = self.image(&p);
         let mut weights = vec![0.0; z.len()];
-        net.weights(tau, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.norm(tau, &z)))
+        let followed = tau.min(self.followed);
+        net.weights(followed, 0, &z, &mut weights);
+        Ok(Snapshot::new(self.problem, self.threads, tau, weights, net.norm(followed, &z)))
     }
 
     /// The net of the epoch of τ, and the dual variable there.
@@ -105,12 +151,13 @@ impl<'p> SlowFlow<'p> {
             return Err(Error::PastHorizon { time: tau, horizon: self.horizon });
         }
         check("τ", tau, |t| t >= 0.0, "a number of at least 0")?;
+        let tau = tau.min(self.followed);
         let k = ((tau / SPACING) as usize).min(self.nodes.len() - 1);
         let (net, mut p) = (&self.nets[self.nodes[k].0], self.nodes[k].1.clone());
         let (node, ahead) = (k as f64 * SPACING, tau - k as f64 * SPACING);
         if ahead > 0.0 {
             let step = self.tangent(net, node, &p)?;
-            p.iter_mut().zip(&step).for_each(|(p, s)| *p += ahead * s);
+            self.predict(net, &mut p, &step, ahead);
             self.correct(net, tau, &mut p)?;
         }
         Ok((net, p))
@@ -176,15 +223,31 @@ impl<'p> SlowFlow<'p> {
         for ((i, j), entry) in h.indexed_iter_mut() {
             *entry *= scale[i] * scale[j];
         }
-        // With fewer live coordinates than samples H is singular to rounding: that little is added back.
-        let room = 1e-15 * h.nrows() as f64;
-        h.diag_mut().iter_mut().for_each(|x| *x += room);
-        let factor = Engine::SEQUENTIAL.cholesky(h.view()).map_err(|_| Error::Matrix {
-            name: "data",
-            property: "of full row rank",
-            evidence: format!("X diag(∂w/∂z) Xᵀ is singular at τ = {tau}"),
-        })?;
-        Ok((factor, scale))
+        if h.iter().all(|x| x.is_finite()) {
+            // With fewer live coordinates than samples H is singular to rounding: a little is added back.
+            for room in ROOM {
+                let mut h = h.clone();
+                h.diag_mut().iter_mut().for_each(|x| *x += room * scale.len() as f64);
+                if let Ok(factor) = Engine::SEQUENTIAL.cholesky(h.view()) {
+                    return Ok((factor, scale));
+                }
+            }
+        }
+        Err(self.singular(tau))
+    }
+
+    /// Why X diag(∂w/∂z) Xᵀ has no factor: the data, or the slopes.
+    fn singular(&self, tau: f64) -> Error {
+        let mut gram = self.problem.gram(self.threads).clone();
+        let scale = gram.diag().mapv(|x| 1.0 / x.sqrt());
+        for ((i, j), entry) in gram.indexed_iter_mut() {
+            *entry *= scale[i] * scale[j];
+        }
+        let evidence = format!("X diag(∂w/∂z) Xᵀ is singular at τ = {tau}");
+        match gram.iter().all(|x| x.is_finite()) && Engine::SEQUENTIAL.cholesky(gram.view()).is_ok() {
+            true => Error::Numerical { method: "Newton's method of the slow flow", detail: evidence },
+            false => Error::Matrix { name: "data", property: "of full row rank", evidence },
+        }
     }
 
     /// dp/dτ = L·H⁻¹y.
@@ -196,6 +259,19 @@ impl<'p> SlowFlow<'p> {
         Ok(step.iter().zip(&scale).map(|(x, s)| x * s).collect())
     }
 
+    /// p by the tangent, as far ahead as z stays in its domain (deeper than two it has an end).
+    fn predict(&self, net: &Net, p: &mut [f64], step: &[f64], ahead: f64) {
+        let depth = net.depth();
+        let taken = match depth > 2.0 {
+            true => {
+                net.relative_step(&self.image(p), &self.image(step)) * (depth - 2.0) / (2.0 * depth - 2.0)
+            }
+            false => 0.0,
+        };
+        let length = ahead.min(MOST_TAKEN / taken);
+        p.iter_mut().zip(step).for_each(|(p, s)| *p += length * s);
+    }
+
     /// Newton's method for Xw(τ, Xᵀp) = y. A step changes no slope by more than a factor √e, which makes
     /// it decrease the convex dual.
     fn correct(&self, net: &Net, tau: f64, p: &mut [f64]) -> Result<()> {
@@ -205,7 +281,7 @@ impl<'p> SlowFlow<'p> {
         let mut weights = vec![0.0; z.len()];
         let mut residual = vec![0.0; labels.len()];
         let mut best = f64::INFINITY;
-        for _ in 0..500 {
+        for _ in 0..MOST_STEPS {
             net.weights(tau, 0, &z, &mut weights);
             self.problem.design.apply(&weights, &mut residual, self.threads);
             residual.iter_mut().zip(labels).for_each(|(r, y)| *r = y - *r);
@@ -226,7 +302,26 @@ impl<'p> SlowFlow<'p> {
         }
         Err(Error::Numerical {
             method: "Newton's method of the slow flow",
-            detail: format!("residual {best:e} after 500 steps at τ = {tau} (labels have norm {target})"),
+            detail: format!(
+                "residual {best:e} after {MOST_STEPS} steps at τ = {tau} (labels have norm {target})"
+            ),
         })
     }
+}
+
+/// The refusal of a start from which Newton's method lost its digits: at depth L ≥ 3 z moves by u^{2−L}, by far more for
+/// coordinates that have not grown than for those that have.
+fn too_small(init: &Init, depth: u32) -> Option<Error> {
+    let value = match init {
+        Init::Symmetric(alpha) => alpha.abs(),
+        Init::Each { u, v } => u.iter().chain(v).fold(f64::INFINITY, |m, x| m.min(x.abs())),
+    };
+    (depth >= 3 && value < 1.0).then(|| Error::Parameter {
+        name: "size of the start",
+        value,
+        expected: format!(
+            "for the slow flow at depth {depth} a larger one: in the fit from this one multipliers of coordinates that \
+             have grown are below the rounding of those of others; a flow with decay has no such trouble"
+        ),
+    })
 }

@@ -1,5 +1,6 @@
 //! Arithmetic in many digits for the last decisions: where f64 leaves open on which side of a threshold a
-//! loss lies, the same question is answered in 75, 150 or 300 digits, or in integers.
+//! loss lies, the same question is answered in 75, 150 or 300 digits, or in integers; in 31 digits where the problem is
+//! too large for that.
 //!
 //! | type | what |
 //! |---|---|
@@ -32,6 +33,7 @@
 //! ```
 
 mod ball;
+mod double;
 mod integers;
 mod radius;
 pub mod ridge;

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
+use super::double::{self, Gram};
 use super::{Ball, Radius, Real, real};
 use crate::error::Result;
 use crate::linalg::Engine;
@@ -62,6 +63,22 @@ impl Spectrum {
         let values: Vec<Real> = order.iter().map(|&i| reduced[i][i].clone()).collect();
         let vectors: Vec<Vec<Real>> = order.iter().map(|&i| vectors[i].clone()).collect();
         Ok(Spectrum::proven(matrix, error, values, vectors))
+    }
+
+    /// Of a Gram matrix by double-doubles: 31 digits, for what is too large for more. `bits` (at least 107) is the
+    /// precision of what is computed from it.
+    ///
+    /// # Errors
+    /// The decomposition in f64 fails.
+    pub(super) fn from_doubles(gram: &Gram, bits: usize) -> Result<Spectrum> {
+        let pairs = double::eigenpairs(&gram.rows)?;
+        let exponent = 2 * i64::from(gram.exponent);
+        let scale = Real::from_parts(1.into(), exponent as isize);
+        let values: Vec<Real> = pairs.values.iter().map(|s| s.real(bits) * &scale).collect();
+        let vectors = pairs.vectors.iter().map(|q| q.iter().map(|x| x.real(bits)).collect()).collect();
+        let delta = pairs.delta.plus(gram.error).times(Radius::power_of_two(exponent));
+        let norm = Radius::of(&values[values.len() - 1]).plus(delta);
+        Ok(Spectrum { vectors, clusters: clusters(&values, delta, norm), tilt: pairs.tilt })
     }
 
     /// The same from approximate pairs of any origin.
@@ -228,27 +245,25 @@ fn rotate_pair(reduced: &mut [Vec<Real>], vectors: &mut [Vec<Real>], p: usize, q
     };
     let cosine = Real::ONE / (&tangent * &tangent + Real::ONE).sqrt();
     let sine = &tangent * &cosine;
-    #[allow(clippy::needless_range_loop)] // two rows at a time
-    for j in 0..reduced.len() {
+    let change = &tangent * &off;
+    let (first, second) = (&reduced[p][p] - &change, &reduced[q][q] + &change);
+    let turn = |x: &mut Real, y: &mut Real| {
+        let turned = &*x * &cosine - &*y * &sine;
+        *y = &*x * &sine + &*y * &cosine;
+        *x = turned;
+    };
+    let (mut upper, mut lower) = (std::mem::take(&mut reduced[p]), std::mem::take(&mut reduced[q]));
+    upper.iter_mut().zip(&mut lower).for_each(|(x, y)| turn(x, y));
+    for (j, row) in reduced.iter_mut().enumerate() {
         if j != p && j != q {
-            let (x, y) = (&reduced[j][p], &reduced[j][q]);
-            let first = x * &cosine - y * &sine;
-            let second = x * &sine + y * &cosine;
-            (reduced[p][j], reduced[q][j]) = (first.clone(), second.clone());
-            (reduced[j][p], reduced[j][q]) = (first, second);
+            (row[p], row[q]) = (upper[j].clone(), lower[j].clone());
         }
     }
-    let change = &tangent * &off;
-    reduced[p][p] -= &change;
-    reduced[q][q] += &change;
-    reduced[p][q] = Real::ZERO;
-    reduced[q][p] = Real::ZERO;
+    (upper[p], lower[q]) = (first, second);
+    (upper[q], lower[p]) = (Real::ZERO, Real::ZERO);
+    (reduced[p], reduced[q]) = (upper, lower);
     let (before, rest) = vectors.split_at_mut(q);
-    for (x, y) in before[p].iter_mut().zip(&mut rest[0]) {
-        let first = &*x * &cosine - &*y * &sine;
-        *y = &*x * &sine + &*y * &cosine;
-        *x = first;
-    }
+    before[p].iter_mut().zip(&mut rest[0]).for_each(|(x, y)| turn(x, y));
 }
 
 /// Neighbours nearer than √(δ‖K‖) share a cluster: their projector is then known to about √δ, as their values are.

@@ -14,6 +14,8 @@ use super::wide::{DoubleDouble, Scaled, ZERO, dot, near, wide};
 const ROUNDING: f64 = 1e-22;
 /// Running bounds on the errors of reduced costs grow by this part of each operation: a unit in the last place is 2⁻¹⁰⁴.
 const UNIT: f64 = 1e-29;
+/// Corrections of the weights by what their rows lack.
+const REFINEMENTS: usize = 2;
 /// Largest violation of a bound, relative to it, of a solution that counts as one.
 const VIOLATION: f64 = 1e-12;
 /// Steps without progress after which the rule of the least index (Bland) excludes cycles.
@@ -73,11 +75,17 @@ pub(super) fn solve(program: &Program<'_>) -> Option<End> {
     let scaled = Scaled::of(&program.rows, b, true)?;
     let mut tableau = Tableau::new(&scaled, program, one_sided);
     let most = 200 + 50 * (scaled.count + scaled.dimension);
-    let (mut idle, mut steps) = (0, 0);
+    let (mut idle, mut steps, mut fresh) = (0, 0, false);
     loop {
         let Some((entering, sign)) = tableau.entering(idle > PATIENCE) else {
-            return tableau.vertex(steps).map(End::Optimal);
+            if fresh {
+                return tableau.vertex(steps).map(End::Optimal);
+            }
+            tableau.refresh();
+            fresh = true;
+            continue;
         };
+        fresh = false;
         match tableau.advance(entering, sign, idle > PATIENCE) {
             None if tableau.is_met_to_rounding(entering, sign) => {
                 tableau.met[tableau.others[entering]] = true
@@ -238,6 +246,47 @@ impl<'a> Tableau<'a> {
         self.value[place] = start + step;
         std::mem::swap(&mut self.basic[place], &mut self.others[entering]);
         self.upper[entering] = up;
+    }
+
+    /// Reduced costs anew, from the data: the bounds on their errors grow with every exchange, and after some hundred of
+    /// them hide what they should tell. The inverse of the basis is in the tableau and corrects the weights by what the
+    /// rows with basic multipliers lack.
+    fn refresh(&mut self) {
+        let n = self.count();
+        let free: Vec<usize> = (0..n).filter(|&position| self.others[position] >= n).collect();
+        let rows: Vec<(usize, usize)> =
+            self.basic.iter().enumerate().filter(|(_, v)| **v < n).map(|(place, v)| (place, *v)).collect();
+        let scaled = self.scaled;
+        let lack = |weights: &[DoubleDouble], i: usize| wide(scaled.b[i]) - dot(scaled.row(i), weights);
+        for _ in 0..REFINEMENTS {
+            let (weights, _) = self.solution();
+            let lacks: Vec<DoubleDouble> = rows.iter().map(|&(_, i)| lack(&weights, i)).collect();
+            for &position in &free {
+                let column = rows.iter().map(|(place, _)| self.entries[place * n + position]);
+                let correction = column.zip(&lacks).fold(ZERO, |sum, (e, lack)| sum + e * *lack);
+                self.reduced[position] += correction;
+            }
+        }
+        let (weights, _) = self.solution();
+        let terms = |i: usize| -> f64 {
+            let products = scaled.row(i).iter().zip(&weights).map(|(x, w)| (x * w.0).abs());
+            scaled.b[i].abs() + products.sum::<f64>()
+        };
+        let left: Vec<f64> =
+            rows.iter().map(|&(_, i)| near(lack(&weights, i)).abs() + UNIT * terms(i)).collect();
+        let mut errors = vec![0.0; weights.len()];
+        for &position in &free {
+            let column = rows.iter().map(|(place, _)| near(self.entries[place * n + position]).abs());
+            let error = column.zip(&left).map(|(e, left)| e * left).sum::<f64>();
+            errors[self.others[position] - n] = error;
+            self.reduced_error[position] = error + UNIT * self.reduced[position].0.abs();
+        }
+        for position in (0..n).filter(|&position| self.others[position] < n) {
+            let i = self.others[position];
+            self.reduced[position] = lack(&weights, i);
+            let moved: f64 = scaled.row(i).iter().zip(&errors).map(|(x, e)| x.abs() * e).sum();
+            self.reduced_error[position] = moved + UNIT * terms(i);
+        }
     }
 
     /// An equation that depends on the others and contradicts them by the rounding of its label alone is met.

@@ -141,7 +141,7 @@ impl Engine {
         check_finite("matrix", a)?;
         check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
         match self.backend {
-            Backend::Faer => pure::eigh(a, self.threads),
+            Backend::Faer => pure::eigh(a, self.threads).or_else(|_| self.eigh_by_rotations(a)),
             #[cfg(feature = "lapack")]
             Backend::Lapack => lapack::eigh(a, self.threads),
         }
@@ -155,7 +155,15 @@ impl Engine {
     pub fn eigenvalues(self, a: ArrayView2<'_, f64>) -> Result<Array1<f64>> {
         check_finite("matrix", a)?;
         check_shape("matrix", a.shape(), &[a.nrows(), a.nrows()], "a symmetric matrix is square")?;
-        pure::eigenvalues(a, self.threads)
+        pure::eigenvalues(a, self.threads).or_else(|_| Ok(self.eigh_by_rotations(a)?.values))
+    }
+
+    /// The same by rotations of the tridiagonal form, for the few matrices on which faer's iteration does not converge
+    /// (many zeros, and entries some 10¹⁶ times smaller than others, as of a matrix completed from few entries).
+    fn eigh_by_rotations(self, a: ArrayView2<'_, f64>) -> Result<Eigh> {
+        let form = self.tridiagonal(a.to_owned())?;
+        let (values, _) = form.coordinates(Array2::zeros((a.nrows(), 0)).view())?;
+        Ok(Eigh { values, vectors: form.eigenvectors()? })
     }
 
     /// Tridiagonal form of a symmetric matrix, in its own storage where that is column-major; only the

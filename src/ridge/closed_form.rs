@@ -89,12 +89,17 @@ impl<'a> Spectrum<'a> {
             // A product that underflows is still a decay: its limit is zero, however late.
             let least = if g > 0.0 { SMALLEST } else { 0.0 };
             let x = (eta * g).max(least);
-            let rho = (1.0 - x).max(-1.0);
-            let rate = if x < 0.5 { libm::log1p(-x) } else { libm::log(rho.abs()) };
-            // dρ = η dg; the product ηg is rounded too.
-            let error = eta * g_error + 2.0 * EPS * x;
-            let upper = rho.abs() + error;
-            let top = if x < 0.5 { libm::log1p(error - x) } else { libm::log(upper) };
+            // ηg unrounded, so that a factor near zero keeps its digits.
+            let exact = (-eta).mul_add(g, 1.0);
+            let rho = exact.max(-1.0);
+            let slow = x < 0.5;
+            let rate = if slow { libm::log1p(-x) } else { libm::log(rho.abs()) };
+            // dρ = η dg.
+            let error = eta * g_error + if slow { 2.0 * EPS * x } else { EPS * rho.abs() + (rho - exact) };
+            // Nothing decays more slowly than what only the weight decay pulls at.
+            let least = (x - error).max(eta * settings.weight_decay * (1.0 - 2.0 * EPS));
+            let upper = if slow { 1.0 - least } else { rho.abs() + error };
+            let top = if slow { libm::log1p(-least) } else { libm::log(upper) };
             Rate { g, rate, flips: rho < 0.0, error: error / upper, top }
         })
     }
@@ -107,7 +112,7 @@ impl<'a> Spectrum<'a> {
         validate(settings)?;
         ClosedForm::new(self, settings, |g, g_error| {
             let error = g_error + 2.0 * EPS * g;
-            Rate { g, rate: -g, flips: false, error, top: error - g }
+            Rate { g, rate: -g, flips: false, error, top: (error - g).min(-settings.weight_decay) }
         })
     }
 }
@@ -134,7 +139,8 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
                 rate(g, error / samples + 2.0 * EPS * g)
             })
             .collect();
-        rates.push(rate(lambda, 0.0));
+        // What counts as zero and is not: it decays a little faster than the rest of the complement.
+        rates.push(rate(lambda, spectrum.unseen_square() / samples));
 
         let Coefficients {
             train: train_modes,
@@ -145,7 +151,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
             train_turning,
             turning,
             init_norm,
-        } = Coefficients::new(spectrum, settings, &rates);
+        } = Coefficients::new::<T>(spectrum, settings, &rates);
         let norm_of_limits = |modes: &[Mode]| modes.iter().map(|m| m.offset * m.offset).sum::<f64>().sqrt();
         // √λ_max of the form's matrix, at most, for columns of length one; the last two are not.
         let spread = |form: &Form, lengths: &[f64; 2]| {
@@ -158,7 +164,7 @@ impl<'s, 'a, T: Clock> ClosedForm<'s, 'a, T> {
         };
         let norm_of = |modes: &[Mode]| modes.iter().map(|m| m.amplitude * m.amplitude).sum::<f64>().sqrt();
         // Without weight decay nothing pulls the limit off the labels, and there may be no modes at all.
-        let label_pull = if lambda > 0.0 { spectrum.labels_norm * lambda / rates[0].g } else { 0.0 };
+        let label_pull = if lambda > 0.0 { spectrum.labels_norm * (lambda / rates[0].g) } else { 0.0 };
         let train = SumOfSquares::new(
             train_modes.clone(),
             norm_of(&train_modes) + label_pull,

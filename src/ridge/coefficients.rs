@@ -9,9 +9,10 @@
 use ndarray::Array1;
 
 use super::closed_form::{Rate, Settings};
-use super::curve::{Mode, Turning};
+use super::curve::{Mode, Turning, Unseen};
 use super::spectrum::{Spectrum, norm};
 use crate::linalg::EPS;
+use crate::trajectory::Clock;
 
 /// Constant of the error of projections, in units of √n·ε.
 pub(super) const PROJECTION: f64 = 8.0;
@@ -42,11 +43,13 @@ struct Errors {
     free: f64,
     /// Norm of the limit that these have.
     free_limit: f64,
+    /// What the labels are summed from: a teacher's may cancel.
+    labels: f64,
     top: f64,
 }
 
 impl Coefficients {
-    pub fn new(spectrum: &Spectrum<'_>, settings: &Settings, rates: &[Rate]) -> Self {
+    pub fn new<T: Clock>(spectrum: &Spectrum<'_>, settings: &Settings, rates: &[Rate]) -> Self {
         let (n, m) = spectrum.shape();
         let (samples, lambda, scale) = (n as f64, settings.weight_decay, settings.init_scale);
         let eigenvalues = spectrum.eigenvalues();
@@ -89,9 +92,15 @@ impl Coefficients {
                 decaying: backward * errors.init,
                 learned: backward * learned,
                 complement: right_complement,
+                unseen: Unseen::default(),
             };
-            all.train_turning =
-                Turning { decaying: 0.0, learned: backward * errors.free, complement: left_complement };
+            all.train_turning = Turning {
+                decaying: 0.0,
+                learned: backward * errors.free,
+                complement: left_complement,
+                unseen: Unseen::default(),
+            };
+            (all.turning.unseen, all.train_turning.unseen) = unseen::<T>(spectrum, settings);
         }
         // Exactly nothing is left over where everything can be fitted.
         if spectrum.unfittable > 0.0 {
@@ -104,6 +113,31 @@ impl Coefficients {
         }
         all
     }
+}
+
+/// What singular values σ ≤ ε that count as zero do to θ_t, and to the training residual: with w = (1 − f)/(ng), which
+/// is at most min(τ/n, 2/(nλ)), the residual of their directions is σfθ₀ − σRθ* + σ²wy, and θ_t moves by σ²wθ* + σwy.
+fn unseen<T: Clock>(spectrum: &Spectrum<'_>, settings: &Settings) -> (Unseen, Unseen) {
+    let (epsilon, samples) = (spectrum.unseen(), spectrum.shape().0 as f64);
+    if epsilon == 0.0 {
+        return (Unseen::default(), Unseen::default());
+    }
+    let star = spectrum.teacher.as_ref().map_or(0.0, |t| t.complement);
+    let init = norm(spectrum.init_complement.view()) * settings.init_scale.abs();
+    let left_over = spectrum.unfittable.sqrt();
+    let tick = if T::STEPS { settings.step_size } else { 1.0 };
+    let longest = 2.0 / (settings.weight_decay * tick);
+    let speed = epsilon * tick / samples;
+    let moved = Unseen { speed: speed * (epsilon * star + left_over), longest, ..Unseen::default() };
+    let seen = Unseen {
+        decaying: epsilon * init,
+        constant: epsilon * star,
+        speed: speed * epsilon * left_over,
+        longest,
+        most: left_over,
+        ..Unseen::default()
+    };
+    (moved, seen)
 }
 
 fn condition(eigenvalues: &[f64]) -> f64 {
@@ -139,14 +173,17 @@ impl Errors {
             }
         };
         let limit = |i: usize| eigenvalues[i].sqrt() * free(i) / (n as f64 * rates[i].g);
+        let top = eigenvalues.last().copied().unwrap_or(0.0).sqrt();
+        let star = spectrum.teacher.as_ref().map_or(0.0, |t| t.norm);
         Errors {
+            labels: if spectrum.teacher.is_some() { top * star + free_norm } else { free_norm },
             unit: PROJECTION * (n.min(m) as f64).sqrt() * EPS,
             backward: spectrum.backward_error(),
             init: spectrum.init_norm * settings.init_scale.abs(),
-            star: spectrum.teacher.as_ref().map_or(0.0, |t| t.norm),
+            star,
             free: free_norm,
             free_limit: (0..eigenvalues.len()).map(|i| limit(i).powi(2)).sum::<f64>().sqrt(),
-            top: eigenvalues.last().copied().unwrap_or(0.0).sqrt(),
+            top,
         }
     }
 
@@ -233,7 +270,7 @@ fn well_conditioned(
     let g_error = spectrum.eigenvalue_errors()[i] / (samples * rate.g) + 4.0 * EPS;
     // q_i leans towards what cannot be fitted by the condition number of its singular value.
     let lean = errors.top / root * spectrum.unfittable.sqrt();
-    let label_error = errors.unit * (spectrum.labels_norm + lean);
+    let label_error = errors.unit * (errors.labels + lean);
     let limit_error = limit.abs() * (s_error + g_error) + root / (samples * rate.g) * label_error;
     let start_error = errors.unit * errors.init * errors.top / root;
     let train = Mode {

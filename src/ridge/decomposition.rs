@@ -1,6 +1,7 @@
 //! The decomposition of the features, and what a problem's vectors are in its coordinates
 //! (`theory/ridge.md`, equation 25).
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2, concatenate, s};
@@ -245,6 +246,8 @@ pub struct Decomposition<'a> {
     eigenvalue_errors: Vec<f64>,
     /// Where Φ itself was decomposed: the norm of E if its singular vectors are those of Φ + E.
     backward_error: Option<f64>,
+    /// See [`Decomposition::unseen`].
+    unseen: OnceLock<f64>,
 }
 
 impl<'a> Decomposition<'a> {
@@ -279,8 +282,9 @@ impl<'a> Decomposition<'a> {
                 vec![error * unit * unit; eigenvalues.len()]
             }
             Form::Singular { values, .. } => {
-                let top = values.last().copied().unwrap_or(0.0);
-                values.iter().map(|s| 2.0 * s * spread * top * unit * unit).collect()
+                // |σ̂² − σ²| ≤ 2σ̂|σ̂ − σ| + (σ̂ − σ)².
+                let error = spread * values.last().copied().unwrap_or(0.0);
+                values.iter().map(|s| (2.0 * s + error) * error * unit * unit).collect()
             }
         };
         let backward_error = match &reduction.form {
@@ -301,7 +305,13 @@ impl<'a> Decomposition<'a> {
                 ),
             });
         }
-        Ok(Decomposition { reduction, eigenvalues, eigenvalue_errors, backward_error })
+        Ok(Decomposition {
+            reduction,
+            eigenvalues,
+            eigenvalue_errors,
+            backward_error,
+            unseen: OnceLock::new(),
+        })
     }
 
     /// See the field; `None` where a well-conditioned Gram matrix was decomposed.
@@ -312,6 +322,20 @@ impl<'a> Decomposition<'a> {
     /// Whether singular values were counted as zero.
     pub(super) fn is_deficient(&self) -> bool {
         self.eigenvalues.len() < self.reduction.small()
+    }
+
+    /// Bound on the singular values that count as zero: 0 where none does, or where the rank of Φ is certain.
+    pub(super) fn unseen(&self) -> f64 {
+        let bound = || match self.backward_error {
+            Some(error) if self.is_deficient() => {
+                match rank_is_at_most(self.reduction.features.view(), self.eigenvalues.len()) {
+                    true => 0.0,
+                    false => error,
+                }
+            }
+            _ => 0.0,
+        };
+        *self.unseen.get_or_init(bound)
     }
 
     /// (n, m).
@@ -373,6 +397,23 @@ impl<'a> Decomposition<'a> {
     pub(super) fn right_vectors(&self) -> Result<Array2<f64>> {
         self.span(Array2::eye(self.eigenvalues.len()).view())
     }
+}
+
+/// Whether the rank is certainly not larger: few different rows or columns (up to sign), or an elimination in
+/// integers where that is cheap.
+fn rank_is_at_most(features: ArrayView2<'_, f64>, rank: usize) -> bool {
+    let different = |lines: ArrayView2<'_, f64>| {
+        let line = |x: ArrayView1<'_, f64>| -> Option<Vec<u64>> {
+            let sign = x.iter().find(|x| **x != 0.0)?.signum();
+            // Adding zero makes −0 the same as 0.
+            Some(x.iter().map(|x| (sign * x + 0.0).to_bits()).collect())
+        };
+        lines.outer_iter().filter_map(line).collect::<HashSet<_>>().len()
+    };
+    different(features) <= rank
+        || different(features.reversed_axes()) <= rank
+        || features.len() <= crate::digits::ridge::ENTRIES
+            && crate::digits::ridge::rank_of(features).is_some_and(|exact| exact <= rank)
 }
 
 fn joined(columns: ArrayView2<'_, f64>, last: ArrayView1<'_, f64>) -> Result<Array2<f64>> {

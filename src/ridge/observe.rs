@@ -45,10 +45,11 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             let apart = if rounding > 0.0 { (rounding / value).min(rounding.sqrt()) } else { 0.0 };
             return Point { value, rounding: apart + 2.0 * EPS * value };
         }
-        // The square and its rounding underflow before the norm does.
+        // The square and its rounding underflow before the norm does. Two norms are not further apart than the larger.
         let (ln, error) = self.norm.ln_bounds(t);
         let value = (0.5 * ln).exp();
-        let apart = if value > 0.0 { value * (0.5 * error).exp_m1() } else { rounding.sqrt() };
+        let largest = (square + rounding + f64::MIN_POSITIVE).sqrt().max(value);
+        let apart = if value > 0.0 { (value * (0.5 * error).exp_m1()).min(largest) } else { largest };
         Point { value, rounding: apart + 2.0 * EPS * value }
     }
 
@@ -115,14 +116,16 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
     /// # Ok::<(), groktime::Error>(())
     /// ```
     pub fn error_of(&self, what: Observable, t: T) -> Option<f64> {
-        let point = match what {
-            Observable::TrainLoss => Some(self.train_loss(t)),
-            Observable::TestLoss => self.test_loss(t),
-            Observable::TestAccuracy => self.bounded_test_accuracy(t),
-            Observable::ParameterNorm => Some(self.bounded_parameter_norm(t)),
+        let error = match what {
+            Observable::TrainLoss => Some(self.train_loss(t).rounding),
+            Observable::LogTrainLoss => Some(self.train.ln_bounds(t).1),
+            Observable::TestLoss => self.test_loss(t).map(|p| p.rounding),
+            Observable::LogTestLoss => self.test.ln_bounds(t).map(|bounds| bounds.1),
+            Observable::TestAccuracy => self.bounded_test_accuracy(t).map(|p| p.rounding),
+            Observable::ParameterNorm => Some(self.bounded_parameter_norm(t).rounding),
             _ => None,
         };
-        point.map(|p| p.rounding).filter(|error| error.is_finite())
+        error.filter(|error| error.is_finite())
     }
 }
 

@@ -146,8 +146,16 @@ fn factor(residuals: ArrayView2<'_, f64>, engine: Engine) -> Result<Array2<f64>>
     if rows <= columns {
         return Ok(&residuals * scale);
     }
-    let reduced = engine.thin_svd(residuals)?;
-    let triangle = (&reduced.values * scale).insert_axis(Axis(1)) * reduced.right.t();
+    // Columns of one size, by powers of two: a decomposition knows each to the rounding of the largest.
+    let size = |column: ArrayView1<'_, f64>| {
+        let largest = column.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+        if largest > 0.0 { largest.log2().floor().exp2() } else { 0.0 }
+    };
+    let sizes: Array1<f64> = residuals.columns().into_iter().map(size).collect();
+    let units = sizes.mapv(|size| if size > 0.0 { size } else { 1.0 });
+    let reduced = engine.thin_svd((&residuals / &units).view())?;
+    // A column of zeros is one again.
+    let triangle = (&reduced.values * scale).insert_axis(Axis(1)) * reduced.right.t() * &sizes;
     Ok(triangle.as_standard_layout().into_owned())
 }
 

@@ -201,7 +201,7 @@ impl<'a> Spectrum<'a> {
     pub(crate) fn bias(&self, i: usize, g: f64, weight_decay: f64) -> f64 {
         let Some(teacher) = &self.teacher else { return 0.0 };
         let (samples, root) = (self.shape().0 as f64, self.eigenvalues()[i].sqrt());
-        (root * teacher.noise_at(i) - samples * weight_decay * teacher.coordinates[i]) / (samples * g)
+        root * teacher.noise_at(i) / (samples * g) - weight_decay / g * teacher.coordinates[i]
     }
 
     /// Smallest and largest eigenvalue of Σ, computed at most once; `None` when Σ is unknown or larger
@@ -219,12 +219,14 @@ impl<'a> Spectrum<'a> {
         self.decomposition.eigenvalue_errors()
     }
 
-    /// Bound on the squares of the singular values that count as zero; 0 where none does.
+    /// Bound on the singular values that count as zero, and its square; 0 where none does, or where they certainly
+    /// are zero.
+    pub(crate) fn unseen(&self) -> f64 {
+        self.decomposition.unseen()
+    }
+
     pub(crate) fn unseen_square(&self) -> f64 {
-        match self.decomposition.is_deficient() {
-            true => self.backward_error().map_or(0.0, |error| error * error),
-            false => 0.0,
-        }
+        self.unseen() * self.unseen()
     }
 
     pub(crate) fn backward_error(&self) -> Option<f64> {

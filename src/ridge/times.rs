@@ -77,7 +77,7 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
             return Ok(found);
         }
         let exact = crossing::<T>(&spectrum.problem, &self.settings, what, threshold, end)?;
-        Ok(exact.map_or(found, |exact| narrower(found, exact)))
+        Ok(exact.map_or(found, |exact| found.and(exact)))
     }
 
     /// Whether more digits cannot say more.
@@ -97,25 +97,6 @@ impl<T: Clock> ClosedForm<'_, '_, T> {
 
 /// Relative width above which the interval of a flow time is looked at again.
 const FLOW_WIDTH: f64 = 1e-12;
-
-/// What two certified answers say together.
-fn narrower<T: Clock>(rough: Crossing<T>, fine: Crossing<T>) -> Crossing<T> {
-    let later = |a: Option<T>, b: Option<T>| match (a, b) {
-        (Some(a), Some(b)) => Some(if a > b { a } else { b }),
-        (a, b) => a.or(b),
-    };
-    let earlier = |a: Option<T>, b: Option<T>| match (a, b) {
-        (Some(a), Some(b)) => Some(if a < b { a } else { b }),
-        (a, b) => a.or(b),
-    };
-    let (Some((lo, hi)), Crossing::Undecided { lo: fine_lo, hi: fine_hi }) = (rough.ends(), fine) else {
-        return fine;
-    };
-    match (later(lo, fine_lo), earlier(hi, fine_hi)) {
-        (Some(lo), Some(hi)) => Crossing::At { time: rough.time().unwrap_or(hi), lo, hi },
-        (lo, hi) => Crossing::Undecided { lo, hi },
-    }
-}
 
 /// The first time below a level that lies between two others: `early` is that of the higher level.
 fn between<T: Clock>(early: Crossing<T>, late: Crossing<T>) -> Crossing<T> {

@@ -376,9 +376,16 @@ fn recorded_times_are_those_of_the_path() {
 
 #[test]
 fn between_the_ends_of_steps_the_path_is_the_integrators() {
-    for (coordinate, weight_decay, rtol) in [(10.0, 1e-4, 1e-8), (1e3, 1e-6, 1e-7), (2.0, 0.01, 1e-10)] {
+    let late = |coordinate: f64, weight_decay: f64| 3.0 * coordinate.ln() / weight_decay;
+    for (coordinate, weight_decay, rtol, horizon) in [
+        (10.0, 1e-4, 1e-8, late(10.0, 1e-4)),
+        (1e3, 1e-6, 1e-7, late(1e3, 1e-6)),
+        (2.0, 0.01, 1e-10, late(2.0, 0.01)),
+        // Ends soon after the fit, while steps grow tenfold.
+        (541.0, 5.9e-6, 1e-8, 3e-3),
+        (4.6e4, 0.0, 1e-8, 1e-8),
+    ] {
         let problem = instance(12, 30, 5, Init::Identity { coordinate });
-        let horizon = 3.0 * f64::ln(coordinate) / weight_decay;
         let settings = Settings { weight_decay, horizon, rtol, ..Settings::default() };
         let path = problem.flow(&settings).expect("solved");
         let ends = path.step_times();

@@ -1,4 +1,5 @@
 //! Convex limits against other solvers and their own certificates.
 
+mod conic;
 mod convex;
 mod nuclear;

@@ -1,5 +1,6 @@
 //! Networks: passes and runs against references, theorems.
 
+mod flows;
 mod late;
 mod oracle;
 mod theorem;

@@ -2,7 +2,7 @@
 
 use groktime::data::Design;
 use groktime::data::features::{gaussian_matrix, generator};
-use groktime::limits::{Farkas, max_margin_l1, max_margin_l2};
+use groktime::limits::{Farkas, Limit, max_margin_l1, max_margin_l2};
 use groktime::linalg::Threads;
 use ndarray::{Array1, Array2, Axis};
 
@@ -71,4 +71,48 @@ fn a_pair_with_both_labels() {
             }
         }
     }
+}
+
+/// Measurements as they come, in units from 10⁻³ to 10³ and skewed, many more than features: hundreds of exchanges of the
+/// simplex method, after which bounds on rounding that run along with it said nothing. An optimum with its certificate or
+/// a proof that there is none, whatever the overlap.
+#[test]
+fn skewed_measurements_have_an_answer() {
+    let mut separable = 0;
+    for (seed, shift) in [(1, 0.0), (2, 1.0), (3, 2.0), (4, 3.0), (5, 4.0), (6, 5.0)] {
+        let (n, d) = (300, 24);
+        let mut rng = generator(seed, 0);
+        let labels: Vec<f64> = (0..n).map(|i| if i % 8 < 3 { 1.0 } else { -1.0 }).collect();
+        let mut latent = gaussian_matrix(n, 5, 1.0, &mut rng);
+        latent.column_mut(0).iter_mut().zip(&labels).for_each(|(x, y)| *x += shift * y);
+        let mixing = gaussian_matrix(5, d, 0.3, &mut rng);
+        let mut x = (latent.dot(&mixing) + 0.02 * gaussian_matrix(n, d, 1.0, &mut rng)).mapv(f64::exp);
+        for (k, mut column) in x.columns_mut().into_iter().enumerate() {
+            column *= 10_f64.powi((k % 7) as i32 - 3);
+        }
+        let z = &x * &Array1::from(labels.clone()).insert_axis(Axis(1));
+        let design = Design::new(x.view()).unwrap();
+        let one = max_margin_l1(&design, &labels, Threads::One).unwrap_or_else(|e| panic!("{seed}: {e}"));
+        let two = max_margin_l2(&design, &labels, Threads::One).unwrap_or_else(|e| panic!("{seed}: {e}"));
+        match (one, two) {
+            (Limit::Found(one), Limit::Found(two)) => {
+                separable += 1;
+                for w in [&one.weights, &two.weights] {
+                    assert!(z.dot(w).iter().all(|m| *m >= 1.0 - 1e-6), "{seed}");
+                }
+                // Dual feasible, without a gap.
+                let image = z.t().dot(&one.multipliers);
+                assert!(one.multipliers.iter().all(|x| *x >= 0.0));
+                assert!(image.iter().all(|x| x.abs() <= 1.0 + 1e-9), "{seed}: {image}");
+                let norm: f64 = one.weights.iter().map(|w| w.abs()).sum();
+                assert!((norm - one.multipliers.sum()).abs() <= 1e-8 * norm, "{seed}");
+            }
+            (Limit::Infeasible(one), Limit::Infeasible(two)) => {
+                check(&z, &one);
+                check(&z, &two);
+            }
+            _ => panic!("{seed}: the norms differ in whether any weights fit"),
+        }
+    }
+    assert!((1..6).contains(&separable), "{separable}");
 }

@@ -103,3 +103,24 @@ fn a_line_that_names_a_large_index() {
     assert!(matches!(error, Error::Memory { .. }), "{error}");
     assert!(error.to_string().contains("1000000000000"), "{error}");
 }
+
+/// The record of a path is asked for before the run, and so are the states at times.
+#[test]
+fn the_record_of_a_path() {
+    use groktime::completion::{Init, Problem, Record, Settings};
+    use groktime::data::matrices::multiplication_table;
+    use groktime::memory::within;
+    let truth = multiplication_table(20);
+    let mask = random_mask(20, 100, 3).expect("a count");
+    let seen = Observations::from_mask(truth.view(), mask.view()).expect("a mask");
+    let problem = Problem::new(seen, None, Init::Identity { coordinate: 1e-3 }).expect("a problem");
+    let settings = Settings { weight_decay: 1e-2, horizon: 300.0, ..Settings::default() };
+    // What is usual is asked for, however short this run is.
+    let error = within(2 << 20, || problem.flow(&settings)).map(|_| ()).expect_err("too much");
+    assert!(matches!(error, Error::Memory { .. }), "{error}");
+    let at = Settings { record: Record::At(vec![1.0, 300.0]), ..settings.clone() };
+    assert!(within(2 << 20, || problem.flow(&at)).is_ok());
+    let many = Record::At((0..3000).map(|k| f64::from(k) * 0.1).collect());
+    let many = Settings { record: many, ..settings };
+    assert!(matches!(within(2 << 20, || problem.flow(&many)), Err(Error::Memory { .. })));
+}

@@ -3,11 +3,14 @@
 use std::ops::ControlFlow;
 
 use groktime::Loss;
+use groktime::completion::{self, SlowSettings};
+use groktime::data::matrices::{multiplication_table, random_mask};
 use groktime::data::tasks::{Law, Task as DesignTask};
 use groktime::data::{
     Observations,
     features::{gaussian_matrix, generator},
 };
+use groktime::diagonal::{self, SlowFlow};
 use groktime::effective::{Normalisation, Problem, Settings, Task, normalised};
 use groktime::limits::{max_margin_l1, max_margin_l2, min_norm, nuclear::minimum_nuclear_norm, regularised};
 use groktime::linalg::{Engine, Threads};
@@ -76,4 +79,68 @@ fn networks() {
             train(&net, &train_set, Some(&test_set), &settings, &plan, &theta, |_| ControlFlow::Continue(()));
         curves.unwrap().checkpoint.parameters
     });
+}
+
+/// More coordinates than one thread takes at a time, as dense data and as signs; more samples than coordinates too.
+#[test]
+fn diagonal_nets() {
+    for (law, loss, samples, dimension) in [
+        (Law::Regression { relevant: 3, noise_std: 0.1 }, Loss::Squared, 24, 9000),
+        (Law::SparseSigns { relevant: 3 }, Loss::Logistic, 40, 9000),
+        (Law::Gap { gap: 1.0 }, Loss::Exponential, 300, 20),
+    ] {
+        let drawn = DesignTask { law, samples, dimension, seed: 2 }.draw().unwrap();
+        let labels = drawn.labels.to_vec();
+        same(&format!("diagonal, {law:?}"), || {
+            let problem = diagonal::Problem::new(drawn.design.clone(), labels.clone(), loss).unwrap();
+            let settings = diagonal::Settings {
+                init: diagonal::Init::Symmetric(2.0),
+                weight_decay: 1e-2,
+                horizon: 150.0,
+                threads: Threads::All,
+                ..diagonal::Settings::default()
+            };
+            let run = problem.integrate(&settings).unwrap();
+            let mut all = Vec::new();
+            for t in [0.5, 20.0, 150.0] {
+                let seen = run.snapshot(t).unwrap();
+                all.extend(seen.weights);
+                all.extend([seen.train_loss, seen.parameter_norm]);
+            }
+            if loss == Loss::Squared {
+                let slow = SlowFlow::new(&problem, &settings.init, 2, 1.5).unwrap();
+                all.extend(slow.snapshot(1.2).unwrap().weights);
+            }
+            all
+        });
+    }
+}
+
+/// Above the sizes at which products and the tangent kernel are shared; from a large start in W and A, from a small
+/// one in the factors, and both slow flows.
+#[test]
+fn completion_of_matrices() {
+    for (coordinate, d, count) in [(3.0, 150, 2500), (0.3, 30, 200)] {
+        let truth = multiplication_table(d);
+        let mask = random_mask(d, count, 1).unwrap();
+        let seen = Observations::from_mask(truth.view(), mask.view()).unwrap();
+        let init = completion::Init::Identity { coordinate };
+        let problem = completion::Problem::new(seen, Some(truth), init).unwrap();
+        let settings = completion::Settings {
+            weight_decay: 1e-3,
+            horizon: 30.0,
+            rtol: 1e-6,
+            threads: Threads::All,
+            record: completion::Record::At(vec![30.0]),
+            ..completion::Settings::default()
+        };
+        same(&format!("completion, α = {coordinate}"), || {
+            problem.flow(&settings).unwrap().state(30.0).unwrap().into_iter().collect()
+        });
+        let settings =
+            SlowSettings { horizon: 0.02, rtol: 1e-6, threads: Threads::All, ..SlowSettings::default() };
+        same(&format!("slow flow of completion, α = {coordinate}"), || {
+            problem.slow_flow(&settings).unwrap().state(0.02).unwrap().into_iter().collect()
+        });
+    }
 }

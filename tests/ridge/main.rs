@@ -1,5 +1,6 @@
 //! Ridge regression: closed forms, the calculus on them, theorems.
 
+mod bars;
 mod calculus;
 #[path = "../common/mod.rs"]
 mod common;

@@ -80,6 +80,13 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         Some(at) => at.times::<f64>().map_err(Failure::Input)?,
         None => even_times(horizon, 12),
     };
+    if arguments.weights.is_some() {
+        let d = problem.dimension();
+        groktime::memory::check_array("the matrices at the reported times", &[times.len(), d, d])?;
+    }
+    // A flow of usual length: some hundred eigendecompositions and a few solutions for each step between them.
+    let operations = 500.0 * (problem.dimension() as f64).powi(3);
+    crate::progress::announce(operations, !arguments.output.quiet);
     let solution = solve(arguments, &problem, horizon, &times)?;
     let table = solution.observe(&times, &OBSERVABLES)?;
     let statements = match arguments.question.slow_flow {

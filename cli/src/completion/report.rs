@@ -6,7 +6,8 @@ use groktime::trajectory::{Observable, Table, Trajectory};
 use serde_json::{Value, json};
 
 use super::{Arguments, OBSERVABLES};
-use crate::output::{Failure, cut, document, short, statements_text, statements_value, table};
+use crate::output::{Failure, cut, document, short, statements_text, statements_value};
+use crate::table::table;
 
 pub struct Report<'a> {
     pub arguments: &'a Arguments,

@@ -135,6 +135,12 @@ fn default_times(horizon: f64) -> Vec<f64> {
     times
 }
 
+/// Operations of a flow of usual length, and of the second one for its error bars: some 900 passes over the data and
+/// 15 weighted Gram matrices.
+fn operations(samples: f64, dimension: f64) -> f64 {
+    3600.0 * samples * dimension + 15.0 * samples.powi(2) * dimension
+}
+
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     arguments.output.prepare(&arguments.weights)?;
     let Loaded { problem, test } = arguments.source.load(arguments.loss())?;
@@ -144,6 +150,8 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         groktime::memory::check_array("statements about the samples (--no-statements)", &[4, n, n])?;
     }
     let times = arguments.times(settings.horizon)?;
+    let (n, d) = (problem.design().samples() as f64, problem.design().dimension() as f64);
+    crate::progress::announce(operations(n, d), !arguments.output.quiet);
     match arguments.question.slow_flow {
         false => {
             let run = integrate(&problem, &settings, arguments.output.quiet)?;

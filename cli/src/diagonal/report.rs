@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::source::{self, Test};
 use super::{Arguments, integrate};
-use crate::output::{
-    Failure, cut, document, exact, short, statements_text, statements_value, table, write_csv,
-};
+use crate::output::{Failure, cut, document, exact, short, statements_text, statements_value, write_csv};
+use crate::table::table;
 
 /// A trajectory together with what it is tested on.
 pub struct Curves<'a, S> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Arguments;
 use super::training_set::TrainingSet;
 use crate::Status;
-use crate::output::{self, Answer, Failure, Said, short};
+use crate::output::{Answer, Failure, Said, short};
 
 pub fn answer(arguments: &Arguments, count: usize) -> Result<Answer, Failure> {
     let source = &arguments.source;
@@ -57,6 +57,6 @@ fn table(found: &Smallest, set: &TrainingSet<'_>) -> String {
         Proof::Inertia => "each at its own place in the spectrum: proved",
         Proof::Numerical => "that no smaller one is missed: not proved",
     };
-    let table = output::table(&["", "eigenvalue of G", "of H"], rows.collect());
+    let table = crate::table::table(&["", "eigenvalue of G", "of H"], rows.collect());
     format!("{table}Eigenvalues of G to within {} ({proof}).\n", short(found.error))
 }

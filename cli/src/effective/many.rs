@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Arguments;
 use super::training_set::{settings, z0_name};
 use crate::Status;
-use crate::output::{self, Answer, Failure, Said, exact, short, write_csv};
+use crate::output::{Answer, Failure, Said, exact, short, write_csv};
 
 pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
     let (source, question) = (&arguments.source, &arguments.question);
@@ -83,7 +83,7 @@ pub fn answer(arguments: &Arguments) -> Result<Answer, Failure> {
         let cells = [mean, quantile(0.0), quantile(0.25), quantile(0.5), quantile(0.75), quantile(1.0)];
         let row =
             std::iter::once(format!("rate (Z0 = {})", z0_name(question))).chain(cells.map(short)).collect();
-        text += &output::table(&["", "mean", "min", "25%", "median", "75%", "max"], vec![row]);
+        text += &crate::table::table(&["", "mean", "min", "25%", "median", "75%", "max"], vec![row]);
         Said::Text(text)
     };
     Ok(Answer { said, status: Status::Done })

@@ -14,8 +14,9 @@ use super::Arguments;
 use super::training_set::TrainingSet;
 use crate::output::{
     Failure, crossing_interval, crossing_text, crossing_value, cut, exact, short, statements_text,
-    statements_value, table, write_csv,
+    statements_value, write_csv,
 };
+use crate::table::table;
 
 /// What is reported at each time.
 const OBSERVABLES: [Observable; 6] = [

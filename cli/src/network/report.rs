@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::source::Loaded;
 use super::{Arguments, OptimiserName};
-use crate::output::{
-    Failure, cut, document, exact, short, statements_text, statements_value, table, write_csv,
-};
+use crate::output::{Failure, cut, document, exact, short, statements_text, statements_value, write_csv};
+use crate::table::table;
 
 fn known(x: f64) -> Option<f64> {
     (!x.is_nan()).then_some(x)

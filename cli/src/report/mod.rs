@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use self::html::escaped;
 use crate::Status;
+use crate::arguments::Memory;
 use crate::models::{MODELS, Model};
 use crate::output::{self, Failure};
 use crate::reproduce::{Folder, PROGRAM};
@@ -29,6 +30,9 @@ pub struct Arguments {
     /// No text on standard output
     #[arg(long)]
     quiet: bool,
+    /// Memory that may be taken, such as 8GB; auto is half of what is free [default: auto]
+    #[arg(long, value_name = "BYTES|auto")]
+    memory: Option<Memory>,
 }
 
 /// A paper with its models.
@@ -62,6 +66,7 @@ fn papers() -> Vec<Paper> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    crate::arguments::prepare(arguments.memory, [])?;
     let folder = Folder(&arguments.folder);
     let sections =
         papers().iter().map(|paper| figures::section(paper, &folder)).collect::<Result<Vec<_>, _>>()?;

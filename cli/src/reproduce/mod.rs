@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Status;
+use crate::arguments::Memory;
 use crate::models::MODELS;
 use crate::output::{self, Failure, write_csv};
 use crate::plot::{self, Figure};
@@ -50,6 +51,9 @@ pub struct Arguments {
     /// No text on standard output
     #[arg(long)]
     quiet: bool,
+    /// Memory that may be taken, such as 8GB; auto is half of what is free [default: auto]
+    #[arg(long, value_name = "BYTES|auto")]
+    memory: Option<Memory>,
 }
 
 /// A published figure, or one of ours about a published theory.
@@ -264,6 +268,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
     if arguments.list {
         return list();
     }
+    crate::arguments::prepare(arguments.memory, [])?;
     let entries = chosen(&arguments.names)?;
     std::fs::create_dir_all(&arguments.out)
         .map_err(|e| Failure::Computation(format!("{}: {e}", arguments.out.display())))?;
@@ -287,7 +292,7 @@ pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
                 Ok(text) => text,
                 // The others first: what they cost is not lost.
                 Err(failure) => {
-                    refused |= matches!(failure, Failure::Input(_));
+                    refused |= matches!(failure, Failure::Input(_) | Failure::Memory(_));
                     failures.push(format!("{}: {failure}", entry.name));
                     continue;
                 }
@@ -317,7 +322,7 @@ fn list() -> Result<Status, Failure> {
         [&cells[..], &[format!("{} s", entry.seconds), full]].concat()
     };
     let rows = registry().map(row).collect();
-    output::print(&output::table(
+    output::print(&crate::table::table(
         &["name", "paper", "figure", "what it shows", "takes about", "--full"],
         rows,
     ))?;

@@ -9,13 +9,15 @@ use groktime::ridge::ClosedForm;
 use groktime::ridge::theorems::Inputs;
 use groktime::theorem::{Judged, Outcome};
 use groktime::trajectory::{Clock, Observable};
+use ndarray::ArrayView1;
 use serde_json::{Map, Value, json};
 
 use super::{Arguments, OBSERVABLES, observed, span};
 use crate::output::{
     Failure, crossing_interval, crossing_text, crossing_value, cut, document, exact, short, statement_name,
-    statements_text, statements_value, table, time_value, write_csv, write_observations,
+    statements_text, statements_value, time_value, write_csv,
 };
+use crate::table::table;
 
 pub struct Report<T> {
     pub times: Times<T>,
@@ -75,7 +77,7 @@ impl<T: Clock> Report<T> {
         for what in OBSERVABLES {
             put(what.name(), json!(observations.column(what)));
         }
-        for what in SHOWN {
+        for what in OBSERVABLES {
             let errors: Vec<Option<f64>> = times.iter().map(|&t| form.error_of(what, t)).collect();
             put(&format!("{}_error", what.name()), json!(errors));
         }
@@ -139,7 +141,7 @@ impl<T: Clock> Report<T> {
     }
 }
 
-/// The columns of the table, and what has an error bar in JSON.
+/// The columns of the table.
 const SHOWN: [Observable; 4] =
     [Observable::TrainLoss, Observable::TestLoss, Observable::TestAccuracy, Observable::ParameterNorm];
 
@@ -167,9 +169,21 @@ fn settings<T: Clock>(arguments: &Arguments, form: &ClosedForm<'_, '_, T>, n: us
     })
 }
 
-/// The reported times, one row each.
+/// The reported times, one row each: every observable beside its error bar.
 pub fn write_times<T: Clock>(form: &ClosedForm<'_, '_, T>, times: &[T], path: &Path) -> Result<(), Failure> {
-    write_observations(path, &observed(form, times)?)
+    let errors = OBSERVABLES.map(|what| format!("{}_error", what.name()));
+    let names = OBSERVABLES.iter().zip(&errors).flat_map(|(what, error)| [what.name(), error.as_str()]);
+    let heading: Vec<&str> = std::iter::once("time").chain(names).collect();
+    let observations = observed(form, times)?;
+    let row = |(&t, values): (&T, ArrayView1<'_, f64>)| {
+        let pair = |(&value, &what): (&f64, &Observable)| {
+            [exact(value), form.error_of(what, t).map_or(String::new(), exact)]
+        };
+        let cells = values.iter().zip(&OBSERVABLES).flat_map(pair);
+        std::iter::once(t.to_string()).chain(cells).collect()
+    };
+    let rows: Vec<Vec<String>> = times.iter().zip(observations.values.outer_iter()).map(row).collect();
+    write_csv(path, &heading, &rows)
 }
 
 /// One column an outcome, so that every run is counted in some column.

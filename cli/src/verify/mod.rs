@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Status;
+use crate::arguments::Memory;
 use crate::models::{MODELS, Model};
 use crate::output::{self, Failure, short};
 use crate::progress::spinner;
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// No table on standard output
     #[arg(long)]
     quiet: bool,
+    /// Memory that may be taken, such as 8GB; auto is half of what is free [default: auto]
+    #[arg(long, value_name = "BYTES|auto")]
+    memory: Option<Memory>,
 }
 
 /// One statement over all instances.
@@ -90,6 +94,7 @@ pub struct Instance {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Status, Failure> {
+    crate::arguments::prepare(arguments.memory, [])?;
     let chosen = MODELS.iter().filter(|m| arguments.model == "all" || arguments.model == m.name);
     let verified = verify(chosen)?;
     let violated = verified.violated();
@@ -156,8 +161,10 @@ impl Verified {
                 tables += &format!("\n{} (arXiv {})\n", model.name, model.paper);
             }
             let cells = rows.iter().map(Row::cells).collect();
-            tables +=
-                &output::table_of_text(&["statement", "instances", "fails", "closest", "outcome"], cells);
+            tables += &crate::table::table_of_text(
+                &["statement", "instances", "fails", "closest", "outcome"],
+                cells,
+            );
         }
         let count = |outcome| self.rows().filter(|(_, row)| row.outcome == outcome).count();
         format!(

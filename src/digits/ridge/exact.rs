@@ -4,7 +4,7 @@
 //! threshold times n^{2t} is a dyadic number. So a tie at a small step is decided, not measured. For flow the
 //! derivatives n^j θ^{(j)}(0) play that part.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 
 use dashu_int::IBig;
@@ -18,6 +18,9 @@ use crate::ridge::{Problem, Settings, Target};
 /// Products of words spent on one exact decision; about a tenth of a second.
 const EFFORT: f64 = 1e7;
 
+/// A product of words.
+const MICROSECONDS: f64 = 1e-2;
+
 /// Rows of integers over one power of two.
 pub(super) struct Matrix {
     pub rows: Vec<Vec<IBig>>,
@@ -25,7 +28,7 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    fn new(a: ArrayView2<'_, f64>) -> Matrix {
+    pub fn new(a: ArrayView2<'_, f64>) -> Matrix {
         let all = Integers::new(a.iter());
         let columns = a.ncols().max(1);
         Matrix { rows: all.values.chunks(columns).map(<[IBig]>::to_vec).collect(), exponent: all.exponent }
@@ -43,6 +46,10 @@ impl Matrix {
             values.iter_mut().zip(row).for_each(|(v, a)| *v += a * x);
         }
         Integers { values, exponent: self.exponent + x.exponent }
+    }
+
+    pub fn rank(&self) -> Option<usize> {
+        rank(self.rows.clone(), EFFORT)
     }
 
     pub fn row(&self, i: usize) -> Integers {
@@ -78,6 +85,8 @@ pub(super) struct Exact {
     /// What the threshold is multiplied by, times the threshold.
     threshold: Integers,
     known: RefCell<Vec<(u64, Option<Ordering>)>>,
+    /// What all questions about this problem have cost, in about microseconds.
+    pub spent: Cell<f64>,
 }
 
 /// θ or a derivative of it, with the power of n it carries (zero for a derivative).
@@ -136,6 +145,7 @@ impl Exact {
             weight,
             threshold,
             known: RefCell::new(Vec::new()),
+            spent: Cell::new(0.0),
         })
     }
 
@@ -181,12 +191,15 @@ impl Exact {
         }
     }
 
+    /// Products of words of a step from a state. They are counted as spent.
     fn cost(&self, state: &State) -> f64 {
         let words = |bits: usize| 1.0 + bits as f64 / 64.0;
         let entries = (self.features.rows.len() * self.init.values.len()) as f64;
         let row =
             self.features.rows.first().map_or(0, |r| Integers { values: r.clone(), exponent: 0 }.bits());
-        2.0 * entries * (words(state.theta.bits()) * words(row) + 4.0)
+        let cost = 2.0 * entries * (words(state.theta.bits()) * words(row) + 4.0);
+        self.spent.set(self.spent.get() + MICROSECONDS * cost);
+        cost
     }
 
     /// The order of the quantity after so many steps and its threshold, when that can be afforded.
@@ -268,8 +281,7 @@ impl Exact {
 
     /// The rank of Φ.
     pub fn rank(&self) -> Option<usize> {
-        let rows = self.features.rows.clone();
-        rank(rows, EFFORT)
+        self.features.rank()
     }
 
     /// How many eigenvalues of the descent's map are exactly −1: the nullity of 2nI − η(K + nλI).

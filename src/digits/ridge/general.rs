@@ -1,5 +1,5 @@
 //! Test losses that are no sums of squares of modes: a matrix Σ, moments h and κ, or a held-out sample
-//! (`theory/ridge.md`, equation 29). The amplitudes are formed as vectors.
+//! (`theory/ridge.md`, equation 32). The amplitudes are formed as vectors.
 
 use ndarray::{ArrayView1, ArrayView2};
 

@@ -1,7 +1,8 @@
 //! Ridge regression in many digits: on which side of a threshold a loss lies, when it crosses, and where it ends.
 //!
 //! The loss less the threshold is a [`Sum`] of exponentials whose coefficients come from eigenpairs of the
-//! smaller Gram matrix in 256 bits, then 512, then 1024 until the question is decided. Ties are decided in
+//! smaller Gram matrix in 256 bits, then 512, then 1024 until the question is decided (in double-doubles first, or alone,
+//! where the matrix is larger). Ties are decided in
 //! integers: the rank of Φ, factors of descent that are exactly −1, losses at small steps, and how many
 //! coefficients are not zero. The effort depends on sizes and numbers alone, never on a clock.
 
@@ -12,6 +13,8 @@ mod squares;
 
 use std::cmp::Ordering;
 
+use ndarray::ArrayView2;
+
 use crate::crossing::{self, Crossing, End, Point};
 use crate::data::Covariance;
 use crate::error::{Result, check};
@@ -19,15 +22,23 @@ use crate::ridge::{Problem, Settings, in_steps};
 use crate::trajectory::Clock;
 
 use super::Ball;
-use super::sum::{Mode, Sum, Term};
+use super::sum::{Mode, Sum, Term, Work};
 use exact::Exact;
-use numbers::{Inputs, Missing, Numbers};
+use numbers::{Inputs, Numbers, Precision};
 
-/// Bits that are tried in turn.
-const PRECISIONS: [usize; 3] = [256, 512, 1024];
+/// What is tried in turn for small problems; for larger ones double-doubles, which pay before more digits from this side
+/// of the Gram matrix on.
+const BITS: [usize; 3] = [256, 512, 1024];
+const FROM: usize = 16;
 
-/// Entries of Φ up to which many digits are tried, and the same for products in a general test loss.
-const ENTRIES: usize = 2000;
+/// What one question may cost, in about microseconds.
+const EFFORT: f64 = 1e6;
+
+/// Entries of Φ up to which many digits are tried; sides and entries up to which double-doubles are; products in a general test
+/// loss.
+pub(crate) const ENTRIES: usize = 2000;
+const SIDE: usize = 200;
+const DOUBLE_ENTRIES: usize = 400_000;
 const PRODUCTS: usize = 1_000_000;
 
 /// A loss, or ‖θ‖².
@@ -38,18 +49,51 @@ pub enum Quantity {
     SquaredNorm,
 }
 
-/// Whether the sizes of a problem are within what [`crossing()`] and [`value`] try: n·m ≤ 2000, and 10⁶ products for a
-/// test loss by a matrix or a sample.
+/// Whether the sizes of a problem are within what [`crossing()`] and [`value`] try: n·m ≤ 2000 for many digits, min(n, m) ≤ 200
+/// and n·m ≤ 400 000 for 31 of them, and 10⁶ products for a test loss by a matrix or a sample.
 pub fn affordable(problem: &Problem<'_>, what: Quantity) -> bool {
     let (n, m) = problem.features.dim();
     let k = n.min(m) + 2;
+    let sums = what != Quantity::TestLoss || is_isotropic(problem);
     let side = match (&problem.population.sample, &problem.population.covariance) {
-        _ if what != Quantity::TestLoss || is_isotropic(problem) => 0,
+        _ if sums => 0,
         (_, Some(Covariance::Dense(_) | Covariance::Isotropic { .. })) => m,
         (Some(sample), _) => sample.features.nrows(),
         _ => 0,
     };
-    n * m <= ENTRIES && k * m * side <= PRODUCTS
+    let vectors = if sums { 0 } else { k * m * side.max(n.min(k)) };
+    let fits = n * m <= ENTRIES || n.min(m) <= SIDE && n * m <= DOUBLE_ENTRIES;
+    fits && vectors <= PRODUCTS
+}
+
+/// The exact rank of a matrix, where an elimination in integers is cheap enough.
+pub(crate) fn rank_of(features: ArrayView2<'_, f64>) -> Option<usize> {
+    exact::Matrix::new(features).rank()
+}
+
+/// The precisions to be tried for a problem.
+fn precisions(problem: &Problem<'_>, settings: &Settings) -> Vec<Precision> {
+    let (n, m) = problem.features.dim();
+    let doubles = n.min(m) >= FROM || n * m > ENTRIES;
+    let mut all = if doubles { vec![Precision::Double] } else { Vec::new() };
+    let enough = enough(problem, settings);
+    match enough > BITS[1] {
+        true => all.extend([BITS[0], enough].map(Precision::Bits)),
+        false => all.extend(BITS.map(Precision::Bits)),
+    }
+    all
+}
+
+/// Bits in which the weight decay and the eigenvalues are seen beside each other, with squares of their ratio: a limit
+/// may differ from a threshold by as little.
+fn enough(problem: &Problem<'_>, settings: &Settings) -> usize {
+    const MOST: f64 = 4096.0;
+    let largest = problem.features.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+    let apart = match settings.weight_decay > 0.0 && largest > 0.0 {
+        true => (settings.weight_decay.log2() - 2.0 * largest.log2()).abs(),
+        false => 0.0,
+    };
+    256 + (2.0 * apart).min(MOST) as usize
 }
 
 fn is_isotropic(problem: &Problem<'_>) -> bool {
@@ -73,19 +117,24 @@ pub fn crossing<T: Clock>(
     end: End,
 ) -> Result<Option<Crossing<T>>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
-    let mut best = None;
-    for bits in PRECISIONS {
-        let halves = match question.sums::<T>(bits)? {
-            Ok(halves) => halves,
-            Err(Missing::Digits) => continue,
-            Err(Missing::Effort) => break,
-        };
+    let mut best: Option<Crossing<T>> = None;
+    let mut before = 0;
+    // The last are for where what would be enough is too expensive.
+    let fewer = [BITS[2], BITS[1]].map(Precision::Bits);
+    for precision in precisions(problem, settings).into_iter().chain(fewer) {
+        if precision.bits() <= before || !question.affords(precision) {
+            continue;
+        }
+        before = precision.bits();
+        let Some(halves) = question.sums::<T>(precision)? else { continue };
         let found = match halves {
             Halves::Whole(sum) => crossing::search(&sum, 0.0, end),
             Halves::Parted(even, odd) => joined(&even, &odd, end),
         };
-        best = Some(found);
-        if is_decided(&found) {
+        let known = best.map_or(found, |best| best.and(found));
+        // Where the same is left open again, as at a tangency, digits are not what is missing.
+        let again = best.replace(known) == Some(known) && before >= enough(problem, settings);
+        if is_decided(&known) || again {
             break;
         }
     }
@@ -104,12 +153,8 @@ pub fn value<T: Clock>(
 ) -> Result<Option<Point>> {
     let Some(question) = Question::new(problem, settings, what, 0.0)? else { return Ok(None) };
     let mut best: Option<Point> = None;
-    for bits in PRECISIONS {
-        let ball = match question.ball(t, bits)? {
-            Ok(ball) => ball,
-            Err(Missing::Digits) => continue,
-            Err(Missing::Effort) => break,
-        };
+    for precision in precisions(problem, settings) {
+        let Some(ball) = question.ball(t, precision)? else { continue };
         let point = ball.rough();
         best = Some(point);
         if point.rounding <= 2.0 * f64::EPSILON * point.value.abs() {
@@ -133,12 +178,11 @@ pub fn limit_against<T: Clock>(
 ) -> Result<Option<[Option<Ordering>; 2]>> {
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
     let mut best = None;
-    for bits in PRECISIONS {
-        let found = match question.sums::<T>(bits)? {
-            Ok(Halves::Whole(sum)) => [sum.limit_sign(); 2],
-            Ok(Halves::Parted(even, odd)) => [even.limit_sign(), odd.limit_sign()],
-            Err(Missing::Digits) => continue,
-            Err(Missing::Effort) => break,
+    for precision in precisions(problem, settings) {
+        let found = match question.sums::<T>(precision)? {
+            Some(Halves::Whole(sum)) => [sum.limit_sign(); 2],
+            Some(Halves::Parted(even, odd)) => [even.limit_sign(), odd.limit_sign()],
+            None => continue,
         };
         best = Some(found);
         if found.iter().all(Option::is_some) {
@@ -153,6 +197,9 @@ enum Halves<'e, T> {
     Whole(Sum<'e, T>),
     Parted(Sum<'e, u64>, Sum<'e, u64>),
 }
+
+/// Modes and terms of a sum.
+type Made = (Vec<Mode>, Vec<Term>);
 
 struct Question<'p, 'a> {
     problem: &'p Problem<'a>,
@@ -182,18 +229,15 @@ impl<'p, 'a> Question<'p, 'a> {
     }
 
     /// Modes and terms of the quantity less the threshold.
-    #[allow(clippy::type_complexity)]
-    fn terms<T: Clock>(&self, bits: usize) -> Result<std::result::Result<(Vec<Mode>, Vec<Term>), Missing>> {
+    fn terms<T: Clock>(&self, precision: Precision) -> Result<Option<Made>> {
         let inputs = Inputs {
             exact: &self.exact,
+            features: self.problem.features,
             step_size: self.settings.step_size,
             weight_decay: self.settings.weight_decay,
             flow: T::ZERO.steps().is_none(),
         };
-        let numbers = match Numbers::new(&inputs, bits)? {
-            Ok(numbers) => numbers,
-            Err(missing) => return Ok(Err(missing)),
-        };
+        let Some(numbers) = Numbers::new(&inputs, precision)? else { return Ok(None) };
         let Problem { features, target, population, .. } = self.problem;
         let terms = match (&population.covariance, self.what) {
             (Some(Covariance::Isotropic { variance, .. }), Quantity::TestLoss)
@@ -204,30 +248,52 @@ impl<'p, 'a> Question<'p, 'a> {
             (_, Quantity::TestLoss) => general::terms(&numbers, *features, target, population, &self.exact),
             _ => Some(squares::terms(&numbers, self.what, 1.0)),
         };
-        let Some(mut terms) = terms else { return Ok(Err(Missing::Effort)) };
-        let threshold = Ball::new(-self.threshold, bits);
+        let Some(mut terms) = terms else { return Ok(None) };
+        let threshold = Ball::new(-self.threshold, precision.bits());
         let size = threshold.magnitude();
         terms.push(Term::new(threshold, size, (0, 0)));
-        Ok(Ok((numbers.modes, terms)))
+        Ok(Some((numbers.modes, terms)))
     }
 
-    fn sums<T: Clock>(&self, bits: usize) -> Result<std::result::Result<Halves<'_, T>, Missing>> {
-        let (modes, terms) = match self.terms::<T>(bits)? {
-            Ok(found) => found,
-            Err(missing) => return Ok(Err(missing)),
+    /// Whether eigenpairs of such a precision are within what is left; if so, they count as spent. The first always are.
+    fn affords(&self, precision: Precision) -> bool {
+        let (n, m) = self.problem.features.dim();
+        let words = precision.bits() as f64 / 64.0;
+        let (sweeps, operation) = match precision {
+            Precision::Double => (2.0, 0.02),
+            Precision::Bits(bits) => ((bits as f64 / 50.0).log2() + 1.0, 0.2 + 2e-3 * words * words),
         };
+        let (small, large) = (n.min(m) as f64, n.max(m) as f64);
+        let cost = (6.0 * sweeps * small + large) * small * small * operation;
+        let spent = self.exact.spent.get();
+        let first = spent == 0.0 && (n * m <= ENTRIES || matches!(precision, Precision::Double));
+        if !first && spent + cost > EFFORT {
+            return false;
+        }
+        self.exact.spent.set(spent + cost);
+        true
+    }
+
+    /// What a search may spend: this part of what is left, or of a third where the eigenpairs have taken more.
+    fn work(&self, part: f64) -> Work<'_> {
+        let spent = &self.exact.spent;
+        Work { spent, limit: spent.get() + part * (EFFORT - spent.get()).max(0.3 * EFFORT) }
+    }
+
+    fn sums<T: Clock>(&self, precision: Precision) -> Result<Option<Halves<'_, T>>> {
+        let Some((modes, terms)) = self.terms::<T>(precision)? else { return Ok(None) };
         if !modes.iter().any(Mode::may_flip) {
             let steps = |t: T| match t.steps() {
                 Some(t) => self.exact.at_step(t),
                 None => (t == T::ZERO).then(|| self.exact.at_start()),
             };
-            let mut sum = Sum::new(modes, terms, Box::new(steps));
+            let mut sum = Sum::new(modes, terms, Box::new(steps), self.work(0.4));
             let count = |most| match T::ZERO.steps() {
                 Some(_) => self.exact.terms_of_steps(0, 1, most),
                 None => self.exact.terms_of_flow(most),
             };
             find_zeros(&mut sum, count);
-            return Ok(Ok(Halves::Whole(sum)));
+            return Ok(Some(Halves::Whole(sum)));
         }
         let squared: Vec<Mode> = modes.iter().map(Mode::squared).collect();
         let half = |odd: u64| {
@@ -239,20 +305,22 @@ impl<'p, 'a> Question<'p, 'a> {
                 }
             });
             let exact = move |pairs: u64| self.exact.at_step(pairs.checked_mul(2)?.checked_add(odd)?);
-            let mut sum = Sum::new(squared.clone(), terms.collect(), Box::new(exact));
+            let mut sum = Sum::new(
+                squared.clone(),
+                terms.collect(),
+                Box::new(exact),
+                self.work(0.3 + 0.3 * odd as f64),
+            );
             find_zeros(&mut sum, |most| self.exact.terms_of_steps(odd, 2, most));
             sum
         };
-        Ok(Ok(Halves::Parted(half(0), half(1))))
+        Ok(Some(Halves::Parted(half(0), half(1))))
     }
 
     /// The quantity at a time.
-    fn ball<T: Clock>(&self, t: T, bits: usize) -> Result<std::result::Result<Ball, Missing>> {
-        let (modes, terms) = match self.terms::<T>(bits)? {
-            Ok(found) => found,
-            Err(missing) => return Ok(Err(missing)),
-        };
-        Ok(Ok(super::sum::value(&modes, terms, t)))
+    fn ball<T: Clock>(&self, t: T, precision: Precision) -> Result<Option<Ball>> {
+        let Some((modes, terms)) = self.terms::<T>(precision)? else { return Ok(None) };
+        Ok(Some(super::sum::value(&modes, terms, t)))
     }
 }
 

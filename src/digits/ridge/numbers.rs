@@ -1,8 +1,10 @@
 //! A ridge problem in the eigenbasis of the smaller Gram matrix, in many digits.
 
 use dashu_float::round::Rounded;
+use ndarray::ArrayView2;
 
 use super::exact::Exact;
+use crate::digits::double;
 use crate::digits::sum::Mode;
 use crate::digits::symmetric::{self, Overlap, Seen, Spectrum};
 use crate::digits::{Ball, Integers, Radius, Real};
@@ -41,49 +43,65 @@ pub(super) struct Numbers {
     init_star: Ball,
 }
 
-/// Why there is no answer with so many bits.
-pub(super) enum Missing {
-    /// More bits may help.
-    Digits,
-    /// They will not.
-    Effort,
+/// How eigenpairs are had: double-doubles, or so many bits.
+#[derive(Clone, Copy)]
+pub(super) enum Precision {
+    Double,
+    Bits(usize),
 }
 
-/// What does not depend on the clock.
+impl Precision {
+    /// Of what is computed from the eigenpairs.
+    pub fn bits(self) -> usize {
+        match self {
+            Precision::Double => 128,
+            Precision::Bits(bits) => bits,
+        }
+    }
+}
+
+/// What a decomposition is made of.
 pub(super) struct Inputs<'x> {
     pub exact: &'x Exact,
+    pub features: ArrayView2<'x, f64>,
     pub step_size: f64,
     pub weight_decay: f64,
     pub flow: bool,
 }
 
 impl Numbers {
-    /// Decomposes in so many bits. `Err(Missing)` inside: a rank, or whether an eigenvalue of the descent is
-    /// −1, was not decided.
-    pub fn new(inputs: &Inputs<'_>, bits: usize) -> Result<std::result::Result<Numbers, Missing>> {
-        let exact = inputs.exact;
+    /// Decomposes. `None`: the digits do not part the eigenvalues, or a rank was too expensive.
+    pub fn new(inputs: &Inputs<'_>, precision: Precision) -> Result<Option<Numbers>> {
+        let (exact, bits) = (inputs.exact, precision.bits());
         let (n, m) = (exact.features.rows.len(), exact.init.values.len());
         let wide = n <= m;
-        let (matrix, error) = gram(exact, wide, bits);
-        let spectrum = Spectrum::new(&matrix, error, bits)?;
+        let spectrum = match precision {
+            Precision::Double => {
+                let features = inputs.features;
+                let gram = double::gram(if wide { features } else { features.reversed_axes() });
+                Spectrum::from_doubles(&gram, bits)?
+            }
+            Precision::Bits(bits) => {
+                let (matrix, error) = gram(exact, wide, bits);
+                Spectrum::new(&matrix, error, bits)?
+            }
+        };
         let samples = Ball::new(n as f64, bits);
         let pull = &samples * &Ball::new(inputs.weight_decay, bits);
         let rank = match first_may_vanish(&spectrum) {
             true => match exact.rank() {
                 Some(rank) => rank,
-                None => return Ok(Err(Missing::Effort)),
+                None => return Ok(None),
             },
             false => n.min(m),
         };
         let Some(clusters) = clusters(&spectrum, &pull, n.min(m) - rank, bits) else {
-            return Ok(Err(Missing::Digits));
+            return Ok(None);
         };
-        let (mut modes, complement) = match modes(&clusters, inputs, &samples, &pull, wide && rank < m) {
-            Some(modes) => modes,
-            None => return Ok(Err(Missing::Digits)),
-        };
-        if let Err(missing) = settle_edge(&mut modes, &clusters, exact) {
-            return Ok(Err(missing));
+        let found = modes(&clusters, inputs, &samples, &pull, wide && rank < m);
+        let Some((mut modes, complement)) = found else { return Ok(None) };
+        if settle_edge(&mut modes, &clusters, exact).is_none() {
+            return Ok(None);
         }
         let ball = |x: &Integers| balls(x, bits);
         let see = |theta: &Integers| match wide {
@@ -97,7 +115,7 @@ impl Numbers {
         let inner = |a: &Integers, b: &Integers| ball(&a.dot(b)).swap_remove(0);
         let zero = || Ball::new(0.0, bits);
         let star = exact.star.as_ref();
-        Ok(Ok(Numbers {
+        Ok(Some(Numbers {
             bits,
             wide,
             modes,
@@ -234,19 +252,19 @@ fn modes(
 }
 
 /// Where a factor may be −1, integers say whether it is.
-fn settle_edge(modes: &mut [Mode], clusters: &[Cluster], exact: &Exact) -> std::result::Result<(), Missing> {
+fn settle_edge(modes: &mut [Mode], clusters: &[Cluster], exact: &Exact) -> Option<()> {
     let at_edge = |mode: &Mode| matches!(mode, Mode::Step { gap } if gap.against(2.0).is_none());
     let suspects: Vec<usize> = (1..=clusters.len()).filter(|&i| at_edge(&modes[i])).collect();
     if suspects.is_empty() {
-        return Ok(());
+        return Some(());
     }
-    let count = exact.at_the_edge().ok_or(Missing::Effort)?;
+    let count = exact.at_the_edge()?;
     match suspects[..] {
         [only] if clusters[only - 1].place.members.len() == count => {
             let bits = clusters[only - 1].s.bits();
             modes[only] = Mode::Step { gap: Ball::new(2.0, bits) };
-            Ok(())
+            Some(())
         }
-        _ => Err(Missing::Digits),
+        _ => None,
     }
 }

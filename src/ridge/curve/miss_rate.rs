@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::mode::{Mode, flips, halve, time_scale};
 use super::{Alternating, Turning};
-use crate::crossing::{Curve, Enclosure, Point, Trend};
+use crate::crossing::{Curve, Enclosure, Point, Trend, too_many};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
 
@@ -61,7 +61,7 @@ impl<T: Clock> Curve for MissRate<T> {
     fn value(&self, t: T) -> Point {
         let (time, odd) = (t.as_f64(), t.is_odd());
         let (mut z, mut radius) = (Vec::new(), Vec::new());
-        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
+        let mut quotients = self.turning.quotients(time, |m| [m.power(time); 2]);
         for m in &self.modes {
             let x = m.power(time);
             quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
@@ -77,7 +77,8 @@ impl<T: Clock> Curve for MissRate<T> {
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
         let (a, b) = (from.as_f64(), to.map(T::as_f64));
         let (mut z, mut radius) = (Vec::new(), Vec::new());
-        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
+        let mut quotients =
+            self.turning.quotients(b.unwrap_or(f64::INFINITY), |m| [m.power(a), m.power_at_end(b)]);
         for m in &self.modes {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             quotients.add(m, m.decayed(xa, xb));
@@ -101,6 +102,10 @@ impl<T: Clock> Curve for MissRate<T> {
     fn settled(&self, from: T) -> bool {
         let left = |m: &Mode| m.amplitude.abs() * m.power(from.as_f64()) <= EPS * m.offset.abs().max(1e-300);
         self.modes.iter().all(left)
+    }
+
+    fn gives_up(&self, looks: f64) -> bool {
+        too_many(looks, 60.0 * self.modes.len() as f64 + 2.0 * self.residuals.len() as f64)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use mode::{Mode, Tangent};
 pub(crate) use quadratic_form::{Blur, Form, QuadraticForm};
 pub(crate) use sum_of_squares::SumOfSquares;
 pub(crate) use test_loss::TestLoss;
-pub(crate) use turning::Turning;
+pub(crate) use turning::{Turning, Unseen};
 
 /// A curve whose signs may depend on the parity of the step (some ρ < 0). At even steps alone, and at
 /// odd steps alone, it is a sum of positive exponentials again.

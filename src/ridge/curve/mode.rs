@@ -134,8 +134,8 @@ impl Mode {
 
     /// Bound on [`Mode::forward_error`] over [a, b], the power at a being xa and at b xb.
     pub fn largest_forward_error(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
-        let peak = if self.amplitude == 0.0 { 0.0 } else { self.peak(a, b, xa, xb) };
-        let stretched = if peak > 0.0 { -self.rate * peak } else { 0.0 };
+        let moves = self.amplitude != 0.0 && self.rate.is_finite();
+        let stretched = if moves { self.peak(self.rate.abs(), a, b, xa, xb) } else { 0.0 };
         self.error_of(xa, stretched, self.decayed(xa, xb)[0])
     }
 
@@ -157,8 +157,10 @@ impl Mode {
         } else if moved < 0.1 {
             1.2 * moved * x
         } else {
-            // Finite even where ρ may be beyond −1, so that 0 · drift is 0.
-            (moved * libm::exp(t * self.rate_top)).min(f64::MAX)
+            // Two powers are not further apart than their sum. Finite even where ρ may be beyond −1, so that 0 · drift
+            // is 0.
+            let top = libm::exp(t * self.rate_top);
+            (moved * top).min(top + x).min(f64::MAX)
         }
     }
 
@@ -168,19 +170,24 @@ impl Mode {
             return 0.0;
         }
         let bound = Mode { rate: self.rate_top, ..*self };
-        1.2 * self.rate_error * bound.peak(a, b, bound.power(a), bound.power_at_end(b))
+        let (first, last) = (bound.power(a), bound.power_at_end(b));
+        (1.2 * bound.peak(self.rate_error, a, b, first, last)).min(2.0 * first.max(last))
     }
 
-    /// Largest t·e^{rt} on [a, b].
-    fn peak(&self, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+    /// Largest speed·t·e^{rt} on [a, b] for a speed above zero. Times may be as small as speeds are large: their product
+    /// comes first.
+    fn peak(&self, speed: f64, a: f64, b: Option<f64>, xa: f64, xb: f64) -> f64 {
+        if speed == 0.0 {
+            return 0.0;
+        }
         if self.rate >= 0.0 {
-            return b.map_or(f64::INFINITY, |b| b * xb);
+            return b.map_or(f64::INFINITY, |b| speed * b * xb);
         }
         let top = -1.0 / self.rate;
         match b {
-            _ if a >= top => a * xa,
-            Some(b) if b <= top => b * xb,
-            _ => top * (-1.0_f64).exp(),
+            _ if a >= top => speed * a * xa,
+            Some(b) if b <= top => speed * b * xb,
+            _ => speed / -self.rate * (-1.0_f64).exp(),
         }
     }
 }
@@ -245,7 +252,9 @@ pub(super) fn scaled_error(m: &Mode, time: f64, shift: f64) -> f64 {
     let moving = |x: f64| {
         if x == 0.0 || exponent == f64::NEG_INFINITY { 0.0 } else { (x.abs().ln() + exponent - shift).exp() }
     };
-    let relative = EPS * (3.0 * exponent.abs() + 4.0);
+    // Logarithms of hundreds are known to hundreds of EPS.
+    let of_ln = |x: f64| if x == 0.0 { 0.0 } else { EPS * (2.0 * x.abs().ln().abs() + 2.0 * shift.abs()) };
+    let relative = EPS * (3.0 * exponent.abs() + 4.0) + of_ln(m.amplitude);
     let amplitude = moving(m.amplitude);
     let rounded = if amplitude > 0.0 { amplitude * relative } else { 0.0 };
     let unlearned = 1.0 + exponent.exp();
@@ -253,7 +262,7 @@ pub(super) fn scaled_error(m: &Mode, time: f64, shift: f64) -> f64 {
         + moving(m.amplitude_error)
         + size(m.offset_error)
         + unlearned * size(m.limit_error)
-        + 2.0 * EPS * size(m.offset)
+        + (2.0 * EPS + of_ln(m.offset)) * size(m.offset)
 }
 
 /// What errors of the rates move together at a time, times e^{−shift}, where they can mix amplitudes of the norm

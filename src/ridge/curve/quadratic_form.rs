@@ -9,7 +9,7 @@ use super::mode::{
     Mode, Tangent, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error, time_scale,
 };
 use super::{Alternating, Turning, settled};
-use crate::crossing::{Curve, Enclosure, Point, Trend};
+use crate::crossing::{Curve, Enclosure, Point, Trend, too_many};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
 
@@ -217,7 +217,7 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         let z = self.coefficients(time, odd);
         let value = self.squared_norm(&z);
         let (mut forward, mut drift) = (0.0, 0.0_f64);
-        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
+        let mut quotients = self.turning.quotients(time, |m| [m.power(time); 2]);
         for (m, w) in self.modes.iter().zip(&self.weights) {
             let x = m.power(time);
             forward += w * m.forward_error(time, x, odd);
@@ -238,7 +238,8 @@ impl<T: Clock> Curve for QuadraticForm<T> {
         let (mut centre, mut radius) = (Vec::with_capacity(k), Vec::with_capacity(k));
         let (mut speed, mut speed_radius) = (Vec::with_capacity(k), Vec::with_capacity(k));
         let (mut forward, mut drift) = (0.0, 0.0_f64);
-        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
+        let mut quotients =
+            self.turning.quotients(b.unwrap_or(f64::INFINITY), |m| [m.power(a), m.power_at_end(b)]);
         for (m, w) in self.modes.iter().zip(&self.weights) {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             let (start, end) = (m.amplitude * xa, m.amplitude * if m.flips { -xa } else { xb });
@@ -291,6 +292,11 @@ impl<T: Clock> Curve for QuadraticForm<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
+    }
+
+    fn gives_up(&self, looks: f64) -> bool {
+        let k = self.modes.len() as f64;
+        too_many(looks, 60.0 * k + 3.0 * k * k)
     }
 }
 

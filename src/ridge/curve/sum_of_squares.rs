@@ -6,7 +6,7 @@ use super::mode::{
     Mode, Tangent, flips, halve, ln_point, ln_scale, moved, scaled, scaled_drift, scaled_error, time_scale,
 };
 use super::{Alternating, Turning, settled};
-use crate::crossing::{Curve, Enclosure, Point, Trend};
+use crate::crossing::{Curve, Enclosure, Point, Trend, too_many};
 use crate::linalg::EPS;
 use crate::trajectory::Clock;
 
@@ -38,9 +38,16 @@ impl<T: Clock> SumOfSquares<T> {
         let value = self.scale * all;
         let squares = (moved + turned) * (moved + turned) + self.constant_error;
         let perturbed = self.scale * (2.0 * (sum.sqrt() * moved + all.sqrt() * turned) + squares);
-        let rounding =
-            if (moved + turned).is_finite() { perturbed + 8.0 * EPS * value } else { f64::INFINITY };
-        Point { value, rounding }
+        if !(moved + turned).is_finite() {
+            return Point { value, rounding: f64::INFINITY };
+        }
+        // What leaves the range of numbers on the way: squares, and products with the scale.
+        let lost = if value > SAFE || all + moved + turned == 0.0 {
+            0.0
+        } else {
+            (8.0 + self.modes.len() as f64 * self.scale.max(1.0)) * f64::from_bits(1)
+        };
+        Point { value, rounding: perturbed + 8.0 * EPS * value + lost }
     }
 
     /// ln of the value, finite (or −∞ at an exact zero) where the value itself underflows.
@@ -95,24 +102,25 @@ impl<T: Clock> Curve for SumOfSquares<T> {
 
     fn value(&self, t: T) -> Point {
         let (time, odd) = (t.as_f64(), t.is_odd());
-        let (mut sum, mut errors, mut drift) = (0.0, 0.0, 0.0_f64);
-        let mut quotients = self.turning.quotients(|m| [m.power(time); 2]);
+        let (mut sum, mut errors, mut drift) = (0.0, Length::default(), 0.0_f64);
+        let mut quotients = self.turning.quotients(time, |m| [m.power(time); 2]);
         for m in &self.modes {
             let x = m.power(time);
             sum += m.value(x, odd).powi(2);
-            errors += m.forward_error(time, x, odd).powi(2);
+            errors.add(m.forward_error(time, x, odd));
             drift = drift.max(m.drift(time, x));
             quotients.add(m, [m.factor * if odd && m.flips { -x } else { x }; 2]);
         }
-        let moved = drift * self.mixing + errors.sqrt();
+        let moved = drift * self.mixing + errors.at_most();
         self.finish(sum, moved, self.turning.moved(&quotients))
     }
 
     fn enclose(&self, from: T, to: Option<T>) -> Enclosure {
         let (a, b) = (from.as_f64(), to.map(T::as_f64));
-        let (mut lo, mut hi, mut errors, mut drift) = (0.0, 0.0, 0.0, 0.0_f64);
+        let (mut lo, mut hi, mut errors, mut drift) = (0.0, 0.0, Length::default(), 0.0_f64);
         let mut slope = SlopeBounds::default();
-        let mut quotients = self.turning.quotients(|m| [m.power(a), m.power_at_end(b)]);
+        let mut quotients =
+            self.turning.quotients(b.unwrap_or(f64::INFINITY), |m| [m.power(a), m.power_at_end(b)]);
         for m in &self.modes {
             let (xa, xb) = (m.power(a), m.power_at_end(b));
             let start = m.amplitude * xa + m.offset;
@@ -120,12 +128,12 @@ impl<T: Clock> Curve for SumOfSquares<T> {
             let (p, q) = (start * start, end * end);
             hi += p.max(q);
             lo += if start * end <= 0.0 { 0.0 } else { p.min(q) };
-            errors += m.largest_forward_error(a, b, xa, xb).powi(2);
+            errors.add(m.largest_forward_error(a, b, xa, xb));
             drift = drift.max(m.largest_drift(a, b));
             slope.add_square(m, xa, xb);
             quotients.add(m, m.decayed(xa, xb));
         }
-        let moved = drift * self.mixing + errors.sqrt();
+        let moved = drift * self.mixing + errors.at_most();
         let top = self.finish(hi, moved, self.turning.moved(&quotients));
         let bottom = self.scale * (lo + self.constant);
         Enclosure {
@@ -142,6 +150,35 @@ impl<T: Clock> Curve for SumOfSquares<T> {
 
     fn settled(&self, from: T) -> bool {
         settled(self, from)
+    }
+
+    fn gives_up(&self, looks: f64) -> bool {
+        too_many(looks, 40.0 * self.modes.len() as f64)
+    }
+}
+
+/// Values above this have lost nothing to underflow that counts beside their rounding.
+const SAFE: f64 = 1e-280;
+
+/// √Σx² of x ≥ 0, also where squares leave the range of numbers.
+#[derive(Default)]
+struct Length {
+    squares: f64,
+    largest: f64,
+    count: f64,
+}
+
+impl Length {
+    fn add(&mut self, x: f64) {
+        self.squares += x * x;
+        self.largest = self.largest.max(x);
+        self.count += 1.0;
+    }
+
+    /// An upper bound, tight unless squares have left the range.
+    fn at_most(&self) -> f64 {
+        let usual = self.squares > 1e-290 && self.squares < f64::INFINITY;
+        if usual { self.squares.sqrt() } else { self.largest * self.count.sqrt() }
     }
 }
 

@@ -90,6 +90,14 @@ impl<T: Clock> Curve for TestLoss<T> {
             TestLoss::Undefined => true,
         }
     }
+
+    fn gives_up(&self, looks: f64) -> bool {
+        match self {
+            TestLoss::Sum(sum) => sum.gives_up(looks),
+            TestLoss::Form(form) => form.gives_up(looks),
+            TestLoss::Undefined => true,
+        }
+    }
 }
 
 impl<T: Clock> Alternating for TestLoss<T> {
