@@ -2,8 +2,8 @@
 //!
 //! Where labels cannot be fitted, slopes ρ of size one cancel in Cᵀρ and leave ε|ρ|; where rows are nearly equal, what
 //! rounding leaves of f, δf = ε Σ|X_ik w_k|, is ℓ''δf in ρ. An implicit step turns δρ = ε|ρ| + ℓ''δf into
-//! ν = |(I + cκAH)⁻¹ cκ (Cᵀ(σ ∘ δρ) + σ' ∘ ε|C|ᵀ|ρ|)|, whatever the signs σ of the errors are; three patterns stand for
-//! all. It is 10⁻¹⁴ of q wherever anything drives q. Where nothing does, it is all there is, and an error control
+//! ν = |(I + cκAH)⁻¹ cκ Cᵀ(σ ∘ δρ)|, whatever the signs σ of the errors are; three patterns stand for all. What rounding
+//! of the sums in Cᵀρ leaves lies along no row: it counts in the budget, but no error is allowed for it. ν is 10⁻¹⁴ of q wherever anything drives q. Where nothing does, it is all there is, and an error control
 //! that asked for less would stop the integration.
 
 use super::Problem;
@@ -78,10 +78,10 @@ impl Noise {
         front: f64,
         mut solve: impl FnMut(&mut [f64]),
     ) {
-        let Noise { signs, turns, floor, step, .. } = self;
+        let Noise { signs, floor, step, .. } = self;
         floor.fill(0.0);
-        for pattern in signs.iter().zip(turns.iter()) {
-            slopes.errors(basis, sums, front, pattern, step);
+        for signs in signs {
+            slopes.errors(basis, sums, front, signs, None, step);
             solve(step);
             floor.iter_mut().zip(step.iter()).for_each(|(floor, x)| *floor = floor.max(x.abs()));
         }
@@ -129,8 +129,8 @@ impl Noise {
         mut solve: impl FnMut(&mut [f64]),
     ) {
         let Noise { signs, turns, drift, step, .. } = self;
-        for (pattern, drift) in signs.iter().zip(turns.iter()).zip(drift) {
-            slopes.errors(basis, sums, front, pattern, step);
+        for ((signs, turns), drift) in signs.iter().zip(turns.iter()).zip(drift) {
+            slopes.errors(basis, sums, front, signs, Some(turns.as_slice()), step);
             drift.iter_mut().zip(step.iter()).for_each(|(drift, x)| *drift += x);
             solve(drift);
         }
@@ -190,7 +190,8 @@ impl Slopes<'_> {
         basis: &Basis<'_>,
         sums: &mut [f64],
         front: f64,
-        (signs, turns): (&Vec<f64>, &Vec<f64>),
+        signs: &[f64],
+        turns: Option<&[f64]>,
         out: &mut [f64],
     ) {
         let (loss, factor) = (self.problem.loss, front / self.outputs.len() as f64);
@@ -201,9 +202,9 @@ impl Slopes<'_> {
         basis.rows.gather(errors.zip(signs).map(|(x, sign)| sign * x), false, sums);
         basis.pull(sums, out);
         // The sums over the rows are rounded too, and not along the rows.
-        let slopes =
-            self.outputs.iter().zip(&self.problem.labels).map(|(&f, &y)| loss.slope(f, y).abs() * factor);
-        basis.rows.gather(slopes, false, sums);
+        let Some(turns) = turns else { return };
+        let slopes = self.outputs.iter().zip(&self.problem.labels).map(|(&f, &y)| loss.slope(f, y) * factor);
+        basis.rows.gather(slopes, true, sums);
         basis.add_rounding(sums, turns, out);
     }
 }
