@@ -77,7 +77,9 @@ impl Solution {
                 apart.trace = apart.trace.max(shrunk * before.trace);
             }
         }
-        Ok(self.error(&self.at(t)?, &apart))
+        // At the start W is what was given.
+        let underflow = if t > 0.0 { UNDERFLOW } else { 0.0 };
+        Ok(self.error(&self.at(t)?, &apart, underflow))
     }
 
     /// Error bars of [`observe`](crate::trajectory::Trajectory::observe): absolute, NaN where none is known (ranks, and
@@ -161,13 +163,13 @@ impl Solution {
     }
 
     /// What errors of the entries do to everything else, and the rounding of each.
-    fn error(&self, node: &[f64], apart: &Apart) -> PathError {
+    fn error(&self, node: &[f64], apart: &Apart, underflow: f64) -> PathError {
         let size = apart.size;
         let trace = node[self.trace_at()].max(0.0);
         let data = self.observed.iter().fold(0.0_f64, |m, o| m.max(o.1.abs()));
         // What decays or grows for long is the exponential of a long sum.
         let rounding = ROUNDING * (1.0 + size.max(f64::MIN_POSITIVE).ln().abs());
-        let weights = SAFETY * apart.weights + rounding * size + UNDERFLOW;
+        let weights = SAFETY * apart.weights + rounding * size + underflow;
         // s is a difference, with the rounding of y where W is near it.
         let residuals = SAFETY * apart.residuals + f64::EPSILON * data.min(size) + f64::EPSILON * data;
         // 𝓛 = Σ c s² with Σ c = 1.
@@ -175,7 +177,7 @@ impl Solution {
         let train_loss = residuals * (2.0 * loss.sqrt() + residuals) + ROUNDING * loss;
         let test_loss = self.test_loss(node);
         let norm = trace.sqrt();
-        let trace_error = SAFETY * apart.trace + rounding * trace + UNDERFLOW;
+        let trace_error = SAFETY * apart.trace + rounding * trace + underflow;
         PathError {
             weights,
             size,
