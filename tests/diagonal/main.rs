@@ -2,6 +2,7 @@
 
 mod oracle;
 mod random;
+mod slow;
 mod stored;
 mod theorem;
 mod transition;
