@@ -12,7 +12,6 @@ use groktime::ridge::{
     ClosedForm, Control, Features, Instance, Knob, Population, Problem, Recipe, Sample, Settings, Spectrum,
     Target, Teacher,
 };
-use groktime::trajectory::Trajectory;
 use ndarray::{Array1, ArrayView2};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
