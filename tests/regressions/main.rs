@@ -24,6 +24,7 @@ mod network_dead_rank;
 mod network_error_bars;
 mod oscillating_descent;
 mod plateau_law;
+mod ridge_error_bars;
 mod ridge_flow_zero_width;
 mod ridge_heldout_precision;
 mod ridge_stability_edge_false_violated;

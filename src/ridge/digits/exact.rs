@@ -15,8 +15,11 @@ use crate::data::Covariance;
 use crate::digits::integers::{Integers, aligned, rank};
 use crate::ridge::{Problem, Settings, Target};
 
-/// Products of words spent on one exact decision; about a tenth of a second.
+/// Products of words spent on one exact decision; about a tenth of a second. On a step, and on counting terms: little at
+/// first, because most of what looks like a tie is none with more digits.
 const EFFORT: f64 = 1e7;
+const AT_FIRST: f64 = 2e5;
+const LATER: f64 = 3e6;
 
 /// A product of words.
 const MICROSECONDS: f64 = 1e-2;
@@ -87,6 +90,8 @@ pub(super) struct Exact {
     known: RefCell<Vec<(u64, Option<Ordering>)>>,
     /// What all questions about this problem have cost, in about microseconds.
     pub spent: Cell<f64>,
+    /// Products of words that the next decision about steps or terms may take.
+    effort: Cell<f64>,
 }
 
 /// θ or a derivative of it, with the power of n it carries (zero for a derivative).
@@ -146,6 +151,7 @@ impl Exact {
             threshold,
             known: RefCell::new(Vec::new()),
             spent: Cell::new(0.0),
+            effort: Cell::new(AT_FIRST),
         })
     }
 
@@ -213,7 +219,7 @@ impl Exact {
     }
 
     fn iterate(&self, t: u64) -> Option<Ordering> {
-        let (mut state, mut left) = (self.start(), EFFORT);
+        let (mut state, mut left) = (self.start(), self.effort.get());
         for done in 0..t {
             left -= self.cost(&state);
             // Later steps cost at least as much.
@@ -225,6 +231,12 @@ impl Exact {
         Some(self.pair(&state, &state).sign())
     }
 
+    /// Lets decisions take more than at first.
+    pub fn try_harder(&self) {
+        self.effort.set(LATER);
+        self.known.borrow_mut().retain(|known| known.1.is_some());
+    }
+
     /// The order at flow time zero.
     pub fn at_start(&self) -> Ordering {
         let state = self.start();
@@ -234,7 +246,7 @@ impl Exact {
     /// How many of the exponentials of steps first, first + stride, … have a coefficient that is not zero, if
     /// there are at most `most`: the rank of a Hankel matrix.
     pub fn terms_of_steps(&self, first: u64, stride: u64, most: usize) -> Option<usize> {
-        let (mut state, mut left) = (self.start(), EFFORT);
+        let (mut state, mut left) = (self.start(), self.effort.get());
         let mut values = Vec::with_capacity(2 * most);
         for t in 0.. {
             if t >= first && (t - first).is_multiple_of(stride) {
@@ -249,13 +261,13 @@ impl Exact {
             }
             state = self.step(&state);
         }
-        hankel_rank(&values, most)
+        hankel_rank(&values, most, self.effort.get())
     }
 
     /// The same for flow.
     pub fn terms_of_flow(&self, most: usize) -> Option<usize> {
         let mut states = vec![self.start()];
-        let mut left = EFFORT;
+        let mut left = self.effort.get();
         while states.len() + 1 < 2 * most {
             let last = &states[states.len() - 1];
             left -= (1 + states.len()) as f64 * self.cost(last);
@@ -276,7 +288,7 @@ impl Exact {
             sum
         };
         let values: Vec<Integers> = (0..states.len()).map(value).collect();
-        hankel_rank(&values, most)
+        hankel_rank(&values, most, self.effort.get())
     }
 
     /// The rank of Φ.
@@ -348,8 +360,8 @@ fn exact_covariance(covariance: &Covariance<'_>) -> Option<Matrix> {
     }
 }
 
-fn hankel_rank(values: &[Integers], size: usize) -> Option<usize> {
+fn hankel_rank(values: &[Integers], size: usize, effort: f64) -> Option<usize> {
     let flat: Vec<IBig> = aligned(values).into_iter().flatten().collect();
     let rows = (0..size).map(|i| flat[i..i + size].to_vec()).collect();
-    rank(rows, EFFORT)
+    rank(rows, effort)
 }

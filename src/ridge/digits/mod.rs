@@ -144,6 +144,9 @@ pub fn crossing<T: Clock>(
         if precision.bits() <= before || !question.affords(precision) {
             continue;
         }
+        if before >= BITS[0] {
+            question.exact.try_harder();
+        }
         before = precision.bits();
         let Some(halves) = question.sums::<T>(precision)? else { continue };
         let found = match halves {
@@ -198,6 +201,9 @@ pub fn limit_against<T: Clock>(
     let Some(question) = Question::new(problem, settings, what, threshold)? else { return Ok(None) };
     let mut best = None;
     for precision in precisions(problem, settings) {
+        if precision.bits() > BITS[0] {
+            question.exact.try_harder();
+        }
         let found = match question.sums::<T>(precision)? {
             Some(Halves::Whole(sum)) => [sum.limit_sign(); 2],
             Some(Halves::Parted(even, odd)) => [even.limit_sign(), odd.limit_sign()],
