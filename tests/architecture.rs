@@ -59,9 +59,10 @@ fn room(path: &Path) -> Option<String> {
     (name != "lib").then(|| name.to_owned())
 }
 
-/// The rooms that a text names by a path from the crate's root, in code and not in comments: `crate::a::…` as well
+/// The rooms that a text names by a path from the crate's root, in code and not in comments or tests at its end: `crate::a::…` as well
 /// as each first name in `crate::{a, b::…}`.
 fn rooms_named(text: &str) -> BTreeSet<String> {
+    let text = text.split("#[cfg(test)]").next().unwrap_or(text);
     let code: String = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
     let name = |text: &str| -> String {
         text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
