@@ -2,9 +2,9 @@
 //! too large for many digits.
 //!
 //! Sums and products have a relative error below 2⁻¹⁰³ (Joldes, Muller and Popescu, 2017: 3u² and 5u², u = 2⁻⁵³), as long
-//! as nothing underflows: matrices are scaled to size one, and what underflows then is below every bound used. faer's kernels for its
-//! own `fx128` are not used: their eigenvalues come without a bound, which the residual taken here gives to pairs of any
-//! origin, and refining f64 pairs needs no second decomposition.
+//! as nothing underflows: matrices are scaled to size one, and what underflows then is below every bound used. faer's
+//! kernels for its own `fx128` are not used: their eigenvalues come without a bound, which the residual taken here gives
+//! to pairs of any origin, and refining f64 pairs needs no second decomposition.
 
 use ndarray::ArrayView2;
 
@@ -286,10 +286,13 @@ mod tests {
         a.row_mut(1).assign(&copy);
         let gram = gram(a.view());
         let pairs = eigenpairs(&gram.rows).unwrap();
-        // What is left is the rounding of the inner products that certify it.
-        let rounding = Radius::new(1.1 * 63.0 * 120.0).times(Radius::power_of_two(UNIT));
-        assert!(pairs.tilt < rounding, "{:?}", pairs.tilt);
-        assert!(pairs.delta < Radius::new(1e-25), "{:?}", pairs.delta);
+        // What is left is the rounding of the inner products that certify it, 63 units each: of QᵀQ − I, and of
+        // residuals, which are of the size of the matrix.
+        let tilt = 63.0 * 120.0 * 2.0_f64.powi(UNIT as i32);
+        let norm = pairs.values.iter().map(|s| s.hi * s.hi).sum::<f64>().sqrt() + pairs.values[59].hi;
+        let delta = norm * (tilt + 63.0 * 60.0_f64.sqrt() * 2.0_f64.powi(UNIT as i32));
+        assert!(pairs.tilt < Radius::new(1.1 * tilt), "{:?}", pairs.tilt);
+        assert!(pairs.delta < Radius::new(1.1 * delta), "{:?}", pairs.delta);
         assert!(pairs.values.windows(2).all(|w| w[0].hi <= w[1].hi));
     }
 }
