@@ -25,7 +25,7 @@ fn identities_are_unique_and_sentences_whole() {
         assert!(key.chars().all(plain) && !key.is_empty(), "{key}");
         assert!(ids.insert((paper, key)), "{paper}:{key} twice");
         assert!(names.insert((paper, number)), "{source} twice");
-        assert!(says.ends_with('.') && says.starts_with(|c: char| !c.is_lowercase()), "{says}");
+        assert!(says.ends_with('.') && !says.starts_with(|c: char| c.is_ascii_lowercase()), "{says}");
         assert!(erratum.is_none_or(|why| !why.is_empty()), "{source}");
     }
     assert!(ids.len() > 100);

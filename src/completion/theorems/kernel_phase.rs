@@ -9,7 +9,6 @@ use crate::completion::kernel::{Kernel, Pattern};
 use crate::error::Result;
 use crate::linalg::{Engine, Threads};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
-use crate::trajectory::Trajectory;
 
 /// Below this a² is next to underflow.
 const LEAST_SCALE: f64 = 1e-250;

@@ -4,7 +4,6 @@ use super::catalogue;
 use crate::completion::{Init, Problem, Settings};
 use crate::error::{Error, Result, check};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
-use crate::trajectory::Trajectory;
 
 /// The limits of Theorem 3.9 and Corollary 3.11 at finite α: the same problem from several α, at
 /// T = (1 − c) log α/λ. Slopes of ln(error) against ln α.

@@ -6,7 +6,7 @@ use crate::effective::{Flow, Gradient};
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Statement};
-use crate::trajectory::{Trajectory, log_times};
+use crate::trajectory::log_times;
 
 impl Flow<'_, '_> {
     /// The statements about this flow, over times from a thousandth of the fastest mode to well past the slowest.
