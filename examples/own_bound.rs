@@ -4,7 +4,10 @@
 //! `cargo run --release --example own_bound`
 
 use groktime::ridge::{Recipe, Settings};
-use groktime::theorem::{Claim, Form, Hypothesis, Outcome, Side, Statement};
+use groktime::theorem::{Claim, Form, Hypothesis, Outcome, Side, Source, Statement};
+
+static MINE: Source =
+    Source::own("train-limit", "mine", "The training loss of the minimiser is at most (λ/8)‖θ*‖².");
 
 fn main() -> groktime::Result<()> {
     let mut closest = f64::INFINITY;
@@ -18,7 +21,7 @@ fn main() -> groktime::Result<()> {
                 continue;
             };
             let statement = Statement {
-                source: "mine",
+                source: &MINE,
                 form: Form::Derived,
                 quantity: "train_loss_limit",
                 side: Side::Upper,

@@ -49,6 +49,10 @@ pub enum Error {
     #[error("{wanted} needs {needs}")]
     Missing { wanted: &'static str, needs: &'static str },
 
+    /// A name that is none of those known.
+    #[error("no {kind} is called {found:?}; there are {known}")]
+    Name { kind: &'static str, found: String, known: String },
+
     /// A file that cannot be read, or does not hold what it should.
     #[error("{}{}: {reason}", .path.display(), .line.map(|l| format!(", line {l}")).unwrap_or_default())]
     File { path: PathBuf, line: Option<u64>, reason: String },

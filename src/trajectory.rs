@@ -1,12 +1,22 @@
 //! A trajectory is a function of time: whatever the model and however it was solved, one can ask it for
 //! its state, losses, accuracy and norm at any time, and late times cost what early ones cost.
 
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+
 use ndarray::Array2;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+mod sealed {
+    /// There are two clocks: `u64` and `f64`.
+    pub trait Clock {}
+    impl Clock for u64 {}
+    impl Clock for f64 {}
+}
 
 /// A clock: steps of gradient descent (`u64`) or the time of gradient flow (`f64`, τ = η·step).
-pub trait Clock: Copy + PartialOrd + std::fmt::Debug + std::fmt::Display + Send + Sync + 'static {
+pub trait Clock: sealed::Clock + Copy + PartialOrd + Debug + Display + Send + Sync + 'static {
     /// `"gd"` or `"flow"`, as in the program's JSON.
     const NAME: &'static str;
     /// The start.
@@ -147,6 +157,23 @@ pub enum Observable {
 }
 
 impl Observable {
+    /// All of them.
+    pub const ALL: [Observable; 13] = [
+        Observable::TrainLoss,
+        Observable::TestLoss,
+        Observable::LogTrainLoss,
+        Observable::LogTestLoss,
+        Observable::TestAccuracy,
+        Observable::TrainAccuracy,
+        Observable::ParameterNorm,
+        Observable::RepresentationQuality,
+        Observable::EffectiveDimension,
+        Observable::NuclearNorm,
+        Observable::Rank,
+        Observable::MarginL2,
+        Observable::MarginL1,
+    ];
+
     /// The name used in JSON and CSV.
     pub fn name(self) -> &'static str {
         match self {
@@ -164,6 +191,26 @@ impl Observable {
             Observable::MarginL2 => "margin_l2",
             Observable::MarginL1 => "margin_l1",
         }
+    }
+}
+
+/// By its [name](Observable::name).
+///
+/// ```
+/// use groktime::trajectory::Observable;
+/// assert_eq!("margin_l1".parse::<Observable>()?, Observable::MarginL1);
+/// assert!("margin".parse::<Observable>().is_err());
+/// # Ok::<(), groktime::Error>(())
+/// ```
+impl FromStr for Observable {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Observable> {
+        Observable::ALL.into_iter().find(|o| o.name() == name).ok_or_else(|| Error::Name {
+            kind: "observable",
+            found: name.into(),
+            known: Observable::ALL.map(Observable::name).join(", "),
+        })
     }
 }
 
@@ -197,27 +244,76 @@ impl<T> Table<T> {
     }
 }
 
-/// What every solved model can answer.
+/// What every solved model can answer, whatever it is and however it was solved: a closed form, an integrated flow, a
+/// slow flow, a trained run. `dyn Trajectory<Time = f64>` is one too. A model says its horizon and what its
+/// observables are at one time; the rest follows. Its state (parameters, weights, embeddings) is its own method.
+///
+/// ```
+/// use groktime::trajectory::{Observable, Trajectory};
+/// /// A loss of e^{−t}.
+/// struct Decay;
+/// impl Trajectory for Decay {
+///     type Time = f64;
+///     fn horizon(&self) -> Option<f64> {
+///         None
+///     }
+///     fn observe_one(&self, t: f64, what: &[Observable], out: &mut [f64]) -> groktime::Result<()> {
+///         out.iter_mut().zip(what).for_each(|(out, what)| {
+///             *out = if *what == Observable::TrainLoss { (-t).exp() } else { f64::NAN };
+///         });
+///         Ok(())
+///     }
+/// }
+/// let solved: Box<dyn Trajectory<Time = f64>> = Box::new(Decay);
+/// assert_eq!(solved.value(0.0, Observable::TrainLoss)?, 1.0);
+/// assert_eq!(solved.column(&[0.0, 1e3], Observable::TrainLoss)?, vec![1.0, 0.0]);
+/// assert!(solved.observe(&[0.0], &Observable::ALL)?.column(Observable::Rank)[0].is_none());
+/// # Ok::<(), groktime::Error>(())
+/// ```
 pub trait Trajectory {
     /// Steps or flow time.
     type Time: Clock;
-    /// Parameters, effective weights, embeddings: what the model calls its state.
-    type State;
 
     /// The last time that can be asked for; `None`: any time.
     fn horizon(&self) -> Option<Self::Time>;
 
-    /// The state at a time.
+    /// Several observables at one time, NaN where one is not defined for the model; `out` is as long as `what`.
     ///
     /// # Errors
     /// A time past the horizon, or negative or NaN.
-    fn state(&self, t: Self::Time) -> Result<Self::State>;
+    fn observe_one(&self, t: Self::Time, what: &[Observable], out: &mut [f64]) -> Result<()>;
 
     /// Several observables at several times; the state is computed once a time.
     ///
     /// # Errors
-    /// As [`Trajectory::state`].
-    fn observe(&self, times: &[Self::Time], what: &[Observable]) -> Result<Table<Self::Time>>;
+    /// As [`Trajectory::observe_one`].
+    fn observe(&self, times: &[Self::Time], what: &[Observable]) -> Result<Table<Self::Time>> {
+        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
+        let mut row = vec![f64::NAN; what.len()];
+        for (&t, mut kept) in times.iter().zip(values.rows_mut()) {
+            self.observe_one(t, what, &mut row)?;
+            kept.iter_mut().zip(&row).for_each(|(kept, x)| *kept = *x);
+        }
+        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+    }
+
+    /// One observable at one time.
+    ///
+    /// # Errors
+    /// As [`Trajectory::observe_one`].
+    fn value(&self, t: Self::Time, what: Observable) -> Result<f64> {
+        let mut value = [f64::NAN];
+        self.observe_one(t, &[what], &mut value)?;
+        Ok(value[0])
+    }
+
+    /// One observable at several times.
+    ///
+    /// # Errors
+    /// As [`Trajectory::observe_one`].
+    fn column(&self, times: &[Self::Time], what: Observable) -> Result<Vec<f64>> {
+        Ok(self.observe(times, &[what])?.values.into_iter().collect())
+    }
 }
 
 /// Times spaced evenly on a logarithmic axis, `per_decade` to a factor of ten, from `first` to `last`

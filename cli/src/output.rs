@@ -7,7 +7,7 @@ use std::path::Path;
 use groktime::Error;
 use groktime::crossing::Crossing;
 use groktime::data::files::write_whole;
-use groktime::theorem::{Form, Judged, Outcome, Verdict};
+use groktime::theorem::{Form, Judged, Outcome, Source, Verdict};
 use groktime::trajectory::{Clock, Table as Observations};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -243,13 +243,11 @@ fn statement_row(judged: &Judged) -> Vec<String> {
 }
 
 /// A statement in a table: its number, and whether it is not as printed.
-pub fn statement_name(source: &str, form: Form) -> String {
-    // The paper's identifier, the same for a whole table, is left out.
-    let number = source.split_once(' ').map_or(source, |(_, number)| number);
+pub fn statement_name(source: &Source, form: Form) -> String {
+    // The paper, the same for a whole table, is left out.
     match form {
-        Form::Printed => number.to_owned(),
-        Form::Corrected => format!("{number} [corrected]"),
-        Form::Derived => format!("{number} [derived]"),
+        Form::Printed => source.number.to_owned(),
+        form => format!("{} [{}]", source.number, form.name()),
     }
 }
 

@@ -41,10 +41,15 @@ class Statement:
     `side` is the relation between `quantity` and `value` (≤, ≥ or =); `slack` is the distance to the bound on the
     claimed side, negative where the claim fails by more than rounding, of which `rounding` bounds the part.
     It is `tight` where it holds to within `rounding` alone. `outcome` is one of holds, violated, known-erratum,
-    not-applicable, not-evaluated, undetermined, for which `reason` says why. `probability` is what the source claims, `exact_probability` that of the event its proof uses, where it is known.
+    not-applicable, not-evaluated, undetermined, for which `reason` says why. `probability` is what the source claims,
+    `exact_probability` that of the event its proof uses, where it is known. `says` is the claim in a sentence, and
+    `erratum` why a printed form fails on some problems within its own hypotheses.
     """
 
+    id: str
+    paper: str
     source: str
+    says: str
     form: str
     quantity: str
     side: str
@@ -57,6 +62,7 @@ class Statement:
     tight: bool
     outcome: str
     reason: str | None
+    erratum: str | None
     probability: float | None
     exact_probability: float | None
     hypotheses: tuple[Hypothesis, ...]

@@ -9,7 +9,6 @@ use groktime::data::tasks::{Law, Task};
 use groktime::diagonal::theorems::Inputs;
 use groktime::diagonal::{Alignment, Init, Limits, Problem, Run, Settings, SlowFlow, Snapshot};
 use groktime::linalg::Threads;
-use groktime::trajectory::Trajectory;
 use ndarray::Array1;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;

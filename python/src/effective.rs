@@ -6,7 +6,6 @@ use groktime::effective::{
     Convention, Duplicates, Ensemble, Flow, Gradient, Match, Normalisation, Problem, Settings, Spectrum, Task,
 };
 use groktime::linalg::{Engine, Threads};
-use groktime::trajectory::Trajectory;
 use ndarray::{Array2, Array3, Axis};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;

@@ -1,6 +1,6 @@
 //! Statements and verdicts as dictionaries, with the keys of the program's JSON.
 
-use groktime::theorem::{Form, Judged, Standing};
+use groktime::theorem::{Judged, Standing};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -11,13 +11,11 @@ pub fn to_python<'py>(py: Python<'py>, all: &[Judged]) -> PyResult<Bound<'py, Py
 fn statement<'py>(py: Python<'py>, judged: &Judged) -> PyResult<Bound<'py, PyDict>> {
     let Judged { statement, verdict, .. } = judged;
     let dict = PyDict::new(py);
-    dict.set_item("source", statement.source)?;
-    let form = match statement.form {
-        Form::Printed => "printed",
-        Form::Corrected => "corrected",
-        Form::Derived => "derived",
-    };
-    dict.set_item("form", form)?;
+    dict.set_item("id", statement.id())?;
+    dict.set_item("paper", statement.source.paper)?;
+    dict.set_item("source", statement.source.to_string())?;
+    dict.set_item("says", statement.source.says)?;
+    dict.set_item("form", statement.form.name())?;
     dict.set_item("quantity", statement.quantity)?;
     dict.set_item("side", statement.side.symbol())?;
     dict.set_item("claim", statement.claim.name())?;
@@ -29,6 +27,7 @@ fn statement<'py>(py: Python<'py>, judged: &Judged) -> PyResult<Bound<'py, PyDic
     dict.set_item("at_time", verdict.at_time)?;
     dict.set_item("outcome", verdict.outcome.name())?;
     dict.set_item("reason", verdict.reason.as_deref())?;
+    dict.set_item("erratum", statement.erratum())?;
     dict.set_item("probability", statement.probability.map(|p| p.stated))?;
     dict.set_item("exact_probability", statement.probability.and_then(|p| p.exact))?;
     let hypotheses = statement.hypotheses.iter().map(|h| {

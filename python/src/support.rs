@@ -225,32 +225,8 @@ pub enum Times<'py> {
     Flow(PyReadonlyArray1<'py, f64>),
 }
 
-/// Every observable has the name that the program's JSON has.
-const OBSERVABLES: [Observable; 13] = [
-    Observable::TrainLoss,
-    Observable::TestLoss,
-    Observable::LogTrainLoss,
-    Observable::LogTestLoss,
-    Observable::TestAccuracy,
-    Observable::TrainAccuracy,
-    Observable::ParameterNorm,
-    Observable::RepresentationQuality,
-    Observable::EffectiveDimension,
-    Observable::NuclearNorm,
-    Observable::Rank,
-    Observable::MarginL2,
-    Observable::MarginL1,
-];
-
 pub fn observables(names: &[String]) -> PyResult<Vec<Observable>> {
-    let find = |name: &String| {
-        let found = OBSERVABLES.into_iter().find(|what| what.name() == name);
-        found.ok_or_else(|| {
-            let known = OBSERVABLES.map(|what| what.name()).join(", ");
-            PyValueError::new_err(format!("no observable is called {name:?}; there are {known}"))
-        })
-    };
-    names.iter().map(find).collect()
+    names.iter().map(|name| name.parse().map_err(error)).collect()
 }
 
 /// Times × observables, NaN where undefined.

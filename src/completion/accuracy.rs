@@ -51,7 +51,7 @@ impl Solution {
     /// two before it. A slow flow is compared with a second one in the same way.
     ///
     /// # Errors
-    /// As [`Trajectory::state`](crate::trajectory::Trajectory::state); [`Error::Numerical`] if the second run failed:
+    /// As [`Solution::state`]; [`Error::Numerical`] if the second run failed:
     /// then nothing is known.
     ///
     /// ```

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, check};
 use crate::linalg::{Engine, Threads};
 use crate::memory;
 use crate::ode::Statistics;
-use crate::trajectory::{Observable, Table, Trajectory};
+use crate::trajectory::{Observable, Trajectory};
 
 /// Recorded ends of stiff steps that a value between them is interpolated from: theory/completion.md (14).
 pub(super) const NEIGHBOURS: usize = 6;
@@ -330,7 +330,7 @@ impl Solution {
     /// W_p − y_p at the observed pairs, with all digits.
     ///
     /// # Errors
-    /// As [`Trajectory::state`].
+    /// As [`Solution::state`].
     pub fn residuals(&self, t: f64) -> Result<Vec<f64>> {
         Ok(self.at(t)?.split_off(self.trace_at() + 1))
     }
@@ -390,43 +390,44 @@ fn test_entries(problem: &Problem) -> (Vec<(usize, f64, f64)>, f64) {
     (test, count)
 }
 
+impl Solution {
+    /// W.
+    ///
+    /// # Errors
+    /// A time past the horizon, or negative or NaN.
+    pub fn state(&self, t: f64) -> Result<Array2<f64>> {
+        Ok(self.matrix_of(&self.at(t)?))
+    }
+}
+
 impl Trajectory for Solution {
     type Time = f64;
-    /// W.
-    type State = Array2<f64>;
 
     fn horizon(&self) -> Option<f64> {
         Some(self.horizon)
     }
 
-    fn state(&self, t: f64) -> Result<Array2<f64>> {
-        Ok(self.matrix_of(&self.at(t)?))
-    }
-
-    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
-        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
+    fn observe_one(&self, t: f64, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        let packed = self.at(t)?;
         let spectral = what.iter().any(|w| matches!(w, Observable::NuclearNorm | Observable::Rank));
-        for (&t, mut row) in times.iter().zip(values.rows_mut()) {
-            let packed = self.at(t)?;
-            let eigenvalues = match spectral {
-                true => Engine::SEQUENTIAL.eigh(self.matrix_of(&packed).view())?.values.to_vec(),
-                false => Vec::new(),
+        let eigenvalues = match spectral {
+            true => Engine::SEQUENTIAL.eigh(self.matrix_of(&packed).view())?.values.to_vec(),
+            false => Vec::new(),
+        };
+        for (out, what) in out.iter_mut().zip(what) {
+            *out = match what {
+                Observable::TrainLoss => self.train_loss(&packed),
+                Observable::LogTrainLoss => self.train_loss(&packed).ln(),
+                Observable::TestLoss => self.test_loss(&packed),
+                Observable::LogTestLoss => self.test_loss(&packed).ln(),
+                Observable::ParameterNorm => packed[self.trace_at()].max(0.0).sqrt(),
+                Observable::NuclearNorm => eigenvalues.iter().map(|v| v.abs()).sum(),
+                Observable::Rank => self.rank(t, &eigenvalues) as f64,
+                // A regression: nothing to classify.
+                _ => f64::NAN,
             };
-            for (out, what) in row.iter_mut().zip(what) {
-                *out = match what {
-                    Observable::TrainLoss => self.train_loss(&packed),
-                    Observable::LogTrainLoss => self.train_loss(&packed).ln(),
-                    Observable::TestLoss => self.test_loss(&packed),
-                    Observable::LogTestLoss => self.test_loss(&packed).ln(),
-                    Observable::ParameterNorm => packed[self.trace_at()].max(0.0).sqrt(),
-                    Observable::NuclearNorm => eigenvalues.iter().map(|v| v.abs()).sum(),
-                    Observable::Rank => self.rank(t, &eigenvalues) as f64,
-                    // A regression: nothing to classify.
-                    _ => f64::NAN,
-                };
-            }
         }
-        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+        Ok(())
     }
 }
 

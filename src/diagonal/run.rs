@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 
 use super::basis::Basis;
 use super::clock::LogClock;
@@ -13,7 +13,7 @@ use super::snapshot::Snapshot;
 use super::{Problem, Settings, watch};
 use crate::error::{Error, Result, check};
 use crate::ode::{Ended, Options, Path, Statistics, Step, bdf_observed};
-use crate::trajectory::{Observable, Table, Trajectory};
+use crate::trajectory::{Observable, Trajectory};
 
 /// Steps, and as many attempts in vain, that a run is given: an integration that needs more is creeping, and would say
 /// so only after seconds.
@@ -218,30 +218,29 @@ impl<'p> Run<'p> {
     }
 }
 
-impl Trajectory for Run<'_> {
-    type Time = f64;
+impl Run<'_> {
     /// w.
-    type State = Array1<f64>;
-
-    fn horizon(&self) -> Option<f64> {
-        Some(self.settings.horizon)
-    }
-
-    fn state(&self, t: f64) -> Result<Array1<f64>> {
+    ///
+    /// # Errors
+    /// A time past the horizon, or negative or NaN.
+    pub fn state(&self, t: f64) -> Result<Array1<f64>> {
         let (net, z) = self.dual(t)?;
         let mut weights = vec![0.0; z.len()];
         net.weights(t, 0, &z, &mut weights);
         Ok(Array1::from_vec(weights))
     }
+}
 
-    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
-        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
-        for (&t, mut row) in times.iter().zip(values.outer_iter_mut()) {
-            let snapshot = self.snapshot(t)?;
-            for (cell, &what) in row.iter_mut().zip(what) {
-                *cell = snapshot.get(what).unwrap_or(f64::NAN);
-            }
-        }
-        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+impl Trajectory for Run<'_> {
+    type Time = f64;
+
+    fn horizon(&self) -> Option<f64> {
+        Some(self.settings.horizon)
+    }
+
+    fn observe_one(&self, t: f64, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        let snapshot = self.snapshot(t)?;
+        out.iter_mut().zip(what).for_each(|(out, &what)| *out = snapshot.get(what).unwrap_or(f64::NAN));
+        Ok(())
     }
 }

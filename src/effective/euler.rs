@@ -116,19 +116,31 @@ impl Euler<'_, '_> {
     }
 }
 
+impl Euler<'_, '_> {
+    /// The embeddings after so many steps.
+    ///
+    /// # Errors
+    /// A step past the horizon.
+    pub fn state(&self, t: u64) -> Result<Array2<f64>> {
+        let mut states = self.visit(&[t], |modes| Ok(self.spectrum.eigenvectors().dot(modes)))?;
+        Ok(states.swap_remove(0))
+    }
+}
+
 impl Trajectory for Euler<'_, '_> {
     type Time = u64;
-    type State = Array2<f64>;
 
     fn horizon(&self) -> Option<u64> {
         Some(LONGEST)
     }
 
-    fn state(&self, t: u64) -> Result<Array2<f64>> {
-        let mut states = self.visit(&[t], |modes| Ok(self.spectrum.eigenvectors().dot(modes)))?;
-        Ok(states.swap_remove(0))
+    fn observe_one(&self, t: u64, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        let row = self.observe(&[t], what)?.values;
+        out.iter_mut().zip(&row).for_each(|(out, x)| *out = *x);
+        Ok(())
     }
 
+    /// In one go: a step needs the one before.
     fn observe(&self, times: &[u64], what: &[Observable]) -> Result<Table<u64>> {
         let n = self.spectrum.problem().parallelograms() as f64;
         let rows = self.visit(times, |modes| {

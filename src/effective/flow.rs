@@ -11,7 +11,7 @@ use crate::crossing::{Crossing, End, search};
 use crate::data::components::effective_dimension;
 use crate::error::{Error, Result, check};
 use crate::linalg::EPS;
-use crate::trajectory::{Observable, Table, Trajectory};
+use crate::trajectory::{Observable, Trajectory};
 
 /// Which gradient the embeddings follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -378,15 +378,12 @@ impl<'s, 'a> Flow<'s, 'a> {
     }
 }
 
-impl Trajectory for Flow<'_, '_> {
-    type Time = f64;
-    type State = Array2<f64>;
-
-    fn horizon(&self) -> Option<f64> {
-        None
-    }
-
-    fn state(&self, t: f64) -> Result<Array2<f64>> {
+impl Flow<'_, '_> {
+    /// The embeddings.
+    ///
+    /// # Errors
+    /// A negative time, or NaN; with the full gradient one that the clock of the modes cannot reach.
+    pub fn state(&self, t: f64) -> Result<Array2<f64>> {
         self.check_time(t)?;
         let state = match self.settings.gradient {
             Gradient::Linear => self.modes(t, 0.0),
@@ -398,31 +395,36 @@ impl Trajectory for Flow<'_, '_> {
         };
         Ok(self.spectrum.vectors.dot(&state))
     }
+}
 
-    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
-        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
-        for (&t, mut row) in times.iter().zip(values.rows_mut()) {
-            self.check_time(t)?;
-            let needs_shape =
-                |w: &Observable| matches!(w, Observable::RepresentationQuality | Observable::TestAccuracy);
-            let shape = what.iter().any(needs_shape).then(|| self.shape(t)).transpose()?;
-            let view = || shape.as_ref().map(|s| s.view());
-            for (value, what) in row.iter_mut().zip(what) {
-                *value = match what {
-                    Observable::TrainLoss => self.loss(t)?,
-                    Observable::LogTrainLoss => self.ln_loss(t)?,
-                    Observable::ParameterNorm => self.norm_square(t)?.sqrt(),
-                    Observable::RepresentationQuality => {
-                        view().map_or(f64::NAN, |s| shape_rqi(&self.full, s, self.settings.matching))
-                    }
-                    Observable::TestAccuracy => view().map_or(f64::NAN, |s| {
-                        shape_accuracy(&self.training, &self.full, s, self.settings.matching)
-                    }),
-                    Observable::EffectiveDimension => self.effective_dimension(t)?,
-                    _ => f64::NAN,
-                };
-            }
+impl Trajectory for Flow<'_, '_> {
+    type Time = f64;
+
+    fn horizon(&self) -> Option<f64> {
+        None
+    }
+
+    fn observe_one(&self, t: f64, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        self.check_time(t)?;
+        let needs_shape =
+            |w: &Observable| matches!(w, Observable::RepresentationQuality | Observable::TestAccuracy);
+        let shape = what.iter().any(needs_shape).then(|| self.shape(t)).transpose()?;
+        let view = || shape.as_ref().map(|s| s.view());
+        for (out, what) in out.iter_mut().zip(what) {
+            *out = match what {
+                Observable::TrainLoss => self.loss(t)?,
+                Observable::LogTrainLoss => self.ln_loss(t)?,
+                Observable::ParameterNorm => self.norm_square(t)?.sqrt(),
+                Observable::RepresentationQuality => {
+                    view().map_or(f64::NAN, |s| shape_rqi(&self.full, s, self.settings.matching))
+                }
+                Observable::TestAccuracy => view().map_or(f64::NAN, |s| {
+                    shape_accuracy(&self.training, &self.full, s, self.settings.matching)
+                }),
+                Observable::EffectiveDimension => self.effective_dimension(t)?,
+                _ => f64::NAN,
+            };
         }
-        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+        Ok(())
     }
 }

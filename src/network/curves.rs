@@ -1,13 +1,11 @@
 //! The curves of a run: what is recorded, and what was seen on the way.
 
-use ndarray::Array2;
-
 use super::observe::Evaluation;
 use super::training::Checkpoint;
 use super::{EvaluationError, LayerFeatures, Net};
 use crate::error::{Error, Result};
 use crate::grokking::{Phase, PhaseRule};
-use crate::trajectory::{Observable, Table, Trajectory, log_times};
+use crate::trajectory::{Observable, Trajectory, log_times};
 
 /// What is recorded, and how long a run lasts.
 ///
@@ -163,7 +161,11 @@ impl Curves {
         self.records.iter().map(|r| r.error(what)).collect()
     }
 
-    fn record(&self, step: u64) -> Result<&Record> {
+    /// What was recorded at a step.
+    ///
+    /// # Errors
+    /// A step that was not recorded.
+    pub fn record(&self, step: u64) -> Result<&Record> {
         let last = self.records.last().map_or(0, |r| r.step);
         if step > last {
             return Err(Error::PastHorizon { time: step as f64, horizon: last as f64 });
@@ -177,22 +179,14 @@ impl Curves {
 
 impl Trajectory for Curves {
     type Time = u64;
-    type State = Record;
 
     fn horizon(&self) -> Option<u64> {
         self.records.last().map(|r| r.step)
     }
 
-    fn state(&self, step: u64) -> Result<Record> {
-        self.record(step).cloned()
-    }
-
-    fn observe(&self, times: &[u64], what: &[Observable]) -> Result<Table<u64>> {
-        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
-        for (&t, mut row) in times.iter().zip(values.outer_iter_mut()) {
-            let record = self.record(t)?;
-            row.iter_mut().zip(what).for_each(|(cell, &what)| *cell = record.get(what).unwrap_or(f64::NAN));
-        }
-        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+    fn observe_one(&self, t: u64, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        let record = self.record(t)?;
+        out.iter_mut().zip(what).for_each(|(out, &what)| *out = record.get(what).unwrap_or(f64::NAN));
+        Ok(())
     }
 }

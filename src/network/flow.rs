@@ -24,7 +24,7 @@ use crate::linalg::{Engine, Threads, cholesky_solve};
 use crate::ode::{
     Flow, Options, Path, Reject, Statistics, Step, StiffFlow, bdf_observed, dop853_observed, rkc_observed,
 };
-use crate::trajectory::{Observable, Table, Trajectory};
+use crate::trajectory::{Observable, Trajectory};
 use std::ops::ControlFlow;
 
 /// How the flow is integrated.
@@ -245,33 +245,24 @@ impl FlowRun<'_> {
 
 impl Trajectory for FlowRun<'_> {
     type Time = f64;
-    /// θ.
-    type State = Vec<f64>;
 
     fn horizon(&self) -> Option<f64> {
         Some(self.settings.horizon)
     }
 
-    fn state(&self, t: f64) -> Result<Vec<f64>> {
-        self.parameters(t)
-    }
-
-    fn observe(&self, times: &[f64], what: &[Observable]) -> Result<Table<f64>> {
-        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
-        for (&t, mut row) in times.iter().zip(values.outer_iter_mut()) {
-            let theta = self.parameters(t)?;
-            let seen = self.net.evaluate(&theta, self.sample, self.settings.criterion)?;
-            for (cell, what) in row.iter_mut().zip(what) {
-                *cell = match what {
-                    Observable::TrainLoss => seen.loss,
-                    Observable::LogTrainLoss => seen.ln_loss,
-                    Observable::TrainAccuracy => seen.accuracy,
-                    Observable::ParameterNorm => norm(&theta),
-                    _ => f64::NAN,
-                };
-            }
+    fn observe_one(&self, t: f64, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        let theta = self.parameters(t)?;
+        let seen = self.net.evaluate(&theta, self.sample, self.settings.criterion)?;
+        for (out, what) in out.iter_mut().zip(what) {
+            *out = match what {
+                Observable::TrainLoss => seen.loss,
+                Observable::LogTrainLoss => seen.ln_loss,
+                Observable::TrainAccuracy => seen.accuracy,
+                Observable::ParameterNorm => norm(&theta),
+                _ => f64::NAN,
+            };
         }
-        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+        Ok(())
     }
 }
 

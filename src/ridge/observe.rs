@@ -1,6 +1,6 @@
 //! What a closed form is at a time: losses, accuracy, norm, each with a bound on its rounding error.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Axis};
 use statrs::function::erf::erf;
 
 use super::closed_form::{ClosedForm, valid_time};
@@ -8,7 +8,7 @@ use super::risk::Accuracy;
 use crate::crossing::{Curve, Point};
 use crate::error::Result;
 use crate::linalg::EPS;
-use crate::trajectory::{Clock, Observable, Table, Trajectory};
+use crate::trajectory::{Clock, Observable, Trajectory};
 
 impl<T: Clock> ClosedForm<'_, '_, T> {
     /// Training loss and a bound on its rounding error.
@@ -140,16 +140,12 @@ fn single(limits: [f64; 2]) -> Option<f64> {
     (limits[0] == limits[1]).then_some(limits[0])
 }
 
-impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
-    type Time = T;
+impl<T: Clock> ClosedForm<'_, '_, T> {
     /// θ_t ∈ R^m.
-    type State = Array1<f64>;
-
-    fn horizon(&self) -> Option<T> {
-        None
-    }
-
-    fn state(&self, t: T) -> Result<Array1<f64>> {
+    ///
+    /// # Errors
+    /// A negative time, or NaN.
+    pub fn state(&self, t: T) -> Result<Array1<f64>> {
         valid_time(t)?;
         let (spectrum, scale, powers) = (self.spectrum, self.settings.init_scale, self.powers(t));
         let k = spectrum.init.len();
@@ -161,25 +157,30 @@ impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
         let inside = spectrum.decomposition.span(coordinates.view().insert_axis(Axis(1)))?;
         Ok(inside.remove_axis(Axis(1)) + scale * powers[k] * &spectrum.init_complement)
     }
+}
 
-    fn observe(&self, times: &[T], what: &[Observable]) -> Result<Table<T>> {
-        let mut values = Array2::from_elem((times.len(), what.len()), f64::NAN);
-        for (i, &t) in times.iter().enumerate() {
-            valid_time(t)?;
-            for (j, observable) in what.iter().enumerate() {
-                let value = match observable {
-                    Observable::TrainLoss => Some(self.train_loss(t).value),
-                    Observable::LogTrainLoss => Some(self.ln_train_loss(t)),
-                    Observable::TestLoss => self.test_loss(t).map(|p| p.value),
-                    Observable::LogTestLoss => self.ln_test_loss(t),
-                    Observable::TestAccuracy => self.test_accuracy(t),
-                    Observable::ParameterNorm => Some(self.parameter_norm(t)),
-                    // A regression: nothing to classify, no margin, no structure.
-                    _ => None,
-                };
-                values[(i, j)] = value.unwrap_or(f64::NAN);
-            }
+impl<T: Clock> Trajectory for ClosedForm<'_, '_, T> {
+    type Time = T;
+
+    fn horizon(&self) -> Option<T> {
+        None
+    }
+
+    fn observe_one(&self, t: T, what: &[Observable], out: &mut [f64]) -> Result<()> {
+        valid_time(t)?;
+        for (out, observable) in out.iter_mut().zip(what) {
+            let value = match observable {
+                Observable::TrainLoss => Some(self.train_loss(t).value),
+                Observable::LogTrainLoss => Some(self.ln_train_loss(t)),
+                Observable::TestLoss => self.test_loss(t).map(|p| p.value),
+                Observable::LogTestLoss => self.ln_test_loss(t),
+                Observable::TestAccuracy => self.test_accuracy(t),
+                Observable::ParameterNorm => Some(self.parameter_norm(t)),
+                // A regression: nothing to classify, no margin, no structure.
+                _ => None,
+            };
+            *out = value.unwrap_or(f64::NAN);
         }
-        Ok(Table { times: times.to_vec(), columns: what.to_vec(), values })
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::{Hypothesis, Judged, Standing};
+use super::{Hypothesis, Judged, Source, Standing};
 
 fn finite(x: f64) -> Option<f64> {
     x.is_finite().then_some(x)
@@ -24,11 +24,21 @@ impl Serialize for Hypothesis {
     }
 }
 
+/// As people cite it.
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Serialize for Judged {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Judged { statement: s, verdict: v, .. } = self;
-        let mut out = serializer.serialize_struct("Statement", 17)?;
+        let mut out = serializer.serialize_struct("Statement", 21)?;
+        out.serialize_field("id", &s.id())?;
+        out.serialize_field("paper", s.source.paper)?;
         out.serialize_field("source", s.source)?;
+        out.serialize_field("says", s.source.says)?;
         out.serialize_field("form", &s.form)?;
         out.serialize_field("quantity", s.quantity)?;
         out.serialize_field("side", &s.side)?;
@@ -45,6 +55,7 @@ impl Serialize for Judged {
         out.serialize_field("hypotheses", &s.hypotheses)?;
         out.serialize_field("outcome", &v.outcome)?;
         out.serialize_field("reason", &v.reason)?;
+        out.serialize_field("erratum", &s.erratum())?;
         out.end()
     }
 }

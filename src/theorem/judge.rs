@@ -33,9 +33,10 @@ impl Statement {
     /// standard errors of the fit and `room` (for the orders that the claim leaves out) are allowed.
     ///
     /// ```
-    /// use groktime::theorem::{Claim, Form, Outcome, Side, Statement};
+    /// use groktime::theorem::{Claim, Form, Outcome, Side, Source, Statement};
+    /// static EXAMPLE: Source = Source::own("example", "example", "The error falls like the square.");
     /// let statement = Statement {
-    ///     source: "example",
+    ///     source: &EXAMPLE,
     ///     form: Form::Derived,
     ///     quantity: "error",
     ///     side: Side::Equal,

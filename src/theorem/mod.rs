@@ -8,11 +8,14 @@
 mod agreement;
 mod json;
 mod judge;
+mod source;
 mod verdict;
 
 use serde::Serialize;
 
 pub(crate) use agreement::agree;
+pub use source::Source;
+pub(crate) use source::catalogue;
 pub(crate) use verdict::brief;
 pub use verdict::{Judged, Outcome, Recomputed, Verdict};
 
@@ -25,6 +28,17 @@ pub enum Form {
     Corrected,
     /// Not in the source, or sharper than what is.
     Derived,
+}
+
+impl Form {
+    /// The name used in JSON and ids.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Printed => "printed",
+            Form::Corrected => "corrected",
+            Form::Derived => "derived",
+        }
+    }
 }
 
 /// Which side of the quantity the claim bounds.
@@ -156,8 +170,8 @@ pub struct Probability {
 
 /// A published statement, applied to one problem.
 pub struct Statement {
-    /// Paper and number, such as `2601.19791 Thm 4.1(i)`.
-    pub source: &'static str,
+    /// What it is, whatever the problem.
+    pub source: &'static Source,
     pub form: Form,
     /// What is bounded; logarithms are named as such.
     pub quantity: &'static str,
@@ -165,4 +179,34 @@ pub struct Statement {
     pub claim: Claim,
     pub probability: Option<Probability>,
     pub hypotheses: Vec<Hypothesis>,
+}
+
+impl Statement {
+    /// Its identity: paper, key and, unless it is as printed, form.
+    ///
+    /// ```
+    /// use groktime::theorem::{Claim, Form, Side, Statement};
+    /// let upper = Statement {
+    ///     source: &groktime::ridge::theorems::catalogue::UPPER,
+    ///     form: Form::Derived,
+    ///     quantity: "t2",
+    ///     side: Side::Upper,
+    ///     claim: Claim::Scalar(1e4),
+    ///     probability: None,
+    ///     hypotheses: vec![],
+    /// };
+    /// assert_eq!(upper.id(), "2601.19791:thm-4.5:upper:derived");
+    /// ```
+    pub fn id(&self) -> String {
+        let Source { paper, key, .. } = self.source;
+        match self.form {
+            Form::Printed => format!("{paper}:{key}"),
+            form => format!("{paper}:{key}:{}", form.name()),
+        }
+    }
+
+    /// Why the printed form fails on some problems within its hypotheses; `None` for other forms.
+    pub fn erratum(&self) -> Option<&'static str> {
+        self.source.erratum.filter(|_| self.form == Form::Printed)
+    }
 }

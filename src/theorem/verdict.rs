@@ -150,9 +150,10 @@ impl Judged {
     /// that something exists in a window, `recompute` looks for the best time itself.
     ///
     /// ```
-    /// use groktime::theorem::{Claim, Form, Outcome, Recomputed, Side, Statement};
+    /// use groktime::theorem::{Claim, Form, Outcome, Recomputed, Side, Source, Statement};
+    /// static EXAMPLE: Source = Source::own("example", "example", "x is at most 1.");
     /// let statement = || Statement {
-    ///     source: "example",
+    ///     source: &EXAMPLE,
     ///     form: Form::Derived,
     ///     quantity: "x",
     ///     side: Side::Upper,
@@ -239,9 +240,10 @@ impl Judged {
     /// not at the end of its range where every such claim holds, and the allowance is smaller than the claim.
     ///
     /// ```
-    /// use groktime::theorem::{Claim, Form, Side, Statement};
+    /// use groktime::theorem::{Claim, Form, Side, Source, Statement};
+    /// static EXAMPLE: Source = Source::own("example", "example", "The test loss falls late.");
     /// let late = |value| Statement {
-    ///     source: "example",
+    ///     source: &EXAMPLE,
     ///     form: Form::Derived,
     ///     quantity: "t2",
     ///     side: Side::Lower,

@@ -1,11 +1,12 @@
 //! The statements of arXiv 2311.18817 on matrix completion: they hold where their hypotheses do, on random
 //! problems, and breaking a hypothesis shows.
 
+use groktime::completion::theorems::catalogue;
 use groktime::completion::theorems::{Inputs, kernel_rates, residual_rate};
 use groktime::completion::{Init, Problem, Settings, Solution};
 use groktime::data::Observations;
 use groktime::data::matrices::{LowRank, random_mask};
-use groktime::theorem::{Claim, Form, Judged, Outcome};
+use groktime::theorem::{Claim, Form, Judged, Outcome, Source};
 use groktime::trajectory::{Observable, Trajectory};
 use proptest::prelude::*;
 
@@ -20,8 +21,8 @@ fn solved(d: usize, count: usize, seed: u64, init: Init, decay: f64, horizon: f6
         .expect("solved")
 }
 
-fn find<'a>(statements: &'a [Judged], source: &str, form: Form) -> &'a Judged {
-    let found = statements.iter().find(|s| s.statement.source.contains(source) && s.statement.form == form);
+fn find<'a>(statements: &'a [Judged], source: &Source, form: Form) -> &'a Judged {
+    let found = statements.iter().find(|s| s.statement.source == source && s.statement.form == form);
     found.unwrap_or_else(|| panic!("{source} {form:?}"))
 }
 
@@ -50,7 +51,7 @@ proptest! {
             );
         }
         for (source, form) in
-            [("D.1", Form::Derived), ("D.2", Form::Derived), ("3.10", Form::Derived), ("F.3 (lower", Form::Printed), ("F.3 (44)", Form::Printed)]
+            [(&catalogue::FIT, Form::Derived), (&catalogue::KERNEL_END, Form::Derived), (&catalogue::ENERGY, Form::Derived), (&catalogue::OBJECTIVE, Form::Printed), (&catalogue::NORMS, Form::Printed)]
         {
             prop_assert_eq!(find(&statements, source, form).verdict.outcome, Outcome::Holds);
         }
@@ -66,7 +67,7 @@ fn each_form_of_d_1_is_tighter_than_the_one_before() {
     let solution = problem.flow(&settings).expect("solved");
     let statements = solution.statements(&Inputs::default()).expect("judged");
     for t in [0.01, 1.0, 100.0, 500.0] {
-        let bound = |form| match &find(&statements, "D.1", form).statement.claim {
+        let bound = |form| match &find(&statements, &catalogue::FIT, form).statement.claim {
             Claim::Envelope { ln_bound, .. } => ln_bound(t),
             _ => panic!("an envelope"),
         };
@@ -90,16 +91,19 @@ fn hypotheses_matter() {
     let problem = |init| Problem::new(seen.clone(), None, init).expect("valid");
     let solution = problem(Init::Identity { coordinate: 5.0 }).flow(&settings).expect("solved");
     let statements = solution.statements(&Inputs::default()).expect("judged");
-    assert_eq!(find(&statements, "D.1", Form::Printed).verdict.outcome, Outcome::NotApplicable);
-    assert_eq!(find(&statements, "D.1", Form::Derived).verdict.outcome, Outcome::Holds);
+    assert_eq!(find(&statements, &catalogue::FIT, Form::Printed).verdict.outcome, Outcome::NotApplicable);
+    assert_eq!(find(&statements, &catalogue::FIT, Form::Derived).verdict.outcome, Outcome::Holds);
     // From another start the derived forms do not apply.
     let init = Init::Perturbed { coordinate: 5.0, std: 0.5, seed: 1 };
     let statements =
         problem(init).flow(&settings).expect("solved").statements(&Inputs::default()).expect("judged");
-    assert_eq!(find(&statements, "D.1", Form::Derived).verdict.outcome, Outcome::NotApplicable);
-    assert_eq!(find(&statements, "D.2", Form::Derived).verdict.outcome, Outcome::NotApplicable);
+    assert_eq!(find(&statements, &catalogue::FIT, Form::Derived).verdict.outcome, Outcome::NotApplicable);
+    assert_eq!(
+        find(&statements, &catalogue::KERNEL_END, Form::Derived).verdict.outcome,
+        Outcome::NotApplicable
+    );
     // The lower bound F.3 holds from there too.
-    assert_eq!(find(&statements, "F.3 (lower", Form::Printed).verdict.outcome, Outcome::Holds);
+    assert_eq!(find(&statements, &catalogue::OBJECTIVE, Form::Printed).verdict.outcome, Outcome::Holds);
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn recovery_is_vacuous_on_tables_and_open_on_flat_matrices() {
         let problem = Problem::new(seen, Some(truth), init).expect("valid");
         let statements =
             problem.flow(&settings).expect("solved").statements(&Inputs::default()).expect("judged");
-        find(&statements, "3.12", Form::Printed).verdict.outcome
+        find(&statements, &catalogue::RECOVERY, Form::Printed).verdict.outcome
     };
     assert_eq!(outcome(multiplication_table(20)), Outcome::NotApplicable);
     assert_eq!(outcome(ndarray::Array2::from_elem((30, 30), 1.0)), Outcome::Undetermined);

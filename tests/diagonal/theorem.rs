@@ -8,12 +8,13 @@ use groktime::Loss;
 use groktime::data::Design;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
 use groktime::data::tasks::{Law, Task};
+use groktime::diagonal::theorems::catalogue;
 use groktime::diagonal::theorems::{
     Inputs, LabelNoise, RateInputs, label_noise, rademacher_bounds, rates, sample_complexity,
 };
 use groktime::diagonal::{Init, Problem, Run, Settings};
 use groktime::linalg::{Engine, Threads};
-use groktime::theorem::{Form, Judged, Outcome, Standing};
+use groktime::theorem::{Form, Judged, Outcome, Source, Standing};
 use ndarray::Array2;
 use rand::RngExt;
 
@@ -64,8 +65,8 @@ fn settings(depth: u32, alpha: f64, lambda: f64) -> Settings {
     Settings { depth, init, weight_decay: lambda, horizon, threads: Threads::One, ..Settings::default() }
 }
 
-fn one<'j>(judged: &'j [Judged], source: &str, form: Form) -> &'j Judged {
-    let found = judged.iter().find(|j| j.statement.source.ends_with(source) && j.statement.form == form);
+fn one<'j>(judged: &'j [Judged], source: &Source, form: Form) -> &'j Judged {
+    let found = judged.iter().find(|j| j.statement.source == source && j.statement.form == form);
     found.unwrap_or_else(|| panic!("no statement {source}"))
 }
 
@@ -83,7 +84,7 @@ fn assert_none_violated(judged: &[Judged], name: &str) {
 
 #[test]
 fn no_drawn_problem_violates_a_statement() {
-    let mut applicable = std::collections::BTreeMap::<&str, usize>::new();
+    let mut applicable = std::collections::BTreeMap::<&Source, usize>::new();
     for seed in 0..draws(36) {
         let rng = &mut generator(seed, 9);
         let loss = [Loss::Exponential, Loss::Squared, Loss::Exponential, Loss::Logistic][seed as usize % 4];
@@ -107,18 +108,18 @@ fn no_drawn_problem_violates_a_statement() {
     println!("{applicable:?}");
     // The test would say nothing of statements that never apply.
     for source in [
-        "C.4 (8)",
-        "C.5 (explicit)",
-        "C.7 (17)",
-        "C.8 (bracket above)",
-        "C.9 (plateau law)",
-        "Cor 3.6",
-        "D.1 (26)",
-        "D.5 (residual law)",
-        "Thm 3.9",
-        "C.12 (energy identity)",
+        &catalogue::LOSS_FALLS,
+        &catalogue::DEPARTURE,
+        &catalogue::LOSS_FROM_BELOW,
+        &catalogue::BRACKET_ABOVE,
+        &catalogue::PLATEAU,
+        &catalogue::DIRECTION,
+        &catalogue::FIT,
+        &catalogue::RESIDUAL,
+        &catalogue::LEAST_NORM,
+        &catalogue::ENERGY,
     ] {
-        let count = applicable.iter().find(|(s, _)| s.ends_with(source)).map_or(0, |(_, c)| *c);
+        let count = applicable.get(source).copied().unwrap_or(0);
         assert!(count >= 3, "{source} applied {count} times");
     }
 }
@@ -133,8 +134,8 @@ fn the_printed_scale_fails_where_the_corrected_one_holds() {
         for alpha in [1e8, 1e64] {
             let judged = case.judged(2, alpha, 1.0 / alpha);
             assert_none_violated(&judged, name);
-            let printed = one(&judged, "Thm 3.4", Form::Printed);
-            let corrected = one(&judged, "Thm 3.4", Form::Corrected);
+            let printed = one(&judged, &catalogue::MARGIN, Form::Printed);
+            let corrected = one(&judged, &catalogue::MARGIN, Form::Corrected);
             assert_eq!(printed.verdict.outcome, Outcome::KnownErratum, "{name}, α = {alpha:e}");
             assert_eq!(corrected.verdict.outcome, Outcome::Holds, "{name}, α = {alpha:e}");
             // λ = 1/α, c = ½: the two scales differ by (2c + 1)/(c + 1).
@@ -151,8 +152,8 @@ fn the_printed_scale_fails_where_the_corrected_one_holds() {
 fn the_printed_lower_bound_fails_where_the_corrected_one_holds() {
     for (alpha, lambda) in [(30.0, 1e-2), (1e3, 1e-3)] {
         let judged = Case::gaussian(6, 20, 1, Loss::Exponential).judged(2, alpha, lambda);
-        let printed = one(&judged, "C.7 (17)", Form::Printed);
-        let corrected = one(&judged, "C.7 (17)", Form::Corrected);
+        let printed = one(&judged, &catalogue::LOSS_FROM_BELOW, Form::Printed);
+        let corrected = one(&judged, &catalogue::LOSS_FROM_BELOW, Form::Corrected);
         assert_eq!(printed.verdict.outcome, Outcome::KnownErratum);
         assert_eq!(corrected.verdict.outcome, Outcome::Holds);
         assert!(corrected.verdict.slack > 1.0);
@@ -173,7 +174,7 @@ fn the_kernel_phase_ends_where_a_gradient_has_moved() {
         let case = Case::gaussian(6, 20, 2, Loss::Exponential);
         let run = case.run(depth, 100.0, 1e-2);
         let judged = run.statements(&Inputs::default()).unwrap();
-        let end = one(&judged, "C.5 (T_max)", Form::Derived).verdict.measured;
+        let end = one(&judged, &catalogue::KERNEL_END, Form::Derived).verdict.measured;
         let (u, v) = rescaled(&run, end);
         let l = f64::from(depth);
         let moved = case.x.outer_iter().map(|x| {
@@ -195,8 +196,8 @@ fn the_bracket_fails_past_the_kernel_phase() {
     let case = Case::signs(10, 30, 1, Loss::Exponential);
     let run = case.run(2, alpha, lambda);
     let judged = run.statements(&Inputs::default()).unwrap();
-    assert_eq!(one(&judged, "C.8 (bracket above)", Form::Derived).verdict.outcome, Outcome::Holds);
-    let end = one(&judged, "C.5 (T_max)", Form::Derived).verdict.measured;
+    assert_eq!(one(&judged, &catalogue::BRACKET_ABOVE, Form::Derived).verdict.outcome, Outcome::Holds);
+    let end = one(&judged, &catalogue::KERNEL_END, Form::Derived).verdict.measured;
     let margin = groktime::limits::max_margin_l2(case.problem.design(), case.problem.labels(), Threads::One);
     let gamma = 8.0_f64.sqrt() * margin.unwrap().found().unwrap().margin;
     let excess = |t: f64| {
@@ -214,7 +215,12 @@ fn the_bracket_fails_past_the_kernel_phase() {
 
 #[test]
 fn hypotheses_are_named_when_they_fail() {
-    let kernel = ["C.4 (8)", "C.5 (explicit)", "C.8 (bracket above, linearised)", "C.9 (plateau law)"];
+    let kernel = [
+        &catalogue::LOSS_FALLS,
+        &catalogue::DEPARTURE,
+        &catalogue::BRACKET_ABOVE_LINEARISED,
+        &catalogue::PLATEAU,
+    ];
     let cases = [
         (Case::signs(6, 20, 1, Loss::Logistic), settings(2, 10.0, 0.1), "exponential loss"),
         (
@@ -236,7 +242,7 @@ fn hypotheses_are_named_when_they_fail() {
     for (case, settings, hypothesis) in cases {
         let judged = case.problem.integrate(&settings).unwrap().statements(&Inputs::default()).unwrap();
         for source in kernel {
-            let found = judged.iter().find(|j| j.statement.source.ends_with(source)).unwrap();
+            let found = judged.iter().find(|j| j.statement.source == source).unwrap();
             assert_eq!(found.verdict.outcome, Outcome::NotApplicable, "{source} without {hypothesis}");
             assert!(fails(found).contains(&hypothesis), "{source}: {:?}", fails(found));
         }
@@ -248,7 +254,7 @@ fn hypotheses_are_named_when_they_fail() {
 fn the_plateau_law_needs_a_unique_dual() {
     let x = ndarray::array![[1.0, 0.5, 0.2], [1.0, 0.5, 0.2], [-0.3, 1.0, 0.1]];
     let judged = Case::new(x, vec![1.0; 3], Loss::Exponential).judged(2, 1e3, 1e-3);
-    let law = one(&judged, "C.9 (plateau law)", Form::Derived);
+    let law = one(&judged, &catalogue::PLATEAU, Form::Derived);
     assert!(fails(law).contains(&"the dual of the L2 margin is unique"));
 }
 
@@ -285,8 +291,12 @@ fn squared_loss_rates() {
         let settings = Settings { depth, rtol: 1e-10, threads: Threads::One, ..Settings::default() };
         let inputs = RateInputs { alphas, decay_power: 3.0, settings, ..RateInputs::default() };
         let judged = rates(&problem, &inputs).unwrap();
-        for source in ["D.2 (rate)", "D.7 (rate, symmetric start)", "Thm 3.10 (rate)"] {
-            let j = judged.iter().find(|j| j.statement.source.ends_with(source)).unwrap();
+        for source in [
+            &catalogue::DEPARTURE_RATE_SQUARED,
+            &catalogue::LEAST_NORM_RATE,
+            &catalogue::STATIONARY_RATE_SQUARED,
+        ] {
+            let j = judged.iter().find(|j| j.statement.source == source).unwrap();
             println!("L = {depth} {source} {:?}", j.verdict);
             assert_eq!(j.verdict.outcome, Outcome::Holds, "L = {depth} {source} {:?}", j.verdict);
         }
@@ -302,17 +312,20 @@ fn exponential_loss_rates() {
         rates(&problem, &inputs).unwrap()
     };
     let large = family(&[1e16, 1e32, 1e64]);
-    for source in ["C.5 (rate)", "Cor 3.6 (rate)"] {
-        let j = large.iter().find(|j| j.statement.source.ends_with(source)).unwrap();
+    for source in [&catalogue::DEPARTURE_RATE, &catalogue::DIRECTION_RATE] {
+        let j = large.iter().find(|j| j.statement.source == source).unwrap();
         println!("{source} {:?}", j.verdict);
         assert_eq!(j.verdict.outcome, Outcome::Holds, "{source} {:?}", j.verdict);
     }
     // Recorded with other data: ε = 0.352 … 0.0388 over these α, a slope near −2.
     let moderate = family(&[1e2, 1e3, 1e4, 1e5, 1e6]);
-    let stationary = &one(&moderate, "C.12 (22) (rate)", Form::Printed).verdict;
+    let stationary = &one(&moderate, &catalogue::STATIONARY_RATE, Form::Printed).verdict;
     assert_eq!(stationary.outcome, Outcome::Holds);
     assert!(stationary.measured < -1.0, "{stationary:?}");
-    assert_eq!(one(&moderate, "D.2 (rate)", Form::Printed).verdict.outcome, Outcome::NotApplicable);
+    assert_eq!(
+        one(&moderate, &catalogue::DEPARTURE_RATE_SQUARED, Form::Printed).verdict.outcome,
+        Outcome::NotApplicable
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@ use groktime::effective::{
     Normalisation, Pair, Problem, Proof, Settings, Task, even_third_eigenvalue, smith_invariants,
 };
 use groktime::linalg::Engine;
-use groktime::trajectory::Trajectory;
 use ndarray::Array2;
 
 use crate::common::effective::{MEAN, ONE, SUM, addition, close, problem, set_a, set_b, set_f, spectrum};

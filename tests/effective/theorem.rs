@@ -4,21 +4,22 @@
 //! `GROKTIME_FULL=1` draws ten times as many problems.
 
 use groktime::data::features::{gaussian_matrix, generator};
+use groktime::effective::theorems::catalogue;
 use groktime::effective::theorems::{class_statements, representation_statements, two_body_statements};
 use groktime::effective::two_body::TwoBody;
 use groktime::effective::{
     Convention, Duplicates, Gradient, Match, Normalisation, Problem, Settings, Task, normalised,
 };
 use groktime::linalg::Engine;
-use groktime::theorem::{Form, Judged, Outcome, Standing};
+use groktime::theorem::{Form, Judged, Outcome, Source, Standing};
 use ndarray::{Array2, array};
 
 fn draws(quick: u64) -> u64 {
     if crate::common::full() { 10 * quick } else { quick }
 }
 
-fn one<'j>(judged: &'j [Judged], source: &str, form: Form) -> &'j Judged {
-    let named = |j: &&Judged| j.statement.source.ends_with(source) && j.statement.form == form;
+fn one<'j>(judged: &'j [Judged], source: &Source, form: Form) -> &'j Judged {
+    let named = |j: &&Judged| j.statement.source == source && j.statement.form == form;
     judged.iter().find(named).unwrap_or_else(|| panic!("no statement {source}"))
 }
 
@@ -43,7 +44,7 @@ fn statements_hold_on_random_training_sets() {
         let judged = spectrum.statements().unwrap();
         nothing_violated(&judged, &format!("seed {seed}"));
         if problem.task().is_addition() {
-            match one(&judged, "Sec. 3.2 (Acc-bar)", Form::Printed).verdict.outcome {
+            match one(&judged, &catalogue::IDEAL_ACCURACY, Form::Printed).verdict.outcome {
                 Outcome::Holds => unique += 1,
                 Outcome::KnownErratum => imperfect += 1,
                 _ => {}
@@ -75,9 +76,9 @@ fn unseen_labels_stay_unknown() {
     let pairs = [[0, 2], [0, 3], [1, 1], [1, 2], [1, 3], [2, 2]];
     let problem = Problem::new(Task::addition(4).unwrap(), &pairs, Duplicates::Refuse).unwrap();
     let judged = problem.spectrum(Engine::SEQUENTIAL).unwrap().statements().unwrap();
-    let printed = one(&judged, "Sec. 3.2 (Acc-bar)", Form::Printed);
+    let printed = one(&judged, &catalogue::IDEAL_ACCURACY, Form::Printed);
     assert_eq!((printed.verdict.outcome, printed.verdict.measured), (Outcome::KnownErratum, 0.6));
-    let corrected = one(&judged, "Sec. 3.2 (Acc-bar)", Form::Corrected);
+    let corrected = one(&judged, &catalogue::IDEAL_ACCURACY, Form::Corrected);
     assert_eq!((corrected.verdict.outcome, corrected.verdict.value), (Outcome::Holds, 0.6));
 }
 
@@ -91,7 +92,7 @@ fn fewest_samples_are_reached_by_two_whole_classes() {
         let problem = Problem::new(task, &pairs, Duplicates::Refuse).unwrap();
         assert_eq!(problem.nullity().value, 2, "p = {p}");
         let judged = problem.spectrum(Engine::SEQUENTIAL).unwrap().statements().unwrap();
-        let fewest = one(&judged, "(fewest samples)", Form::Derived);
+        let fewest = one(&judged, &catalogue::FEWEST, Form::Derived);
         assert_eq!((fewest.verdict.outcome, fewest.verdict.slack), (Outcome::Holds, 0.0));
         // One sample less and the structure is lost.
         for k in 0..pairs.len() {
@@ -117,11 +118,11 @@ fn centre_is_conserved_only_when_zero() {
         let flow = spectrum.flow(start.view(), Settings { gradient, ..Settings::default() }).unwrap();
         let judged = flow.statements().unwrap();
         (
-            one(&judged, "App. F (C)", Form::Printed).verdict.outcome,
-            one(&judged, "App. F (C)", Form::Corrected).verdict.outcome,
-            one(&judged, "App. F (C = 0 stays)", Form::Derived).verdict.outcome,
-            one(&judged, "App. F (Z0)", Form::Printed).verdict.outcome,
-            one(&judged, "eq. 9 (C)", Form::Derived).verdict.outcome,
+            one(&judged, &catalogue::CENTRE, Form::Printed).verdict.outcome,
+            one(&judged, &catalogue::CENTRE, Form::Corrected).verdict.outcome,
+            one(&judged, &catalogue::CENTRE_ZERO, Form::Derived).verdict.outcome,
+            one(&judged, &catalogue::Z0, Form::Printed).verdict.outcome,
+            one(&judged, &catalogue::CENTRE_LINEAR, Form::Derived).verdict.outcome,
         )
     };
     use Outcome::{Holds, KnownErratum, NotApplicable};
@@ -132,11 +133,11 @@ fn centre_is_conserved_only_when_zero() {
         .flow((&e + 1.0).view(), Settings { gradient: Gradient::Linear, ..Settings::default() })
         .unwrap();
     let judged = flow.statements().unwrap();
-    let norm = one(&judged, "App. F (Z0)", Form::Printed);
+    let norm = one(&judged, &catalogue::Z0, Form::Printed);
     assert_eq!((norm.statement.standing(), norm.claim_met()), (Standing::Fails, Some(false)));
-    assert_eq!(one(&judged, "eq. 9 (C)", Form::Derived).verdict.outcome, Holds);
+    assert_eq!(one(&judged, &catalogue::CENTRE_LINEAR, Form::Derived).verdict.outcome, Holds);
     let judged = spectrum.flow((&e + 1.0).view(), Settings::default()).unwrap().statements().unwrap();
-    assert_eq!(one(&judged, "eq. 9 (C)", Form::Derived).claim_met(), Some(false));
+    assert_eq!(one(&judged, &catalogue::CENTRE_LINEAR, Form::Derived).claim_met(), Some(false));
 }
 
 #[test]
@@ -148,7 +149,7 @@ fn structure_without_a_null_part_is_not_reached() {
     let flow =
         spectrum.flow(start.view(), Settings { matching: Match::CODE, ..Settings::default() }).unwrap();
     let judged = flow.statements().unwrap();
-    let limit = one(&judged, "App. E (limit of RQI)", Form::Derived);
+    let limit = one(&judged, &catalogue::LIMIT_RQI, Form::Derived);
     assert_eq!((limit.verdict.outcome, limit.claim_met()), (Outcome::NotApplicable, Some(false)));
 }
 
@@ -160,7 +161,7 @@ fn ideal_rqi_can_be_exceeded_by_luck() {
     let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
     let line = Array2::from_shape_fn((6, 1), |(k, _)| k as f64 - 2.5);
     let judged = spectrum.flow(line.view(), Settings::default()).unwrap().statements().unwrap();
-    let lucky = one(&judged, "App. E (Alexander)", Form::Printed);
+    let lucky = one(&judged, &catalogue::ALEXANDER, Form::Printed);
     assert_eq!((lucky.verdict.outcome, lucky.claim_met()), (Outcome::NotEvaluated, Some(false)));
 }
 

@@ -273,8 +273,8 @@ fn thresholds_are_met_when_they_are() {
         // And the curves answer at recorded steps alone.
         let table = curves.observe(&[0, 17], &[Observable::TrainLoss, Observable::TestAccuracy]).unwrap();
         assert_eq!(table.values[(1, 0)], curves.records[17].train.loss);
-        assert!(other.state(17).unwrap_err().to_string().contains("recorded step"));
-        assert!(other.state(401).unwrap_err().to_string().contains("past the horizon"));
+        assert!(other.record(17).unwrap_err().to_string().contains("recorded step"));
+        assert!(other.record(401).unwrap_err().to_string().contains("past the horizon"));
     }
 }
 

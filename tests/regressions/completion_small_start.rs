@@ -3,7 +3,6 @@
 
 use groktime::completion::{Init, Problem, Settings};
 use groktime::data::Observations;
-use groktime::trajectory::Trajectory;
 
 /// Three entries that a matrix of ones fits: from αI the flow without decay goes there, whatever α.
 #[test]

@@ -5,6 +5,7 @@ use groktime::Loss;
 use groktime::data::Design;
 use groktime::data::tasks::{Law, Task};
 use groktime::diagonal::theorems::Inputs;
+use groktime::diagonal::theorems::catalogue;
 use groktime::diagonal::{Init, Problem, Settings};
 use groktime::linalg::Threads;
 use groktime::theorem::{Judged, Outcome};
@@ -15,7 +16,10 @@ fn end_state(problem: &Problem, depth: u32, alpha: f64, lambda: f64, horizon: f6
         Settings { depth, init, weight_decay: lambda, horizon, threads: Threads::One, ..Settings::default() };
     let run = problem.integrate(&settings).unwrap();
     let statements = run.statements(&Inputs::default()).unwrap();
-    statements.into_iter().find(|j| j.statement.source.contains("end state")).unwrap()
+    statements
+        .into_iter()
+        .find(|j| [&catalogue::END_STATE, &catalogue::END_STATE_DEEP].contains(&j.statement.source))
+        .unwrap()
 }
 
 /// (w − y)² + ½|w| ends at w = y − ¼; √w relaxes at 8w = 0.4 and 0.08.

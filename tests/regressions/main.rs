@@ -32,6 +32,7 @@ mod ridge_ties;
 mod ridge_tiny_lambda_false_violated;
 mod silent_underflow;
 mod slow_flows_of_any_start;
+mod statements_have_identities;
 mod sweep_silent_bitflip;
 mod threads_change_bits;
 mod thresholds_met_exactly;

@@ -4,9 +4,10 @@
 use groktime::Loss;
 use groktime::data::Design;
 use groktime::diagonal::theorems::Inputs;
+use groktime::diagonal::theorems::catalogue;
 use groktime::diagonal::{Init, Problem, Settings};
 use groktime::linalg::Threads;
-use groktime::theorem::{Judged, Outcome};
+use groktime::theorem::{Judged, Outcome, Source};
 use ndarray::Array2;
 
 /// ln 𝓛 at λt = `part`·ln α, and the statements.
@@ -26,8 +27,8 @@ fn judged(x: Array2<f64>, alpha: f64, lambda: f64, part: f64) -> (f64, Vec<Judge
     (ln_loss, run.statements(&Inputs::default()).unwrap())
 }
 
-fn outcome(judged: &[Judged], source: &str) -> (Outcome, Option<String>) {
-    let found = judged.iter().find(|j| j.statement.source.ends_with(source)).unwrap();
+fn outcome(judged: &[Judged], source: &Source) -> (Outcome, Option<String>) {
+    let found = judged.iter().find(|j| j.statement.source == source).unwrap();
     (found.verdict.outcome, found.verdict.reason.clone())
 }
 
@@ -36,12 +37,12 @@ fn outcome(judged: &[Judged], source: &str) -> (Outcome, Option<String>) {
 fn near_the_start_the_law_does_not_apply() {
     let (ln_loss, statements) = judged(ndarray::array![[30.0]], 2.0, 1.0, 0.2);
     assert!((ln_loss + 7.28070796081).abs() < 1e-8, "{ln_loss}");
-    let (plateau, reason) = outcome(&statements, "C.9 (plateau law)");
+    let (plateau, reason) = outcome(&statements, &catalogue::PLATEAU);
     assert_eq!(plateau, Outcome::NotApplicable);
     assert!(reason.unwrap().contains("orders left out"));
     let (ln_loss, statements) = judged(ndarray::array![[100.0]], 1.001, 1.0, 0.2);
     assert!((ln_loss + 2.834).abs() < 1e-3, "{ln_loss}");
-    for source in ["C.9 (plateau law)", "Cor 3.6"] {
+    for source in [&catalogue::PLATEAU, &catalogue::DIRECTION] {
         assert_eq!(outcome(&statements, source).0, Outcome::NotApplicable, "{source}");
     }
 }
@@ -51,7 +52,7 @@ fn the_kernel_grows_against_the_margin() {
     let x = ndarray::array![[-10.0, 1.0], [10.0, 1.0]];
     let (ln_loss, statements) = judged(x, 100.0, 1e-4, 0.8);
     assert!((ln_loss + 10.4142).abs() < 2e-4, "{ln_loss}");
-    assert_eq!(outcome(&statements, "C.9 (plateau law)").0, Outcome::NotApplicable);
+    assert_eq!(outcome(&statements, &catalogue::PLATEAU).0, Outcome::NotApplicable);
 }
 
 /// Far from the start, on the plateau, it applies and holds.
@@ -59,7 +60,7 @@ fn the_kernel_grows_against_the_margin() {
 fn on_the_plateau_it_holds() {
     let x = ndarray::array![[1.0, 0.2, -0.3, 0.5], [0.4, -1.0, 0.1, 0.3]];
     let (_, statements) = judged(x, 1e4, 1e-3, 0.5);
-    for source in ["C.9 (plateau law)", "Cor 3.6"] {
+    for source in [&catalogue::PLATEAU, &catalogue::DIRECTION] {
         let (found, reason) = outcome(&statements, source);
         assert_eq!(found, Outcome::Holds, "{source}: {reason:?}");
     }

@@ -2,6 +2,7 @@
 
 use groktime::linalg::Engine;
 use groktime::ridge::theorems::Inputs;
+use groktime::ridge::theorems::catalogue;
 use groktime::ridge::{Population, Problem, Settings, Target};
 use groktime::theorem::{Judged, Outcome};
 use ndarray::{Array1, Array2, array};
@@ -32,7 +33,7 @@ fn minimiser_is_not_the_limit_of_oscillation() {
         for j in &judged {
             assert_ne!(j.verdict.outcome, Outcome::Violated, "{} {:?}", j.statement.source, j.verdict);
         }
-        let loss = judged.iter().find(|j| j.statement.source.ends_with("Thm 4.6 (L_n(θ*_λ))")).unwrap();
+        let loss = judged.iter().find(|j| j.statement.source == &catalogue::LIMIT_TRAIN).unwrap();
         assert_eq!((loss.verdict.outcome, loss.verdict.measured), (Outcome::Holds, 0.0));
     }
 }

@@ -2,6 +2,7 @@
 
 use groktime::linalg::Engine;
 use groktime::ridge::theorems::Inputs;
+use groktime::ridge::theorems::catalogue;
 use groktime::ridge::{Population, Problem, Settings, Target};
 use groktime::theorem::{Judged, Outcome};
 use ndarray::{Array1, Array2, array};
@@ -36,7 +37,7 @@ fn upper_side_is_formed_in_logarithms() {
     let problem = problem(&features, array![0.1, 0.2, 0.3], array![1.0, 1.0, 1.0]);
     let all = judged(&problem, 0.3, 1e-300, false);
     assert!(all.iter().all(|j| j.verdict.outcome != Outcome::Violated));
-    let above = all.iter().find(|j| j.statement.source.ends_with("(upper side, every t)")).unwrap();
+    let above = all.iter().find(|j| j.statement.source == &catalogue::UPPER_EVERY_TIME).unwrap();
     assert_eq!(above.verdict.outcome, Outcome::Holds);
     let groktime::theorem::Claim::Envelope { ln_bound, .. } = &above.statement.claim else { panic!() };
     assert!((ln_bound(1e18) - AT_REST).abs() < 1e-9, "{}", ln_bound(1e18));

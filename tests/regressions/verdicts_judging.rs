@@ -2,11 +2,15 @@
 
 use std::cell::RefCell;
 
-use groktime::theorem::{Claim, Form, Hypothesis, Judged, Outcome, Probability, Recomputed, Side, Statement};
+use groktime::theorem::{
+    Claim, Form, Hypothesis, Judged, Outcome, Probability, Recomputed, Side, Source, Statement,
+};
+
+static TEST: Source = Source::own("test", "test", "Something is not above something.");
 
 fn statement(side: Side, claim: Claim) -> Statement {
     Statement {
-        source: "test",
+        source: &TEST,
         form: Form::Printed,
         quantity: "log of something",
         side,

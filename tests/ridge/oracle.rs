@@ -16,7 +16,7 @@ use crate::common::*;
 use groktime::crossing::Point;
 use groktime::data::features::generator;
 use groktime::ridge::{ClosedForm, Settings, Target};
-use groktime::trajectory::{Clock, Trajectory};
+use groktime::trajectory::Clock;
 use ndarray::{Array1, array};
 use rand::RngExt;
 

@@ -49,7 +49,7 @@ pub fn losses<T: Clock>(form: &ClosedForm<'_, '_, T>, report: &Report<T>) -> Fig
         }
         let points = times.iter().map(|t| t.as_f64()).filter(|t| t < until);
         let points = points.map(|t| (t, ln_bound(t) * LOG10_E)).collect();
-        let name = judged.statement.source.trim_start_matches("2601.19791 ");
+        let name = judged.statement.source.number;
         curves.push(curve(name, points, Style::Dashed, color));
     }
     let mark = |time: Option<T>, name: &str, color| {

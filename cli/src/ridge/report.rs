@@ -240,7 +240,7 @@ impl<T: Clock> Runs<T> {
     fn outcomes(&self) -> Value {
         let mut counts = Map::new();
         for judged in self.0.iter().flat_map(|r| &r.statements) {
-            let key = format!("{} ({:?})", judged.statement.source, judged.statement.form).to_lowercase();
+            let key = judged.statement.id();
             let entry = counts.entry(key).or_insert_with(|| json!({}));
             let name = judged.verdict.outcome.name();
             let seen = entry[name].as_u64().unwrap_or(0);

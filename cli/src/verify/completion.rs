@@ -1,7 +1,7 @@
 //! The instances on which the completion statements are verified: tables and random matrices from several
 //! α and λ, mirrored and disconnected observations, perturbed starts; and families for the rates.
 
-use groktime::completion::theorems::{kernel_rates, residual_rate};
+use groktime::completion::theorems::{catalogue, kernel_rates, residual_rate};
 use groktime::completion::{Init, Problem, Settings};
 use groktime::data::Observations;
 use groktime::data::matrices::{LowRank, multiplication_table, random_mask};
@@ -31,19 +31,25 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
     instances.extend(families()?);
     let mut rows = gather(&instances);
     for row in &mut rows {
-        let note = match (row.source.trim_start_matches("2311.18817 "), row.form) {
-            ("Thm 3.12", _) => {
+        let note = match (row.source(), row.form()) {
+            (s, _) if s == &catalogue::RECOVERY => {
                 "constants not given; vacuous (more entries asked for than there are) on tables of d ≤ 1000"
             }
-            ("Lem D.1 (26)", Form::Printed) => {
+            (s, Form::Printed) if s == &catalogue::FIT => {
                 "its proof drops factors of 2: true, and looser than the next two"
             }
-            ("Lem D.1 (26)", Form::Corrected) => "factors of the loss (1/n)Σs²; holds until T_max",
-            ("Lem D.1 (26)", Form::Derived) => "K(θ) ⪰ a²K(θ̄) at all times: no T_max, no factor ½",
-            ("Lem D.2 (T_max)", _) => "the kernel regime's condition never fails: T_max = ∞ from αI",
-            ("Cor 3.11", _) => "a limit; its rate at finite α: at most −2c, here c = ½",
-            ("Thm 3.9 (unobserved entries)", _) => "even orders cancel for V(0) = U(0): −4c, here c = ½",
-            ("Thm 3.10 (energy)", _) => "the proof's energy argument with its constant",
+            (s, Form::Corrected) if s == &catalogue::FIT => "factors of the loss (1/n)Σs²; holds until T_max",
+            (s, Form::Derived) if s == &catalogue::FIT => "K(θ) ⪰ a²K(θ̄) at all times: no T_max, no factor ½",
+            (s, _) if s == &catalogue::KERNEL_END => {
+                "the kernel regime's condition never fails: T_max = ∞ from αI"
+            }
+            (s, _) if s == &catalogue::KERNEL_RATE => {
+                "a limit; its rate at finite α: at most −2c, here c = ½"
+            }
+            (s, _) if s == &catalogue::UNOBSERVED_RATE => {
+                "even orders cancel for V(0) = U(0): −4c, here c = ½"
+            }
+            (s, _) if s == &catalogue::ENERGY => "the proof's energy argument with its constant",
             _ => "",
         };
         row.set_note(note);

@@ -5,10 +5,12 @@ use groktime::Loss;
 use groktime::data::Design;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
 use groktime::data::tasks::{Law, Task};
-use groktime::diagonal::theorems::{Inputs, LabelNoise, RateInputs, label_noise, rates, sample_complexity};
+use groktime::diagonal::theorems::{
+    Inputs, LabelNoise, RateInputs, catalogue, label_noise, rates, sample_complexity,
+};
 use groktime::diagonal::{Init, Problem, Settings};
 use groktime::linalg::Threads;
-use groktime::theorem::{Form, Judged, Outcome};
+use groktime::theorem::{Form, Judged, Outcome, Source};
 use rayon::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -26,12 +28,6 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
         if let Some((_, rate)) = rates.iter().find(|(source, _)| row.is(source, Form::Printed)) {
             row.set_rate(*rate);
         }
-        if row.is("Thm 3.4", Form::Printed) {
-            row.set_erratum("Z = ln(α^c/λ)/γ: the proof has ln(α^{2(L−1)c}/λ)");
-        }
-        if row.is("C.7 (17)", Form::Printed) {
-            row.set_erratum("n/F⁻¹ and the exponent 1 − 2(L−1)λ: the proof has 1/(nF⁻¹) and 1 − 4(L−1)/L");
-        }
         match row.outcome {
             Outcome::Undetermined => row.set_note("constants not given"),
             Outcome::NotApplicable | Outcome::NotEvaluated => {
@@ -39,7 +35,7 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
             }
             _ => {}
         }
-        if row.is("E.4", Form::Printed) || row.is("E.5", Form::Printed) {
+        if [&catalogue::SAMPLE_L1, &catalogue::SAMPLE_L2].contains(&row.source()) {
             row.add_note(
                 "where the bound is below 1 so many samples name the teacher: the error is 0 in every draw",
             );
@@ -157,7 +153,7 @@ fn families() -> Result<Vec<Instance>, Failure> {
 const DELTA: f64 = 0.05;
 const DRAWS: u64 = 100;
 
-type NamedRate = (&'static str, Rate);
+type NamedRate = (&'static Source, Rate);
 
 /// E.4 and E.5: vacuous at n = 64, d = 1000, k = 3, judged by many draws at n = 400, d = 10, k = 1.
 fn samples() -> Result<(Vec<Instance>, Vec<NamedRate>), Failure> {
@@ -171,7 +167,7 @@ fn samples() -> Result<(Vec<Instance>, Vec<NamedRate>), Failure> {
     let small = (0..DRAWS).into_par_iter().map(|seed| draw(400, 10, 1, seed));
     let small = small.collect::<Result<Vec<_>, _>>()?;
     let binomial = Binomial::new(DELTA, DRAWS).map_err(|e| Failure::Computation(e.to_string()))?;
-    let rates = ["E.4", "E.5"].into_iter().enumerate().map(|(i, source)| {
+    let rates = [&catalogue::SAMPLE_L1, &catalogue::SAMPLE_L2].into_iter().enumerate().map(|(i, source)| {
         let failures = small.iter().filter(|judged| judged[i].claim_met() != Some(true)).count() as u64;
         let p_value = if failures == 0 { 1.0 } else { binomial.sf(failures - 1) };
         (source, Rate { draws: DRAWS, failures, allowed: DELTA, exact: None, p_value })

@@ -2,7 +2,9 @@
 //! sets, random ones, flows from centred and shifted starts, groups, and two small systems.
 
 use groktime::data::features::{gaussian_matrix, generator};
-use groktime::effective::theorems::{class_statements, representation_statements, two_body_statements};
+use groktime::effective::theorems::{
+    catalogue, class_statements, representation_statements, two_body_statements,
+};
 use groktime::effective::two_body::TwoBody;
 use groktime::effective::{
     Convention, Duplicates, Ensemble, Gradient, Match, Normalisation, Pair, Problem, Settings, Task,
@@ -26,26 +28,18 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
     instances.push(rate_of_full_data()?);
     let mut rows = gather(&instances);
     for row in &mut rows {
-        if row.is("(Acc-bar)", Form::Printed) {
-            row.set_erratum("a label that was never seen cannot be predicted, however unique the structure");
-        }
-        if row.is("App. F (C)", Form::Printed) {
-            row.set_erratum(
-                "drops the term that keeps Z0: ΣE is conserved only when zero, and grows otherwise",
-            );
-        }
-        if row.is("(Alexander)", Form::Printed) {
+        if row.source() == &catalogue::ALEXANDER {
             row.set_note(
                 "an assumption of the ideal model: parallelograms within δ can be luck, as the source says",
             );
         }
-        if row.is("Fig. 4a (r_c)", Form::Printed) {
+        if row.source() == &catalogue::CRITICAL_FRACTION {
             row.set_note("the value of p = 10; at p = 4, 6, 20, 40 it is 0.72, 0.59, 0.23, 0.13");
         }
-        if row.is("numerical)", Form::Derived) {
+        if row.source() == &catalogue::THIRD_VALUE {
             row.set_note("an exact eigenvalue; that it is the third smallest is checked numerically only");
         }
-        if row.is("Prop. 1", Form::Printed) || row.is("Prop. 2", Form::Printed) {
+        if [&catalogue::DECODER_FITS, &catalogue::INJECTIVE_FITS].contains(&row.source()) {
             row.set_note("inapplicable where no (injective) decoder fits: there the claim fails");
         }
     }
@@ -173,7 +167,7 @@ fn critical_fractions() -> Result<Vec<Instance>, Failure> {
             let times = Ensemble { task: Task::addition(p)?, trials, seed: 0 }.hitting_times()?;
             let (measured, (low, high)) = times.critical_fraction(1.0 - 1e-6)?;
             let statement = Statement {
-                source: "2205.10343 Fig. 4a (r_c)",
+                source: &catalogue::CRITICAL_FRACTION,
                 form: Form::Printed,
                 quantity: "critical fraction",
                 side: Side::Equal,
@@ -199,7 +193,7 @@ fn rate_of_full_data() -> Result<Instance, Failure> {
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let statement = Statement {
-        source: "2205.10343 eq. 9 (λ3 of full data, Z0 = p)",
+        source: &catalogue::FULL_RATE,
         form: Form::Derived,
         quantity: "slope of ln λ3 against ln p",
         side: Side::Equal,

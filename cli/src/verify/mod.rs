@@ -13,7 +13,7 @@ pub mod ridge;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use groktime::theorem::{Form, Hypothesis, Judged, Outcome, Side, Standing};
+use groktime::theorem::{Form, Hypothesis, Judged, Outcome, Side, Source, Standing};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -42,7 +42,9 @@ pub struct Arguments {
 /// One statement over all instances.
 #[derive(Serialize)]
 pub struct Row {
-    source: &'static str,
+    id: String,
+    source: &'static Source,
+    says: &'static str,
     form: Form,
     quantity: &'static str,
     side: Side,
@@ -68,6 +70,7 @@ pub struct Row {
     /// Failure rate over many draws, for probabilistic statements.
     rate: Option<Rate>,
     outcome: Outcome,
+    erratum: Option<&'static str>,
     note: String,
 }
 
@@ -192,7 +195,9 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
             let same = |r: &Row| r.source == statement.source && r.form == statement.form;
             let index = rows.iter().position(same).unwrap_or_else(|| {
                 rows.push(Row {
+                    id: statement.id(),
                     source: statement.source,
+                    says: statement.source.says,
                     form: statement.form,
                     quantity: statement.quantity,
                     side: statement.side,
@@ -212,6 +217,7 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
                     hypotheses: statement.hypotheses.clone(),
                     rate: None,
                     outcome: Outcome::NotApplicable,
+                    erratum: statement.erratum(),
                     note: String::new(),
                 });
                 rows.len() - 1
@@ -219,6 +225,7 @@ pub fn gather(instances: &[Instance]) -> Vec<Row> {
             rows[index].add(judged, &instance.name);
         }
     }
+    rows.iter_mut().for_each(Row::expect_erratum);
     rows
 }
 
@@ -320,8 +327,9 @@ impl Row {
         }
     }
 
-    /// Marks a printed form whose correction is known: its failures are expected, their absence is not.
-    pub fn set_erratum(&mut self, why: &str) {
+    /// A printed form whose correction is known: its failures are expected, their absence is not.
+    fn expect_erratum(&mut self) {
+        let Some(why) = self.erratum else { return };
         self.outcome = if self.fails > 0 { Outcome::KnownErratum } else { Outcome::Holds };
         self.note = match self.fails {
             0 => format!("expected to fail and did not: {why}"),
@@ -329,8 +337,16 @@ impl Row {
         };
     }
 
-    pub fn is(&self, source: &str, form: Form) -> bool {
-        self.source.ends_with(source) && self.form == form
+    pub fn source(&self) -> &'static Source {
+        self.source
+    }
+
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    pub fn is(&self, source: &Source, form: Form) -> bool {
+        self.source == source && self.form == form
     }
 
     /// Adds to what is noted already.

@@ -3,13 +3,12 @@
 use groktime::Loss;
 use groktime::data::features::{gaussian_matrix, gaussian_vector, generator};
 use groktime::network::theorems::{
-    flow_statements, forward_gain, initial_norm, norm_identity, pure_decay, rank_bounds,
+    catalogue, flow_statements, forward_gain, initial_norm, norm_identity, pure_decay, rank_bounds,
 };
 use groktime::network::{
     Activation, Bias, Criterion, FlowSettings, Init, Inputs, Law, Net, Optimiser, Precision, Sample,
     Settings, Targets, Training,
 };
-use groktime::theorem::Form;
 use ndarray::Array2;
 use rayon::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
@@ -28,7 +27,7 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
     instances.extend(flows()?);
     let mut rows = gather(&instances);
     for row in &mut rows {
-        if row.is("(N3)", Form::Derived) {
+        if row.source() == &catalogue::INITIAL_NORM {
             row.set_rate(rate);
         }
     }

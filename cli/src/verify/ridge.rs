@@ -3,11 +3,11 @@
 
 use groktime::data::features::{gaussian_vector, generator};
 use groktime::linalg::Engine;
-use groktime::ridge::theorems::{Inputs, chi_square_below};
+use groktime::ridge::theorems::{Inputs, catalogue, chi_square_below};
 use groktime::ridge::{
     Decomposition, Features, Population, Problem, Recipe, Settings, Spectrum, Target, Teacher,
 };
-use groktime::theorem::{Form, Judged};
+use groktime::theorem::{Form, Judged, Source};
 use ndarray::array;
 use rayon::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
@@ -39,24 +39,17 @@ pub fn rows() -> Result<Vec<Row>, Failure> {
         if let Some(rate) = rates.iter().find(|r| row.is(r.source, r.form)) {
             row.set_rate(rate.rate);
         }
-        if row.is("(7)", Form::Printed) {
-            row.set_erratum(
-                "its proof needs ηλ ≤ 0.7968, which its hypotheses do not imply when ‖θ*‖ is small",
-            );
-        }
-        if row.is("Thm 4.1(i)", Form::Printed) {
-            let fails = beyond
-                .statements
-                .iter()
-                .any(|s| s.statement.source.ends_with("Thm 4.1(i)") && s.claim_met() == Some(false));
+        if row.is(&catalogue::ZERO_TEACHER_TRAIN, Form::Printed) {
+            let fails = beyond.statements.iter().any(|s| {
+                s.statement.source == &catalogue::ZERO_TEACHER_TRAIN && s.claim_met() == Some(false)
+            });
             row.set_note(if fails {
                 "condition on η is sharp: equality holds, 0.1% beyond it fails"
             } else {
                 "0.1% beyond the condition on η the claim still held"
             });
         }
-        let whole = ["Thm 4.6 (L(θ*_λ))", "Thm 4.2, (7) − (6)"];
-        if whole.iter().any(|name| row.is(name, Form::Printed) || row.is(name, Form::Derived)) {
+        if [&catalogue::LIMIT_TEST, &catalogue::DELAY].contains(&row.source()) {
             row.set_note("universal constant C not given: applicable for θ* = 0 only, where θ*_λ = 0");
         }
     }
@@ -172,7 +165,9 @@ fn at_the_step_limit(factor: f64) -> Result<Instance, Failure> {
     let statements =
         form.statements(&Inputs { train_threshold: 1e-3, test_threshold: 1e-3, ..Inputs::default() })?;
     // Theorem 4.1 alone is at its edge here.
-    let edge = |j: &Judged| j.statement.source.contains("Thm 4.1");
+    let parts =
+        [&catalogue::ZERO_TEACHER_TRAIN, &catalogue::ZERO_TEACHER_TEST, &catalogue::ZERO_TEACHER_NORM];
+    let edge = |j: &Judged| parts.contains(&j.statement.source);
     let statements = statements.into_iter().filter(edge).collect();
     Ok(Instance { name: format!("η = {factor} × the limit of Theorem 4.1"), statements })
 }
@@ -192,7 +187,7 @@ fn erratum_of_seven() -> Result<Instance, Failure> {
 }
 
 struct NamedRate {
-    source: &'static str,
+    source: &'static Source,
     form: Form,
     rate: Rate,
 }
@@ -221,13 +216,13 @@ fn failure_rates() -> Result<Vec<NamedRate>, Failure> {
     // The bounds themselves do not depend on the draw: taken from one set of statements.
     let spectrum = Spectrum::new(decomposition.clone(), &problem)?;
     let judged = spectrum.descent(&settings)?.statements(&inputs)?;
-    let bound = |source: &str, form: Form| {
-        let named = |j: &&Judged| j.statement.source.ends_with(source) && j.statement.form == form;
+    let bound = |source: &Source, form: Form| {
+        let named = |j: &&Judged| j.statement.source == source && j.statement.form == form;
         judged.iter().find(named).map_or(f64::NAN, |j| j.verdict.value)
     };
-    let four_five = bound("Thm 4.5", Form::Printed);
-    let seven = bound("(7)", Form::Corrected);
-    let eight = bound("(8), t2", Form::Printed);
+    let four_five = bound(&catalogue::LATE, Form::Printed);
+    let seven = bound(&catalogue::SEVEN, Form::Corrected);
+    let eight = bound(&catalogue::EIGHT_LATE, Form::Printed);
     let floor = 0.5 * free * recipe.init_variance;
 
     let draws = (0..DRAWS)
@@ -245,10 +240,10 @@ fn failure_rates() -> Result<Vec<NamedRate>, Failure> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     let named = [
-        ("Thm 4.1(ii)", Form::Printed),
-        ("Thm 4.5", Form::Printed),
-        ("(7)", Form::Corrected),
-        ("(8), t2", Form::Printed),
+        (&catalogue::ZERO_TEACHER_TEST, Form::Printed),
+        (&catalogue::LATE, Form::Printed),
+        (&catalogue::SEVEN, Form::Corrected),
+        (&catalogue::EIGHT_LATE, Form::Printed),
     ];
     let binomial = Binomial::new(allowed, DRAWS).map_err(|e| Failure::Computation(e.to_string()))?;
     Ok(named

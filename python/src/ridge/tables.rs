@@ -1,7 +1,7 @@
 //! Arrays of a closed form over times.
 
 use groktime::ridge::{ClosedForm, InitAverage};
-use groktime::trajectory::{Clock, Observable, Trajectory};
+use groktime::trajectory::{Clock, Observable};
 use ndarray::{Array1, Array2};
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::PyValueError;

@@ -8,13 +8,12 @@ use crate::completion::symmetric::{LANES, stride};
 use crate::completion::{Invariant, Solution};
 use crate::error::{Error, Result};
 use crate::linalg::{Engine, Threads};
-use crate::trajectory::Trajectory;
 
 impl Solution {
     /// ‖∇𝓛_λ‖ over U and V, without cancellation; `None` unless the start was a multiple of the identity.
     ///
     /// # Errors
-    /// As [`Trajectory::state`].
+    /// As [`Solution::state`].
     pub fn gradient_norm(&self, t: f64) -> Result<Option<f64>> {
         let Invariant::Matrix { .. } = self.invariant() else { return Ok(None) };
         let (c, lambda) = (self.scale(t), self.weight_decay());
@@ -37,7 +36,7 @@ impl Solution {
     /// M = (4/n) Σ s_i P_i, the gradient of the training loss with respect to UUᵀ (and minus that to VVᵀ).
     ///
     /// # Errors
-    /// As [`Trajectory::state`].
+    /// As [`Solution::state`].
     pub fn gradient_matrix(&self, t: f64) -> Result<Array2<f64>> {
         let observations = self.problem().observations();
         let (d, n) = (observations.dimension(), observations.count() as f64);
@@ -54,7 +53,7 @@ impl Solution {
     /// multiplicities D (theory/completion.md (24)). `None` unless the start was a multiple of the identity.
     ///
     /// # Errors
-    /// As [`Trajectory::state`]; a kernel that is not positive definite.
+    /// As [`Solution::state`]; a kernel that is not positive definite.
     pub fn residual_law(&self, t: f64) -> Result<Option<Vec<f64>>> {
         let Invariant::Matrix { .. } = self.invariant() else { return Ok(None) };
         let observations = self.problem().observations();

@@ -1,6 +1,7 @@
 //! The kernel phase: the fit, Lemma D.1, and how long the tangent kernel keeps its share, Lemma D.2.
 
 use super::MOST_PAIRS;
+use super::catalogue;
 use super::facts::Facts;
 use super::gradient::padded;
 use crate::completion::flow::root_of_shifted_square;
@@ -8,7 +9,6 @@ use crate::completion::kernel::{Kernel, Pattern};
 use crate::error::Result;
 use crate::linalg::{Engine, Threads};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
-use crate::trajectory::Trajectory;
 
 /// Below this a² is next to underflow.
 const LEAST_SCALE: f64 = 1e-250;
@@ -18,12 +18,9 @@ impl Facts<'_> {
     pub(super) fn training(&self) -> Vec<Judged> {
         let alpha = self.alpha.unwrap_or(f64::NAN);
         // exp(−exponent·νA(1 − e^{−2λt})/n) and floor·n‖y‖²λ²e^{4λt}/(ν²α⁴), L = 2.
-        let forms = [
-            (Form::Printed, "2311.18817 Lem D.1 (26)", 1.0 / 8.0, 64.0),
-            (Form::Corrected, "2311.18817 Lem D.1 (26)", 0.5, 16.0),
-            (Form::Derived, "2311.18817 Lem D.1 (26)", 1.0, 4.0),
-        ];
-        let judge = |(form, source, exponent, floor): (Form, &'static str, f64, f64)| {
+        let forms =
+            [(Form::Printed, 1.0 / 8.0, 64.0), (Form::Corrected, 0.5, 16.0), (Form::Derived, 1.0, 4.0)];
+        let judge = |(form, exponent, floor): (Form, f64, f64)| {
             let (nu, n, labels, lambda) = (self.nu, self.n, self.labels, self.lambda);
             let bound = move |t: f64| {
                 let gain = nu * alpha * alpha / (n * lambda) * -(-2.0 * lambda * t).exp_m1();
@@ -42,7 +39,7 @@ impl Facts<'_> {
             }
             let claim = Claim::Envelope { ln_bound: Box::new(bound), until: f64::INFINITY };
             let statement = Statement {
-                source,
+                source: &catalogue::FIT,
                 form,
                 quantity: "log_train_loss",
                 side: Side::Upper,
@@ -102,7 +99,7 @@ impl Facts<'_> {
             measured = f64::NAN;
         }
         let statement = Statement {
-            source: "2311.18817 Lem D.2 (T_max)",
+            source: &catalogue::KERNEL_END,
             form: Form::Derived,
             quantity: "smallest eigenvalue of K(e^{λt}θ/α)",
             side: Side::Lower,

@@ -1,6 +1,7 @@
 //! The statements of arXiv 2311.18817 on matrix completion, and our own sharper forms, as values: sections
 //! 3.2 and 3.3, appendices D and F of the paper; theory/completion.md for ours.
 
+pub mod catalogue;
 mod confirm;
 mod facts;
 mod gradient;

@@ -1,9 +1,9 @@
 //! Rates over a family of α or of λ.
 
+use super::catalogue;
 use crate::completion::{Init, Problem, Settings};
 use crate::error::{Error, Result, check};
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
-use crate::trajectory::Trajectory;
 
 /// The limits of Theorem 3.9 and Corollary 3.11 at finite α: the same problem from several α, at
 /// T = (1 − c) log α/λ. Slopes of ln(error) against ln α.
@@ -45,14 +45,14 @@ pub fn kernel_rates(
         hypotheses: vec![Hypothesis::fact("U(0) = V(0) = αI", Some(true))],
     };
     let printed = rate(
-        "2311.18817 Cor 3.11",
+        &catalogue::KERNEL_RATE,
         Form::Printed,
         "slope of ln ‖W(T) − kernel limit‖_F in ln α",
         Side::Upper,
         -2.0 * fraction,
     );
     let derived = rate(
-        "2311.18817 Thm 3.9 (unobserved entries)",
+        &catalogue::UNOBSERVED_RATE,
         Form::Derived,
         "slope of ln ‖W(T)‖_F on unobserved entries in ln α",
         Side::Equal,
@@ -77,7 +77,7 @@ pub fn residual_rate(problem: &Problem, weight_decays: &[f64], tau: f64) -> Resu
         points.push((weight_decay, (square(&|p| s[p] - law[p]) / square(&|p| s[p])).sqrt()));
     }
     let statement = Statement {
-        source: "2311.18817 sec. 3.2 (residual law)",
+        source: &catalogue::RESIDUAL,
         form: Form::Derived,
         quantity: "slope of ln(relative error) in ln λ",
         side: Side::Equal,

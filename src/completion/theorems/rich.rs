@@ -1,6 +1,7 @@
 //! The rich phase and its limits: entries out of reach, Lemma F.3, Theorems 3.10 and 3.12.
 
 use super::MOST_PAIRS;
+use super::catalogue;
 use super::facts::Facts;
 use crate::completion::Init;
 use crate::data::matrices::coherence;
@@ -19,7 +20,7 @@ impl Facts<'_> {
         let lowest = table.values.iter().copied().fold(f64::INFINITY, f64::min);
         let graph = problem.observations().graph();
         let statement = Statement {
-            source: "2311.18817 sec. 3.3 (connectivity)",
+            source: &catalogue::CONNECTIVITY,
             form: Form::Derived,
             quantity: "smallest test_loss",
             side: Side::Lower,
@@ -67,7 +68,7 @@ impl Facts<'_> {
             .collect(),
         );
         let bound = Statement {
-            source: "2311.18817 Lem F.3 (lower bound)",
+            source: &catalogue::OBJECTIVE,
             form: Form::Printed,
             quantity: "smallest regularised loss",
             side: Side::Lower,
@@ -76,7 +77,7 @@ impl Facts<'_> {
             hypotheses: vec![self.decays(), Hypothesis::fact("few enough pairs", few.then_some(true))],
         };
         let norms = Statement {
-            source: "2311.18817 Lem F.3 (44)",
+            source: &catalogue::NORMS,
             form: Form::Printed,
             quantity: "smallest ‖θ‖² − ‖W‖_*",
             side: Side::Lower,
@@ -113,7 +114,7 @@ impl Facts<'_> {
             rounding = bound(start.0 - end.0 + start.1 + end.1) - claimed + unknown;
         }
         let statement = Statement {
-            source: "2311.18817 Thm 3.10 (energy)",
+            source: &catalogue::ENERGY,
             form: Form::Derived,
             quantity: "norm of the gradient of the regularised loss",
             side: Side::Upper,
@@ -159,7 +160,7 @@ impl Facts<'_> {
             bound = (self.lambda * nuclear).sqrt() * mu * mu * d.ln();
         }
         let statement = Statement {
-            source: "2311.18817 Thm 3.12",
+            source: &catalogue::RECOVERY,
             form: Form::Printed,
             quantity: "‖W(T) − X*‖_F",
             side: Side::Upper,

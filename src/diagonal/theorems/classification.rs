@@ -1,6 +1,7 @@
 //! Kernel phase of the exponential loss: C.4, C.5, C.7 and the brackets of C.8; what it says of the margin is in
 //! [`super::margin`].
 
+use super::catalogue;
 use std::f64::consts::LN_2;
 
 use super::dual::Dual;
@@ -75,7 +76,7 @@ impl Facts<'_, '_> {
         let claim = envelope(bound, self.kernel_end);
         let quantity = "log_train_loss";
         let hypotheses = self.kernel_hypotheses();
-        let s = statement("2311.18817 C.4 (8)", Form::Printed, quantity, Side::Upper, claim, hypotheses);
+        let s = statement(&catalogue::LOSS_FALLS, Form::Printed, quantity, Side::Upper, claim, hypotheses);
         vec![self.judge(s, &self.times, |t| self.ln_loss(t))]
     }
 
@@ -94,7 +95,7 @@ impl Facts<'_, '_> {
         };
         let first = self.times.iter().copied().filter(|t| *t > 0.0).collect::<Vec<_>>();
         let curve = statement(
-            "2311.18817 C.5 (explicit)",
+            &catalogue::DEPARTURE,
             Form::Corrected,
             "log ‖e^{λt}θ/α − θ̄‖",
             Side::Upper,
@@ -119,7 +120,7 @@ impl Facts<'_, '_> {
         hypotheses.push(Hypothesis::fact("L = 2", Some(self.depth == 2.0)));
         hypotheses.push(Hypothesis::fact("T_max < horizon", Some(self.kernel_end.is_finite())));
         let end = statement(
-            "2311.18817 C.5 (T_max)",
+            &catalogue::KERNEL_END,
             Form::Derived,
             "T_max",
             Side::Lower,
@@ -158,7 +159,14 @@ impl Facts<'_, '_> {
         };
         let judge = |form, claim| {
             let hypotheses = self.kernel_hypotheses();
-            let s = statement("2311.18817 C.7 (17)", form, "log_train_loss", Side::Lower, claim, hypotheses);
+            let s = statement(
+                &catalogue::LOSS_FROM_BELOW,
+                form,
+                "log_train_loss",
+                Side::Lower,
+                claim,
+                hypotheses,
+            );
             self.judge(s, &self.times, |t| self.ln_loss(t))
         };
         vec![
@@ -186,8 +194,7 @@ impl Facts<'_, '_> {
         let times: Vec<f64> = flow.as_ref().map_or(Vec::new(), |flow| flow.times());
         let sum = |t: f64| flow.as_ref().map_or((f64::NAN, 0.0), |flow| flow.ln_loss_plus_margin(t));
         let quantity = "log_train_loss + γ‖h‖ (linearised flow)";
-        let source =
-            ["2311.18817 C.8 (bracket above, linearised)", "2311.18817 C.8 (bracket below, linearised)"];
+        let source = [&catalogue::BRACKET_ABOVE_LINEARISED, &catalogue::BRACKET_BELOW_LINEARISED];
         let above = statement(
             source[0],
             Form::Derived,
@@ -222,7 +229,7 @@ impl Facts<'_, '_> {
         };
         let quantity = "log_train_loss + γ‖h‖";
         let above = statement(
-            "2311.18817 C.8 (bracket above)",
+            &catalogue::BRACKET_ABOVE,
             Form::Derived,
             quantity,
             Side::Upper,
@@ -231,7 +238,7 @@ impl Facts<'_, '_> {
         );
         let ln_n = libm::log(self.n);
         let below = statement(
-            "2311.18817 C.8 (bracket below)",
+            &catalogue::BRACKET_BELOW,
             Form::Derived,
             quantity,
             Side::Lower,

@@ -1,5 +1,6 @@
 //! The objective 𝓛 + (λ/2)‖θ‖² along a run, and where it ends at fixed weight decay.
 
+use super::catalogue;
 use ndarray::Array2;
 
 use super::facts::{Facts, ln_norm, statement};
@@ -115,7 +116,7 @@ impl Facts<'_, '_> {
         }
         hypotheses.push(Hypothesis::at_least("μ·(time since 𝓛_λ was 1% above its end) ≥ 8", settled, 8.0));
         let s = statement(
-            "2311.18817 §4 (end state, L ≥ 3)",
+            &catalogue::END_STATE_DEEP,
             Form::Derived,
             "‖∇𝓛_λ‖/(λ·max(‖θ‖, r₀)) at the horizon",
             Side::Equal,
@@ -197,7 +198,7 @@ impl Facts<'_, '_> {
         hypotheses.push(Hypothesis::at_most("dying coordinates ≤ 1% of the objective", dying, 0.01));
         hypotheses.push(Hypothesis::at_least("μ·(time on the support) ≥ 20", relaxed, RELAXED));
         let s = statement(
-            "2311.18817 §4 (end state, L = 2)",
+            &catalogue::END_STATE,
             Form::Derived,
             "𝓛_λ at the horizon over min 𝓛 + (λ/2)‖w‖₁",
             Side::Equal,

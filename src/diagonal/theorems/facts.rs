@@ -11,7 +11,7 @@ use crate::diagonal::{Problem, Run};
 use crate::error::Result;
 use crate::limits::{MaxMarginL2, max_margin_l2};
 use crate::linalg::Threads;
-use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Statement};
+use crate::theorem::{Claim, Form, Hypothesis, Judged, Side, Source, Statement};
 use crate::trajectory::even_times;
 
 /// Times at which a cheap curve is compared, and an expensive one.
@@ -265,7 +265,7 @@ fn separation(problem: &Problem, threads: Threads) -> (Option<MaxMarginL2>, f64)
 
 /// A deterministic statement of the paper.
 pub(super) fn statement(
-    source: &'static str,
+    source: &'static Source,
     form: Form,
     quantity: &'static str,
     side: Side,

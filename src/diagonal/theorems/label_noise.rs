@@ -1,5 +1,6 @@
 //! B.1: what label noise does to the step-by-step net, on a small run of its own.
 
+use super::catalogue;
 use rand::RngExt;
 
 use super::facts::statement;
@@ -78,7 +79,7 @@ pub fn label_noise(x: &Design, teacher: &[f64], settings: &LabelNoise) -> Result
     };
     Ok(vec![
         judge(
-            "2311.18817 B.1 (T/η^β)",
+            &catalogue::NOISE_EARLY,
             "population loss over ‖w*‖²",
             Side::Lower,
             1.0,
@@ -86,7 +87,7 @@ pub fn label_noise(x: &Design, teacher: &[f64], settings: &LabelNoise) -> Result
             first,
         ),
         judge(
-            "2311.18817 B.1 (T/η²)",
+            &catalogue::NOISE_LATE,
             "population loss over ‖w*‖²",
             Side::Upper,
             0.0,

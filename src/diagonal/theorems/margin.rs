@@ -1,5 +1,6 @@
 //! Approach to the max-margin direction in the kernel phase: the plateau law, Theorem 3.4 and Corollary 3.6.
 
+use super::catalogue;
 use std::f64::consts::LN_2;
 
 use super::dual::{Dual, PlateauLaw, Tilt};
@@ -33,7 +34,7 @@ impl Facts<'_, '_> {
         hypotheses.push(Hypothesis::fact("the dual of the L2 margin is unique", Some(dual.is_some())));
         hypotheses.push(Hypothesis::at_most("orders left out ≤ 5%", left_out, LARGEST_LEFT_OUT));
         let s = statement(
-            "2311.18817 C.9 (plateau law)",
+            &catalogue::PLATEAU,
             Form::Derived,
             "log_train_loss",
             Side::Equal,
@@ -115,7 +116,7 @@ impl Facts<'_, '_> {
             let measured = state.as_ref().map_or(f64::NAN, |s| s.least_margin / ln_z);
             let claim = Claim::Scalar(1.0);
             let quantity = "min y f/(γZ) at T_c^-";
-            let s = statement("2311.18817 Thm 3.4", form, quantity, Side::Equal, claim, hypotheses.clone());
+            let s = statement(&catalogue::MARGIN, form, quantity, Side::Equal, claim, hypotheses.clone());
             s.judge(measured, allowance + self.error(self.early()).outputs / ln_z)
         };
         Ok(vec![judge(Form::Printed, printed).with_known_erratum(), judge(Form::Corrected, corrected)])
@@ -146,7 +147,7 @@ impl Facts<'_, '_> {
         hypotheses.push(Hypothesis::at_most(MEMORY, memory, LARGEST_LEFT_OUT));
         hypotheses.push(Hypothesis::at_most("leading order ≤ 0.05", leading, 0.05));
         let s = statement(
-            "2311.18817 Cor 3.6",
+            &catalogue::DIRECTION,
             Form::Printed,
             "1 − cos(w, L2 margin) at T_c^-",
             Side::Equal,

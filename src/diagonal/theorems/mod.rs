@@ -15,6 +15,7 @@
 //! evaluated in logarithms: α may be 10⁶⁴. Derivations and corrections: `theory/diagonal.md`.
 
 mod accuracy;
+pub mod catalogue;
 mod classification;
 mod confirm;
 mod dual;

@@ -1,6 +1,7 @@
 //! Statements about how something changes with α: several runs of one problem, and the slope fitted to them.
 
 use super::Inputs;
+use super::catalogue;
 use super::facts::{Facts, ln_norm, statement};
 use super::margin::one_minus_cosine;
 use crate::Loss;
@@ -121,10 +122,16 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
         statement(source, form, quantity, side, Claim::Rate(slope), hypotheses)
     };
     let cl = -c * depth;
-    let d2 =
-        rate("2311.18817 D.2 (rate)", Form::Printed, "‖δ‖ at T_c^-", Side::Equal, cl, vec![is_squared()]);
+    let d2 = rate(
+        &catalogue::DEPARTURE_RATE_SQUARED,
+        Form::Printed,
+        "‖δ‖ at T_c^-",
+        Side::Equal,
+        cl,
+        vec![is_squared()],
+    );
     let c5 = rate(
-        "2311.18817 C.5 (rate)",
+        &catalogue::DEPARTURE_RATE,
         Form::Printed,
         "‖δ‖/ln A at T_c^-",
         Side::Upper,
@@ -132,7 +139,7 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
         vec![exponential(), separable(), early()],
     );
     let d7 = rate(
-        "2311.18817 D.7 (rate, symmetric start)",
+        &catalogue::LEAST_NORM_RATE,
         Form::Derived,
         "‖w − w_L2‖ at T_c^-",
         Side::Equal,
@@ -140,7 +147,7 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
         vec![is_squared(), Hypothesis::below("λ = o(α^{−2cL + 2(L−1)c})", 2.0 * c, inputs.decay_power)],
     );
     let direction = rate(
-        "2311.18817 Cor 3.6 (rate)",
+        &catalogue::DIRECTION_RATE,
         Form::Derived,
         "1 − cos(w, L2 margin) at T_c^-, over M ~ ln α",
         Side::Equal,
@@ -152,7 +159,7 @@ pub fn rates(problem: &Problem, inputs: &RateInputs) -> Result<Vec<Judged>> {
             Hypothesis::at_most("next order ≤ 1/5 at the smallest α", next_order, LOG_ROOM),
         ],
     );
-    let source = if squared { "2311.18817 Thm 3.10 (rate)" } else { "2311.18817 C.12 (22) (rate)" };
+    let source = if squared { &catalogue::STATIONARY_RATE_SQUARED } else { &catalogue::STATIONARY_RATE };
     let mut any = vec![];
     if !squared {
         any = vec![exponential(), separable()];

@@ -1,5 +1,6 @@
 //! Kernel phase of the squared loss: D.1 (26), the residual law, and the kernel predictor of Theorem 3.9.
 
+use super::catalogue;
 use ndarray::Array2;
 
 use super::facts::{Facts, State, envelope, ln_norm, statement};
@@ -79,9 +80,9 @@ impl Facts<'_, '_> {
         };
         // K(e^{λt}θ/α) = L²X diag(ũ^{2L−2} + ṽ^{2L−2})Xᵀ and the sum is at least 2: T_max is infinite.
         let forms = [
-            ("2311.18817 D.1 (26)", Form::Printed, 8.0, 16.0),
-            ("2311.18817 D.1 (26), loss without ½", Form::Derived, 2.0, 4.0),
-            ("2311.18817 D.1 (26), K never falls", Form::Derived, 1.0, 1.0),
+            (&catalogue::FIT, Form::Printed, 8.0, 16.0),
+            (&catalogue::FIT_WITHOUT_HALF, Form::Derived, 2.0, 4.0),
+            (&catalogue::FIT_KERNEL, Form::Derived, 1.0, 1.0),
         ];
         forms
             .into_iter()
@@ -142,7 +143,7 @@ impl Facts<'_, '_> {
             1.0,
         ));
         let s = statement(
-            "2311.18817 D.5 (residual law)",
+            &catalogue::RESIDUAL,
             Form::Derived,
             "error of s in units of 2 × the order left out",
             Side::Upper,
@@ -191,7 +192,7 @@ impl Facts<'_, '_> {
         }
         hypotheses.push(Hypothesis::at_most("leading order ≤ 5%", leading, 0.05));
         let s = statement(
-            "2311.18817 Thm 3.9",
+            &catalogue::LEAST_NORM,
             Form::Printed,
             "‖w − w_L2‖/‖w_L2‖ at T_c^-",
             Side::Equal,

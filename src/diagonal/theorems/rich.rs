@@ -1,6 +1,7 @@
 //! Rich phase: some time in every long window is nearly stationary (C.12, Theorems 3.5 and 3.10,
 //! Corollary 3.7). The end state is in [`super::end_state`].
 
+use super::catalogue;
 use super::facts::{Facts, statement};
 use crate::Loss;
 use crate::error::Result;
@@ -66,7 +67,7 @@ impl Facts<'_, '_> {
         }
         let exists = |value| Claim::Exists { value, from, until };
         let energy = statement(
-            "2311.18817 C.12 (energy identity)",
+            &catalogue::ENERGY,
             Form::Derived,
             "‖∇𝓛_λ‖",
             Side::Upper,
@@ -75,8 +76,8 @@ impl Facts<'_, '_> {
         );
         let energy = energy.judge_exists(&times, room, |t| at(t).map_or(f64::NAN, |o| o.gradient));
         let source = match self.loss {
-            Loss::Squared => "2311.18817 Thm 3.10",
-            _ => "2311.18817 C.12 (22)",
+            Loss::Squared => &catalogue::STATIONARY_SQUARED,
+            _ => &catalogue::STATIONARY,
         };
         let size = libm::pow(libm::log(1.0 / self.lambda), -0.5);
         hypotheses.push(Hypothesis::open("ε ≤ C·(ln 1/λ)^{−½}, C not given", size));
@@ -106,7 +107,7 @@ impl Facts<'_, '_> {
         let (from, until) = self.window();
         hypotheses.push(Hypothesis::open("1 − o(1), rate not given", 1.0));
         let s = statement(
-            "2311.18817 Cor 3.7",
+            &catalogue::L1_MARGIN,
             Form::Printed,
             "L1 margin over the largest",
             Side::Lower,

@@ -1,5 +1,6 @@
 //! Sample complexity of the two limits on sparse majorities: E.4 and E.5, and when they say nothing.
 
+use super::catalogue;
 use super::facts::statement;
 use crate::data::Design;
 use crate::error::{Error, Result, check};
@@ -60,8 +61,8 @@ pub fn sample_complexity(x: &Design, labels: &[f64], teacher: &[f64], delta: f64
 pub(super) fn bounds(x: &Design, relevant: usize, delta: f64, errors: [f64; 2]) -> Vec<Judged> {
     let bounds = rademacher_bounds(x.samples(), x.dimension(), relevant, delta);
     let names = [
-        ("2311.18817 E.4", "population error, L1 max margin"),
-        ("2311.18817 E.5", "population error, L2 max margin"),
+        (&catalogue::SAMPLE_L1, "population error, L1 max margin"),
+        (&catalogue::SAMPLE_L2, "population error, L2 max margin"),
     ];
     let judge = |((source, quantity), (bound, error))| {
         let hypotheses = vec![

@@ -1,11 +1,12 @@
 //! What holds along a flow: conservation laws (appendix F), decay of the loss, the ideal model's limits.
 
+use super::catalogue;
 use super::scalar;
 use crate::effective::{Flow, Gradient};
 use crate::error::Result;
 use crate::linalg::EPS;
 use crate::theorem::{Claim, Form, Hypothesis, Judged, Probability, Side, Statement};
-use crate::trajectory::{Trajectory, log_times};
+use crate::trajectory::log_times;
 
 impl Flow<'_, '_> {
     /// The statements about this flow, over times from a thousandth of the fastest mode to well past the slowest.
@@ -63,20 +64,13 @@ impl Flow<'_, '_> {
         let full = || self.gradient_is(Gradient::Full);
         let start = self.centre(0.0)?.iter().fold(0.0_f64, |m, x| m.max(x.abs())) / size;
         Ok(vec![
-            scalar(
-                "2205.10343 App. F (Z0)",
-                Form::Printed,
-                "relative change of Z0",
-                Side::Equal,
-                0.0,
-                vec![full()],
-            )
-            .judge(norm, rounding),
-            scalar("2205.10343 App. F (C)", Form::Printed, "change of C/√Z0", Side::Equal, 0.0, vec![full()])
+            scalar(&catalogue::Z0, Form::Printed, "relative change of Z0", Side::Equal, 0.0, vec![full()])
+                .judge(norm, rounding),
+            scalar(&catalogue::CENTRE, Form::Printed, "change of C/√Z0", Side::Equal, 0.0, vec![full()])
                 .judge(sum, p * rounding)
                 .with_known_erratum(),
             scalar(
-                "2205.10343 App. F (C)",
+                &catalogue::CENTRE,
                 Form::Corrected,
                 "distance of C/√Z0 from C(0)/‖S(t)‖",
                 Side::Equal,
@@ -85,7 +79,7 @@ impl Flow<'_, '_> {
             )
             .judge(law, p * rounding),
             scalar(
-                "2205.10343 App. F (C = 0 stays)",
+                &catalogue::CENTRE_ZERO,
                 Form::Derived,
                 "change of C/√Z0",
                 Side::Equal,
@@ -94,7 +88,7 @@ impl Flow<'_, '_> {
             )
             .judge(sum, p * rounding),
             scalar(
-                "2205.10343 eq. 9 (C)",
+                &catalogue::CENTRE_LINEAR,
                 Form::Derived,
                 "change of C/√Z0",
                 Side::Equal,
@@ -116,7 +110,7 @@ impl Flow<'_, '_> {
             (self.ln_loss(t).unwrap_or(f64::NAN), p * EPS * (8.0 + start.abs() + fastest * t))
         };
         let falls = Statement {
-            source: "2205.10343 eq. 8 (loss falls)",
+            source: &catalogue::LOSS_FALLS,
             form: Form::Derived,
             quantity: "log_train_loss",
             side: Side::Upper,
@@ -138,7 +132,7 @@ impl Flow<'_, '_> {
         };
         let slowest = self.rates.iter().copied().find(|r| *r > 0.0).unwrap_or(0.0);
         let rate = Statement {
-            source: "2205.10343 eq. 9 (rate)",
+            source: &catalogue::RATE,
             form: Form::Derived,
             quantity: "log_train_loss",
             side: Side::Upper,
@@ -180,28 +174,15 @@ impl Flow<'_, '_> {
         let kept =
             || vec![Hypothesis::below("rounding < null part of E(0)", 1e-9 * self.z0().sqrt(), spread)];
         // The ideal model's assumption, which the source itself says luck may break: it gives no probability.
-        let mut alexander = scalar(
-            "2205.10343 App. E (Alexander)",
-            Form::Printed,
-            "largest rqi",
-            Side::Upper,
-            implied.rqi,
-            vec![],
-        );
+        let mut alexander =
+            scalar(&catalogue::ALEXANDER, Form::Printed, "largest rqi", Side::Upper, implied.rqi, vec![]);
         alexander.probability =
             Some(Probability { stated: 0.0, exact: None, over: "the initial embeddings, δ being positive" });
         Ok(vec![
+            scalar(&catalogue::LIMIT_RQI, Form::Derived, "rqi at ∞", Side::Lower, implied.rqi, kept())
+                .judge(rqi, 4.0 * EPS),
             scalar(
-                "2205.10343 App. E (limit of RQI)",
-                Form::Derived,
-                "rqi at ∞",
-                Side::Lower,
-                implied.rqi,
-                kept(),
-            )
-            .judge(rqi, 4.0 * EPS),
-            scalar(
-                "2205.10343 App. E (limit of Acc)",
+                &catalogue::LIMIT_ACCURACY,
                 Form::Derived,
                 "accuracy at ∞",
                 Side::Lower,
@@ -230,14 +211,10 @@ impl Flow<'_, '_> {
         let value = per_parallelogram * problem.parallelograms() as f64
             / self.settings.convention.divisor(problem.parallelograms());
         let last = *self.times().last().unwrap_or(&0.0);
-        Ok(scalar(
-            "2205.10343 eq. 8 (modular: constant loss)",
-            Form::Derived,
-            "train_loss",
-            Side::Equal,
-            value,
-            hypotheses,
-        )
-        .judge(self.loss(last)?, 16.0 * p * EPS * value * (1.0 + self.rates[self.rates.len() - 1] * last)))
+        Ok(scalar(&catalogue::MODULAR_LOSS, Form::Derived, "train_loss", Side::Equal, value, hypotheses)
+            .judge(
+                self.loss(last)?,
+                16.0 * p * EPS * value * (1.0 + self.rates[self.rates.len() - 1] * last),
+            ))
     }
 }

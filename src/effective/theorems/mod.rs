@@ -3,6 +3,7 @@
 //! The paper states most of them in its running text; sources name the section or appendix. What is
 //! corrected or derived here, with proofs: `theory/effective.md`.
 
+pub mod catalogue;
 mod flow;
 mod representation;
 mod structure;
@@ -11,11 +12,11 @@ mod systems;
 pub use representation::representation_statements;
 pub use systems::{class_statements, two_body_statements};
 
-use crate::theorem::{Claim, Form, Hypothesis, Side, Statement};
+use crate::theorem::{Claim, Form, Hypothesis, Side, Source, Statement};
 
 /// A deterministic claim about one number.
 fn scalar(
-    source: &'static str,
+    source: &'static Source,
     form: Form,
     quantity: &'static str,
     side: Side,

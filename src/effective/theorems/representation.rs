@@ -1,5 +1,6 @@
 //! Propositions 1 and 2: what a decoder that fits says of the embeddings.
 
+use super::catalogue;
 use ndarray::ArrayView2;
 
 use super::scalar;
@@ -57,7 +58,7 @@ pub fn representation_statements(
         Hypothesis::fact("an injective decoder fits it", Some(common == of_places && common == of_labels));
     Ok(vec![
         scalar(
-            "2205.10343 Prop. 1",
+            &catalogue::DECODER_FITS,
             Form::Printed,
             "parallelograms of E that are ones of D",
             Side::Equal,
@@ -66,7 +67,7 @@ pub fn representation_statements(
         )
         .judge_exact(common as f64),
         scalar(
-            "2205.10343 Prop. 2",
+            &catalogue::INJECTIVE_FITS,
             Form::Printed,
             "parallelograms of D that are ones of E",
             Side::Equal,

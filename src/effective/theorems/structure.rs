@@ -1,5 +1,6 @@
 //! What holds of a training set by itself: nullities, counts, spectra.
 
+use super::catalogue;
 use super::scalar;
 use crate::effective::{
     Problem, Spectrum, Tangent, even_third_eigenvalue, full_parallelograms, smith_invariants,
@@ -45,17 +46,10 @@ impl Spectrum<'_> {
         let seen = problem.classes().filter(|c| !c.is_empty()).count() as f64;
         let size = problem.samples().len() as f64;
         let mut judged = vec![
+            scalar(&catalogue::DEGENERACY, Form::Printed, "nullity", Side::Lower, 2.0, vec![addition()])
+                .judge_exact(n0),
             scalar(
-                "2205.10343 Sec. 3.2 (degeneracy)",
-                Form::Printed,
-                "nullity",
-                Side::Lower,
-                2.0,
-                vec![addition()],
-            )
-            .judge_exact(n0),
-            scalar(
-                "2205.10343 Sec. 3.2 (rank)",
+                &catalogue::RANK,
                 Form::Derived,
                 "nullity",
                 Side::Lower,
@@ -64,7 +58,7 @@ impl Spectrum<'_> {
             )
             .judge_exact(n0),
             scalar(
-                "2205.10343 App. C (fewest samples)",
+                &catalogue::FEWEST,
                 Form::Derived,
                 "samples",
                 Side::Lower,
@@ -72,13 +66,13 @@ impl Spectrum<'_> {
                 [unique(), vec![Hypothesis::at_least("p ≥ 4", p as f64, 4.0)]].concat(),
             )
             .judge_exact(size),
-            scalar("2205.10343 App. E (RQI-bar)", Form::Printed, "rqi_bar", Side::Equal, 1.0, unique())
+            scalar(&catalogue::IDEAL_RQI, Form::Printed, "rqi_bar", Side::Equal, 1.0, unique())
                 .judge_exact(implied.rqi),
-            scalar("2205.10343 Sec. 3.2 (Acc-bar)", Form::Printed, "acc_bar", Side::Equal, 1.0, unique())
+            scalar(&catalogue::IDEAL_ACCURACY, Form::Printed, "acc_bar", Side::Equal, 1.0, unique())
                 .judge_exact(implied.accuracy)
                 .with_known_erratum(),
             scalar(
-                "2205.10343 Sec. 3.2 (Acc-bar)",
+                &catalogue::IDEAL_ACCURACY,
                 Form::Corrected,
                 "acc_bar",
                 Side::Equal,
@@ -96,7 +90,7 @@ impl Spectrum<'_> {
         };
         judged.push(
             scalar(
-                "2205.10343 eq. 1 (count)",
+                &catalogue::COUNT,
                 Form::Derived,
                 "parallelograms",
                 Side::Equal,
@@ -112,19 +106,12 @@ impl Spectrum<'_> {
         let even_full =
             || vec![addition(), full(), Hypothesis::fact("p even, p ≥ 4", Some(p % 2 == 0 && p >= 4))];
         judged.push(
-            scalar("2205.10343 eq. 9 (μ3 ≤ k(k+1))", Form::Derived, "mu3", Side::Upper, even, even_full())
+            scalar(&catalogue::THIRD_BOUND, Form::Derived, "mu3", Side::Upper, even, even_full())
                 .judge(third, rounding),
         );
         judged.push(
-            scalar(
-                "2205.10343 eq. 9 (μ3 = k(k+1), numerical)",
-                Form::Derived,
-                "mu3",
-                Side::Equal,
-                even,
-                even_full(),
-            )
-            .judge(third, rounding),
+            scalar(&catalogue::THIRD_VALUE, Form::Derived, "mu3", Side::Equal, even, even_full())
+                .judge(third, rounding),
         );
         judged
     }
@@ -148,17 +135,10 @@ impl Spectrum<'_> {
         };
         let rounding = p * EPS * p * p;
         Ok(vec![
+            scalar(&catalogue::MODULAR_NULLITY, Form::Derived, "nullity", Side::Equal, 1.0, hypotheses())
+                .judge_exact(self.nullity.value as f64),
             scalar(
-                "2205.10343 Sec. 3.2 (modular: no ground state but translation)",
-                Form::Derived,
-                "nullity",
-                Side::Equal,
-                1.0,
-                hypotheses(),
-            )
-            .judge_exact(self.nullity.value as f64),
-            scalar(
-                "2205.10343 eq. 9 (modular: smallest μ)",
+                &catalogue::MODULAR_SMALLEST,
                 Form::Derived,
                 "mu2",
                 Side::Equal,
@@ -167,7 +147,7 @@ impl Spectrum<'_> {
             )
             .judge(self.values.get(1).copied().unwrap_or(0.0), rounding),
             scalar(
-                "2205.10343 eq. 9 (modular: largest μ)",
+                &catalogue::MODULAR_LARGEST,
                 Form::Derived,
                 "mu_max",
                 Side::Equal,
@@ -176,7 +156,7 @@ impl Spectrum<'_> {
             )
             .judge(self.values.last().copied().unwrap_or(0.0), rounding),
             scalar(
-                "2205.10343 Sec. 3.2 (modular: circles)",
+                &catalogue::MODULAR_CIRCLES,
                 Form::Derived,
                 "torsion",
                 Side::Equal,
@@ -196,15 +176,8 @@ fn group_statements(problem: &Problem) -> Result<Vec<Judged>> {
     let s3 = || Hypothesis::fact("S3", Some(is_s3));
     let full = Hypothesis::at_least("D = D0", problem.samples().len() as f64, task.samples() as f64);
     let mut judged = vec![
-        scalar(
-            "2205.10343 App. H (count)",
-            Form::Derived,
-            "parallelograms",
-            Side::Equal,
-            90.0,
-            vec![s3(), full],
-        )
-        .judge_exact(problem.parallelograms() as f64),
+        scalar(&catalogue::GROUP_COUNT, Form::Derived, "parallelograms", Side::Equal, 90.0, vec![s3(), full])
+            .judge_exact(problem.parallelograms() as f64),
     ];
     // The gauge freedoms of a representation are tangent to all its parallelograms.
     let (nullity, least) = match *task == crate::effective::Task::s3() {
@@ -218,7 +191,7 @@ fn group_statements(problem: &Problem) -> Result<Vec<Judged>> {
     let hypotheses = vec![s3(), Hypothesis::at_least("|P0(D0)| ≥ 1", full_parallelograms(task) as f64, 1.0)];
     judged.push(
         scalar(
-            "2205.10343 App. H (degeneracy)",
+            &catalogue::GROUP_DEGENERACY,
             Form::Derived,
             "tangent nullity",
             Side::Lower,

@@ -1,5 +1,6 @@
 //! Appendices I and L: closed forms of two smaller systems, against their equations integrated.
 
+use super::catalogue;
 use ndarray::{Array2, ArrayView2};
 
 use super::scalar;
@@ -31,7 +32,7 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
     let size = 1.0 + a * a / (2.0 * system.decoder_rate) + r * r / system.embedding_rate;
     Ok(vec![
         scalar(
-            "2205.10343 App. L (invariant)",
+            &catalogue::TWO_BODY_INVARIANT,
             Form::Derived,
             "change of the invariant",
             Side::Equal,
@@ -39,33 +40,12 @@ pub fn two_body_statements(system: &TwoBody, a: f64, r: f64, time: f64) -> Resul
             vec![],
         )
         .judge(drift / size, 1e-9),
-        scalar(
-            "2205.10343 App. L (decoder at rest, γ = 0)",
-            Form::Derived,
-            "a",
-            Side::Equal,
-            rest.decoder,
-            undecayed(),
-        )
-        .judge(end_a, a_to_come),
-        scalar(
-            "2205.10343 App. L (distance at rest, γ = 0)",
-            Form::Derived,
-            "r",
-            Side::Equal,
-            rest.distance,
-            undecayed(),
-        )
-        .judge(end_r, r_to_come),
-        scalar(
-            "2205.10343 App. L (distance at rest, γ > 0)",
-            Form::Derived,
-            "r",
-            Side::Equal,
-            rest.distance,
-            decayed(),
-        )
-        .judge(end_r, r_to_come),
+        scalar(&catalogue::TWO_BODY_DECODER, Form::Derived, "a", Side::Equal, rest.decoder, undecayed())
+            .judge(end_a, a_to_come),
+        scalar(&catalogue::TWO_BODY_DISTANCE, Form::Derived, "r", Side::Equal, rest.distance, undecayed())
+            .judge(end_r, r_to_come),
+        scalar(&catalogue::TWO_BODY_DECAYED, Form::Derived, "r", Side::Equal, rest.distance, decayed())
+            .judge(end_r, r_to_come),
     ])
 }
 
@@ -105,7 +85,7 @@ pub fn class_statements(points: ArrayView2<'_, f64>, labels: &[usize], time: f64
     let z: f64 = closed.iter().map(|x| x * x).sum();
     Ok(vec![
         scalar(
-            "2205.10343 App. I (closed form)",
+            &catalogue::CLASSES,
             Form::Derived,
             "distance from the integrated flow",
             Side::Equal,
@@ -113,7 +93,7 @@ pub fn class_statements(points: ArrayView2<'_, f64>, labels: &[usize], time: f64
             vec![],
         )
         .judge(distance, 1e-8),
-        scalar("2205.10343 App. I (Z)", Form::Derived, "relative change of Z", Side::Equal, 0.0, vec![])
+        scalar(&catalogue::CLASSES_Z, Form::Derived, "relative change of Z", Side::Equal, 0.0, vec![])
             .judge(z / flow.z() - 1.0, 1e-12),
     ])
 }

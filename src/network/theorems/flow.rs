@@ -1,5 +1,6 @@
 //! Statements about an integrated flow.
 
+use super::catalogue;
 use super::statement;
 use crate::error::Result;
 use crate::linalg::{Engine, cholesky_solve};
@@ -54,7 +55,7 @@ fn energy(run: &FlowRun<'_>) -> Result<Judged> {
     let smooth = net.activation() != crate::network::Activation::Relu;
     let s = |value| {
         let hypotheses = vec![Hypothesis::fact("a smooth activation", Some(smooth)), kept(run)];
-        let source = "theory/network.md (N13)";
+        let source = &catalogue::ENERGY;
         statement(source, Form::Derived, "𝓛_λ(0) − 𝓛_λ(T)", Side::Equal, value, hypotheses)
     };
     if settings.keep.is_some() || !smooth {
@@ -92,7 +93,7 @@ fn balance(run: &FlowRun<'_>) -> Result<Judged> {
         Hypothesis::fact("a hidden layer", Some(net.depth() > 1)),
         kept(run),
     ];
-    let source = "theory/network.md (N14)";
+    let source = &catalogue::BALANCE;
     let s = statement(source, Form::Derived, "max_j |D_j(t) − D_j(0)e^{−2λt}|", Side::Equal, 0.0, hypotheses);
     let (Some(degree), None) = (degree, &settings.keep) else { return Ok(s.judge(f64::NAN, 0.0)) };
     let start = run.parameters(0.0)?;
@@ -136,7 +137,7 @@ fn residuals(run: &FlowRun<'_>) -> Result<Judged> {
     let degree = net.homogeneity().map_or(f64::NAN, f64::from);
     let squared = settings.criterion == Criterion::Squared && net.outputs() == 1;
     let lambda = settings.weight_decay;
-    let source = "theory/network.md (N12)";
+    let source = &catalogue::RESIDUAL;
     let quantity = "‖s + (nLλ/2)K⁻¹y‖/‖(nLλ/2)K⁻¹y‖";
     let values = match &sample.targets {
         Targets::Values(y) if squared && !degree.is_nan() && lambda > 0.0 => Some(y),

@@ -13,6 +13,7 @@
 //!
 //! Derivations: `theory/network.md`. Statements without a paper carry `theory/network.md` as their source.
 
+pub mod catalogue;
 mod flow;
 mod start;
 mod state;
@@ -21,10 +22,10 @@ pub use flow::flow_statements;
 pub use start::{forward_gain, initial_norm, pure_decay};
 pub use state::{norm_identity, rank_bounds};
 
-use crate::theorem::{Claim, Form, Hypothesis, Side, Statement};
+use crate::theorem::{Claim, Form, Hypothesis, Side, Source, Statement};
 
 fn statement(
-    source: &'static str,
+    source: &'static Source,
     form: Form,
     quantity: &'static str,
     side: Side,

@@ -1,5 +1,6 @@
 //! Statements about the start, and about decay without a gradient.
 
+use super::catalogue;
 use ndarray::ArrayView2;
 
 use super::statement;
@@ -31,7 +32,7 @@ pub fn initial_norm(net: &Net, init: &Init, theta: &[f64]) -> Result<Judged> {
     net.norms(theta)?;
     let measured = theta.iter().map(|x| x * x).sum();
     let mut s = statement(
-        "theory/network.md (N3)",
+        &catalogue::INITIAL_NORM,
         Form::Derived,
         "‖θ(0)‖²",
         Side::Equal,
@@ -77,7 +78,7 @@ pub fn forward_gain(net: &Net, init: &Init, x: ArrayView2<'_, f64>, draws: u64) 
         Hypothesis::fact("symmetric laws", Some(matches!(init.law, Law::Torch | Law::He | Law::Gaussian(_)))),
     ];
     let s = statement(
-        "theory/network.md (N4)",
+        &catalogue::FORWARD_GAIN,
         Form::Derived,
         "E z_L²",
         Side::Equal,
@@ -125,7 +126,7 @@ pub fn pure_decay(training: &mut Training<'_>, start: f64) -> Result<Judged> {
         Hypothesis::fact("descent or AdamW, one group", Some(!coupled && settings.groups.is_empty())),
         Hypothesis::below("ηλ < 1", product, 1.0),
     ];
-    let s = statement("theory/network.md (N7)", Form::Derived, "‖θ_t‖", Side::Equal, value, hypotheses);
+    let s = statement(&catalogue::PURE_DECAY, Form::Derived, "‖θ_t‖", Side::Equal, value, hypotheses);
     // Each step rounds every entry by half a unit, and 1 − ηλ itself once and for all.
     let unit = match settings.precision {
         crate::network::Precision::Single => f64::from(f32::EPSILON),

@@ -1,5 +1,6 @@
 //! Statements about one state of a net.
 
+use super::catalogue;
 use super::statement;
 use crate::error::Result;
 use crate::network::flow::double;
@@ -42,7 +43,7 @@ pub fn norm_identity(
     let value = -2.0 * weight_decay * square - 2.0 * degree * products().sum::<f64>();
     let measured = -2.0 * (weight_decay * square + inner);
     let hypotheses = vec![Hypothesis::fact("a homogeneous net", Some(!degree.is_nan()))];
-    let s = statement("theory/network.md (N6)", Form::Derived, "d‖θ‖²/dt", Side::Equal, value, hypotheses);
+    let s = statement(&catalogue::NORM_IDENTITY, Form::Derived, "d‖θ‖²/dt", Side::Equal, value, hypotheses);
     // Sums of as many terms, each side in its own order.
     let size: f64 = theta.iter().zip(&gradient).map(|(x, g)| (x * g).abs()).sum::<f64>()
         + degree.max(1.0) * products().map(f64::abs).sum::<f64>()
@@ -77,7 +78,7 @@ pub fn rank_bounds(net: &Net, theta: &[f64], inputs: &Inputs, precision: Precisi
 fn rank_bound(relu: bool, below: LayerFeatures, here: LayerFeatures) -> Judged {
     let bound = (below.mixed + below.always.min(below.rank)).min(here.units);
     let s = statement(
-        "theory/network.md (N11)",
+        &catalogue::RANK,
         Form::Derived,
         "rank of a layer's features",
         Side::Upper,

@@ -2,6 +2,7 @@
 
 use super::HALF_LOG_LIMIT;
 use super::ball::{Ball, time_of};
+use super::catalogue;
 use super::facts::Facts;
 use crate::theorem::{Form, Hypothesis, Judged, Probability, Side, Statement};
 use crate::trajectory::Clock;
@@ -30,7 +31,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         };
         let late = |form, hypotheses| {
             self.t2.judge(seven, |claim| Statement {
-                source: "2601.19791 (7)",
+                source: &catalogue::SEVEN,
                 form,
                 quantity: "t2",
                 side: Side::Lower,
@@ -40,7 +41,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             })
         };
         let mut judged = vec![self.with_smallest(self.t1.judge(six, |claim| Statement {
-            source: "2601.19791 (6)",
+            source: &catalogue::SIX,
             form: self.printed(),
             quantity: "t1",
             side: Side::Upper,
@@ -76,7 +77,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         eight_late.extend(small.clone());
         let ln_eight = ln(self.free.max(0.0) * self.variance).minus(ln(8.0 * self.m)).minus(ln(c));
         judged.push(self.t2.judge(time_of(ln_eight, outside.times(2.02)), |claim| Statement {
-            source: "2601.19791 (8), t2",
+            source: &catalogue::EIGHT_LATE,
             form: self.printed(),
             quantity: "t2",
             side: Side::Lower,
@@ -99,7 +100,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         eight_early.extend(small);
         let early = time_of(ln_fourteen.times(self.n), modes.times(2.0));
         judged.push(self.with_smallest(self.t1.judge(early, |claim| Statement {
-            source: "2601.19791 (8), t1",
+            source: &catalogue::EIGHT_EARLY,
             form: self.printed(),
             quantity: "t1",
             side: Side::Upper,
@@ -114,7 +115,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         whole.extend(self.step_hypothesis("η < 1/(λ + b²)", 1.0 / (self.lambda + self.bound.powi(2)), true));
         whole.extend(self.sample_hypotheses(epsilon, delta));
         judged.push(self.t2.after(&self.t1).judge(seven.minus(six), |claim| Statement {
-            source: "2601.19791 Thm 4.2, (7) − (6)",
+            source: &catalogue::DELAY,
             form: self.printed(),
             quantity: "delay",
             side: Side::Lower,

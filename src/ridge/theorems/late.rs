@@ -1,6 +1,7 @@
 //! Theorem 4.5: generalisation is late; both sides.
 
 use super::ball::{Ball, length, ln_difference, ln_sum, time_of};
+use super::catalogue;
 use super::facts::Facts;
 use crate::linalg::EPS;
 use crate::ridge::coefficients::PROJECTION;
@@ -39,7 +40,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             .times(0.5)
             .minus(self.ln_reach(self.star));
         let probabilistic = self.t2.judge(time_of(random, outside), |claim| Statement {
-            source: "2601.19791 Thm 4.5",
+            source: &catalogue::LATE,
             form: self.printed(),
             quantity: "t2",
             side: Side::Lower,
@@ -61,8 +62,8 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         };
         let mut all = vec![
             probabilistic,
-            deterministic("2601.19791 Thm 4.5 (deterministic, ‖θ*‖)", self.star),
-            deterministic("2601.19791 Thm 4.5 (deterministic, ‖θ*_⊥‖)", self.star_outside),
+            deterministic(&catalogue::LATE_WHOLE_TEACHER, self.star),
+            deterministic(&catalogue::LATE_OUTSIDE, self.star_outside),
             self.lower_envelope(),
         ];
         all.extend(self.upper_side());
@@ -81,7 +82,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         self.envelope(
             Quantity::TestLoss,
             |claim| Statement {
-                source: "2601.19791 Thm 4.5 (deterministic, every t)",
+                source: &catalogue::LATE_EVERY_TIME,
                 form: Form::Derived,
                 quantity: "log_test_loss",
                 side: Side::Lower,
@@ -120,7 +121,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let above = self.envelope(
             Quantity::TestLoss,
             |claim| Statement {
-                source: "2601.19791 Thm 4.5 (upper side, every t)",
+                source: &catalogue::UPPER_EVERY_TIME,
                 form: Form::Derived,
                 quantity: "log_test_loss",
                 side: Side::Upper,
@@ -151,7 +152,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let claim = Ball::new(latest, distance(early).max(distance(late)) + digits);
         let at_rest = self.sigma_max.mid * rest.mid * rest.mid;
         let bracket = self.t2.judge(claim, |claim| Statement {
-            source: "2601.19791 Thm 4.5 (upper side)",
+            source: &catalogue::UPPER,
             form: Form::Derived,
             quantity: "t2",
             side: Side::Upper,

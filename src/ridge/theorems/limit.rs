@@ -1,6 +1,7 @@
 //! Theorem 4.6: the minimiser θ*_λ, to which descent tends.
 
 use super::ball::Ball;
+use super::catalogue;
 use super::facts::{Facts, ball_length};
 use crate::crossing::Point;
 use crate::linalg::EPS;
@@ -41,7 +42,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let small = self.star.times(self.lambda * self.star.mid).times(0.5);
         let small = Ball::new(small.mid, 2.0 * small.rad + f64::MIN_POSITIVE);
         let mut explicit = upper(
-            "2601.19791 Thm 4.6 (L(θ*_λ), explicit constants)",
+            &catalogue::LIMIT_TEST_EXPLICIT,
             "test_loss_limit",
             explicit,
             chance,
@@ -50,10 +51,10 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         );
         explicit.statement.form = Form::Derived;
         vec![
-            upper("2601.19791 Thm 4.6 (‖θ*_λ‖)", "limit_norm", realizable(), None, self.star, norm),
-            upper("2601.19791 Thm 4.6 (L_n(θ*_λ))", "train_loss_limit", realizable(), None, small, train),
+            upper(&catalogue::LIMIT_NORM, "limit_norm", realizable(), None, self.star, norm),
+            upper(&catalogue::LIMIT_TRAIN, "train_loss_limit", realizable(), None, small, train),
             upper(
-                "2601.19791 Thm 4.6 (convergence to θ*_λ)",
+                &catalogue::LIMIT_CONVERGENCE,
                 "log_contraction",
                 bounded,
                 None,
@@ -61,7 +62,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
                 self.contraction(),
             ),
             upper(
-                "2601.19791 Thm 4.6 (L(θ*_λ))",
+                &catalogue::LIMIT_TEST,
                 "test_loss_limit",
                 generalises,
                 chance,

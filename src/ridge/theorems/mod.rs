@@ -5,6 +5,7 @@
 //! τ = η·step), and hypotheses on η are void. Derivations and what is corrected: `theory/ridge.md`.
 
 mod ball;
+pub mod catalogue;
 mod end_to_end;
 mod facts;
 mod late;

@@ -1,6 +1,7 @@
 //! Theorem 4.4: the training loss falls early.
 
 use super::ball::{Ball, ln_sum, time_of};
+use super::catalogue;
 use super::facts::Facts;
 use crate::ridge::digits::Quantity;
 use crate::theorem::{Hypothesis, Judged, Side, Statement};
@@ -36,7 +37,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
             .plus(self.mean_square.ln())
             .plus(start.times(2.0));
         let threshold = self.t1.judge(time_of(ln_six, slow.times(2.0)), |claim| Statement {
-            source: "2601.19791 Thm 4.4",
+            source: &catalogue::TRAINING,
             form: self.printed(),
             quantity: "t1",
             side: Side::Upper,
@@ -56,7 +57,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let finite_time = self.envelope(
             Quantity::TrainLoss,
             |claim| Statement {
-                source: "2601.19791 Thm 4.4 (proof, every t)",
+                source: &catalogue::TRAINING_EVERY_TIME,
                 form: self.printed(),
                 quantity: "log_train_loss",
                 side: Side::Upper,

@@ -1,6 +1,7 @@
 //! Theorem 4.1: the zero teacher.
 
 use super::ball::Ball;
+use super::catalogue;
 use super::chi_square_below;
 use super::facts::Facts;
 use crate::ridge::digits::Quantity;
@@ -23,7 +24,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let train = self.envelope(
             Quantity::TrainLoss,
             |claim| Statement {
-                source: "2601.19791 Thm 4.1(i)",
+                source: &catalogue::ZERO_TEACHER_TRAIN,
                 form: self.printed(),
                 quantity: "log_train_loss",
                 side: Side::Upper,
@@ -39,7 +40,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let test = self.envelope(
             Quantity::TestLoss,
             |claim| Statement {
-                source: "2601.19791 Thm 4.1(ii)",
+                source: &catalogue::ZERO_TEACHER_TEST,
                 form: self.printed(),
                 quantity: "log_test_loss",
                 side: Side::Lower,
@@ -54,7 +55,7 @@ impl<T: Clock> Facts<'_, '_, '_, T> {
         let norm = self.envelope(
             Quantity::SquaredNorm,
             |claim| Statement {
-                source: "2601.19791 Thm 4.1(iii)",
+                source: &catalogue::ZERO_TEACHER_NORM,
                 form: self.printed(),
                 quantity: "log_parameter_norm",
                 side: Side::Upper,

@@ -16,7 +16,7 @@ use groktime::ridge::{
     Control, Decomposition, InitAverage, Knob, Population, Problem, Sample, Sensitivity, Settings, Solution,
     Spectrum, Target,
 };
-use groktime::trajectory::{Clock, Trajectory};
+use groktime::trajectory::Clock;
 use ndarray::{Array1, Array2, s};
 use rand::{Rng, RngExt};
 

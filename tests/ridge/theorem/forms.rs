@@ -14,7 +14,10 @@ fn statements_serialise_as_the_contract_says() {
             let json = serde_json::to_value(j).unwrap();
             let object = json.as_object().unwrap();
             for key in [
+                "id",
+                "paper",
                 "source",
+                "says",
                 "form",
                 "quantity",
                 "side",
@@ -27,10 +30,17 @@ fn statements_serialise_as_the_contract_says() {
                 "probability",
                 "hypotheses",
                 "outcome",
+                "reason",
+                "erratum",
             ] {
                 assert!(object.contains_key(key), "{key} is missing: {json}");
             }
-            assert_eq!(json["source"], j.statement.source);
+            assert_eq!(json["source"], j.statement.source.to_string());
+            assert_eq!(json["id"], j.statement.id());
+            assert_eq!(
+                json["erratum"].is_string(),
+                *j.statement.source == *SEVEN && json["form"] == "printed"
+            );
             assert!(["printed", "corrected", "derived"].contains(&json["form"].as_str().unwrap()));
             assert!(!flow || json["form"] != "printed", "no printed statement is about flow");
             assert_eq!(json["side"], if j.statement.side == Side::Upper { "upper" } else { "lower" });
@@ -64,7 +74,7 @@ fn statements_serialise_as_the_contract_says() {
             let text = serde_json::to_string(j).unwrap();
             assert!(!text.contains("NaN") && !text.contains("inf"));
         }
-        let sources: Vec<&str> = judged.iter().map(|j| j.statement.source).collect();
+        let sources: Vec<&Source> = judged.iter().map(|j| j.statement.source).collect();
         for source in [WHOLE, LIMIT_TEST, EIGHT_LATE] {
             assert!(sources.contains(&source));
         }
@@ -130,7 +140,7 @@ fn the_limit_generalises_with_explicit_constants() {
             let spectrum = problem.spectrum(Engine::SEQUENTIAL).unwrap();
             let settings = Settings { weight_decay: 0.05, step_size: 0.9, ..Settings::default() };
             let all = spectrum.descent(&settings).unwrap().statements(&Inputs::default()).unwrap();
-            let judged = all.iter().find(|j| j.statement.source.ends_with("explicit constants)")).unwrap();
+            let judged = all.iter().find(|j| j.statement.source == &catalogue::LIMIT_TEST_EXPLICIT).unwrap();
             if bound == 1.0 {
                 applicable += usize::from(judged.statement.standing() == Standing::Holds);
                 failures += usize::from(judged.claim_met() == Some(false));

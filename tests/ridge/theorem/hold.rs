@@ -5,7 +5,7 @@ use super::*;
 /// No statement without a probability is ever violated on a problem that meets its hypotheses.
 #[test]
 fn deterministic_statements_hold_on_adversarial_problems() {
-    let mut tallies: BTreeMap<(&str, &str), Tally> = BTreeMap::new();
+    let mut tallies: BTreeMap<(&'static Source, &str), Tally> = BTreeMap::new();
     let mut bad = Vec::new();
     for seed in 0..draws(1500) {
         let case = draw(seed);
@@ -100,7 +100,7 @@ impl Plain {
 /// iteration of descent, which shares nothing with the closed form, stays within them.
 #[test]
 fn claims_are_the_formulas_and_bound_plain_iteration() {
-    let (mut compared, mut checked) = (BTreeMap::<&str, u64>::new(), BTreeMap::<&str, u64>::new());
+    let (mut compared, mut checked) = (BTreeMap::<&Source, u64>::new(), BTreeMap::<&Source, u64>::new());
     for seed in 0..draws(600) {
         let mut case = draw(100_000 + seed);
         if seed % 2 == 0 {
@@ -177,7 +177,7 @@ fn claims_are_the_formulas_and_bound_plain_iteration() {
         let mut plain = Plain { theta: case.init.clone() };
         // Plain iteration rounds θ at each step, by some 10⁻¹⁴ of its size in 200 steps.
         let blur = 1e-14 * (l + high).sqrt() * (start + star);
-        let mut within = |source: &'static str, t: usize, left: f64, right: f64, scale: f64| {
+        let mut within = |source: &'static Source, t: usize, left: f64, right: f64, scale: f64| {
             let resolution = 2.0 * left.min(right).abs().sqrt() * blur + blur * blur;
             assert!(
                 left <= right + 1e-9 * scale + resolution,

@@ -8,6 +8,7 @@ mod hold;
 mod hypotheses;
 mod probability;
 
+use groktime::ridge::theorems::catalogue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,32 +18,32 @@ use groktime::data::{Covariance, Moments};
 use groktime::linalg::Engine;
 use groktime::ridge::theorems::{HALF_LOG_LIMIT, Inputs, chi_square_below};
 use groktime::ridge::{ClosedForm, Decomposition, Population, Problem, Settings, Spectrum, Target};
-use groktime::theorem::{Claim, Form, Judged, Outcome, Side, Standing};
+use groktime::theorem::{Claim, Form, Judged, Outcome, Side, Source, Standing};
 use groktime::trajectory::Clock;
 use ndarray::{Array1, Array2, Axis, s};
 use rand::{Rng, RngExt};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-const I: &str = "2601.19791 Thm 4.1(i)";
-const II: &str = "2601.19791 Thm 4.1(ii)";
-const III: &str = "2601.19791 Thm 4.1(iii)";
-const FIT: &str = "2601.19791 Thm 4.4";
-const FIT_PROOF: &str = "2601.19791 Thm 4.4 (proof, every t)";
-const LATE: &str = "2601.19791 Thm 4.5";
-const LATE_STAR: &str = "2601.19791 Thm 4.5 (deterministic, ‖θ*‖)";
-const LATE_OUTSIDE: &str = "2601.19791 Thm 4.5 (deterministic, ‖θ*_⊥‖)";
-const BELOW: &str = "2601.19791 Thm 4.5 (deterministic, every t)";
-const ABOVE: &str = "2601.19791 Thm 4.5 (upper side, every t)";
-const BRACKET: &str = "2601.19791 Thm 4.5 (upper side)";
-const LIMIT_NORM: &str = "2601.19791 Thm 4.6 (‖θ*_λ‖)";
-const LIMIT_TRAIN: &str = "2601.19791 Thm 4.6 (L_n(θ*_λ))";
-const CONVERGES: &str = "2601.19791 Thm 4.6 (convergence to θ*_λ)";
-const LIMIT_TEST: &str = "2601.19791 Thm 4.6 (L(θ*_λ))";
-const SIX: &str = "2601.19791 (6)";
-const SEVEN: &str = "2601.19791 (7)";
-const EIGHT_LATE: &str = "2601.19791 (8), t2";
-const EIGHT_EARLY: &str = "2601.19791 (8), t1";
-const WHOLE: &str = "2601.19791 Thm 4.2, (7) − (6)";
+const I: &Source = &catalogue::ZERO_TEACHER_TRAIN;
+const II: &Source = &catalogue::ZERO_TEACHER_TEST;
+const III: &Source = &catalogue::ZERO_TEACHER_NORM;
+const FIT: &Source = &catalogue::TRAINING;
+const FIT_PROOF: &Source = &catalogue::TRAINING_EVERY_TIME;
+const LATE: &Source = &catalogue::LATE;
+const LATE_STAR: &Source = &catalogue::LATE_WHOLE_TEACHER;
+const LATE_OUTSIDE: &Source = &catalogue::LATE_OUTSIDE;
+const BELOW: &Source = &catalogue::LATE_EVERY_TIME;
+const ABOVE: &Source = &catalogue::UPPER_EVERY_TIME;
+const BRACKET: &Source = &catalogue::UPPER;
+const LIMIT_NORM: &Source = &catalogue::LIMIT_NORM;
+const LIMIT_TRAIN: &Source = &catalogue::LIMIT_TRAIN;
+const CONVERGES: &Source = &catalogue::LIMIT_CONVERGENCE;
+const LIMIT_TEST: &Source = &catalogue::LIMIT_TEST;
+const SIX: &Source = &catalogue::SIX;
+const SEVEN: &Source = &catalogue::SEVEN;
+const EIGHT_LATE: &Source = &catalogue::EIGHT_LATE;
+const EIGHT_EARLY: &Source = &catalogue::EIGHT_EARLY;
+const WHOLE: &Source = &catalogue::DELAY;
 
 fn full() -> bool {
     std::env::var_os("GROKTIME_FULL").is_some_and(|v| v == "1")
@@ -52,7 +53,7 @@ fn draws(quick: u64) -> u64 {
     if full() { 10 * quick } else { quick }
 }
 
-fn one<'j>(judged: &'j [Judged], source: &str) -> &'j Judged {
+fn one<'j>(judged: &'j [Judged], source: &Source) -> &'j Judged {
     let mut found = judged.iter().filter(|j| j.statement.source == source);
     let first = found.next().unwrap_or_else(|| panic!("no statement {source}"));
     // (7) has a printed and a corrected form; the corrected one comes last.

@@ -51,12 +51,12 @@ struct Rates {
     trials: u64,
     /// Failures of the proof's event, of 4.1(ii), 4.5, (7) and (8).
     event: u64,
-    failures: BTreeMap<&'static str, u64>,
+    failures: BTreeMap<&'static Source, u64>,
 }
 
 fn trial<T: Clock>(
     form: &ClosedForm<'_, '_, T>,
-    claims: &BTreeMap<&'static str, f64>,
+    claims: &BTreeMap<&'static Source, f64>,
     case: &Case,
     rates: &mut Rates,
 ) {
@@ -91,7 +91,7 @@ fn rates(case: &Case, flow: bool, trials: u64, seed: u64) -> (Rates, Vec<Judged>
     let judged = case.judged(flow);
     let sources = [LATE, SEVEN, EIGHT_LATE];
     let applicable = |j: &Judged| matches!(j.verdict.outcome, Outcome::Holds | Outcome::NotEvaluated);
-    let claims: BTreeMap<&'static str, f64> = sources
+    let claims: BTreeMap<&'static Source, f64> = sources
         .iter()
         .map(|&source| (source, one(&judged, source)))
         .filter(|(_, j)| applicable(j))

@@ -8,7 +8,7 @@ use groktime::data::accuracy::accuracy;
 use groktime::data::tasks::{Drawn, Law, Task};
 use groktime::data::test_loss::expected_loss;
 use groktime::diagonal::{Init, Problem, Run, Settings};
-use groktime::trajectory::{Trajectory, log_times};
+use groktime::trajectory::log_times;
 use ndarray::{Array1, ArrayView1};
 use serde_json::json;
 

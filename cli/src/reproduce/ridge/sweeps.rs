@@ -1,7 +1,7 @@
 //! Figures 2 and 3 of arXiv 2601.19791: grokking times against each hyper-parameter, beside the bounds.
 
 use groktime::linalg::Engine;
-use groktime::ridge::theorems::Inputs;
+use groktime::ridge::theorems::{Inputs, catalogue};
 use groktime::ridge::{Features, Recipe, Settings, Spectrum, Teacher};
 use groktime::theorem::Standing;
 use rayon::prelude::*;
@@ -247,8 +247,8 @@ fn times(
                 _ => f64::NAN,
             };
             match judged.statement.source {
-                "2601.19791 (8), t1" => t1_bound = value,
-                "2601.19791 (8), t2" => t2_bound = value,
+                source if source == &catalogue::EIGHT_EARLY => t1_bound = value,
+                source if source == &catalogue::EIGHT_LATE => t2_bound = value,
                 _ => {}
             }
         }
