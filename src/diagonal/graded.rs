@@ -3,18 +3,29 @@
 //! Householder's method on [B; I] with pivoted columns, and with the largest entry of each column in the row of
 //! the pivot: row-wise backward stable (Powell and Reid 1969; Cox and Higham, BIT 38, 1998), so that directions of
 //! size one keep their digits beside others of size 10³⁰, where a Cholesky factor of I + BᵀB would drown them.
+//!
+//! Where all that is left of B, say B′, has columns of at most unit length, nothing can drown any more, and
+//! (I + B′ᵀB′)⁻¹ = I − B′ᵀ(I + B′B′ᵀ)⁻¹B′ does the rest: a matrix of a few rows and a thousand columns takes about as
+//! many steps as it has rows.
 
-use crate::linalg::{add_multiple, dot, vectorised};
+use crate::linalg::{add_multiple, cholesky_in_place, cholesky_solve_columns, dot, vectorised};
+use crate::ode::Reject;
 
-/// R with RᵀR = I + BᵀB, in the order of its pivots.
+/// Square of the length that the columns of what is left may have.
+const SHORT: f64 = 1.0;
+
+/// R with RᵀR = I + BᵀB as far as it goes, in the order of its pivots, and what is left.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graded {
     columns: usize,
-    /// Row by row; the columns of earlier pivots are zero.
+    /// A row a pivot; the columns of earlier pivots are zero.
     factor: Vec<f64>,
     pivots: Vec<usize>,
-    /// The rows that are still at work, one more than B has.
+    /// The rows that are still at work, one more than B has; in the end B′, zero in the columns of pivots.
     rows: Vec<f64>,
+    /// The Cholesky factor of I + B′B′ᵀ, and a place a row.
+    rest: Vec<f64>,
+    inner: Vec<f64>,
     reflector: Vec<f64>,
     along: Vec<f64>,
     used: Vec<bool>,
@@ -25,8 +36,9 @@ impl Graded {
     /// Space for B of so many columns and rows; gives B to be filled, row by row.
     pub(super) fn prepare(&mut self, rows: usize, columns: usize) -> &mut [f64] {
         self.columns = columns;
-        self.factor.resize(columns * columns, 0.0);
         self.rows.resize((rows + 1) * columns, 0.0);
+        self.rest.resize(rows * rows, 0.0);
+        self.inner.resize(rows, 0.0);
         self.reflector.resize(rows + 1, 0.0);
         for buffer in [&mut self.along, &mut self.image] {
             buffer.resize(columns, 0.0);
@@ -35,24 +47,44 @@ impl Graded {
     }
 
     /// Factors what [`prepare`](Graded::prepare) was filled with.
-    pub(super) fn factor(&mut self) {
+    ///
+    /// # Errors
+    /// [`Reject`]: something overflows.
+    pub(super) fn factor(&mut self) -> Result<(), Reject> {
         let c = self.columns;
         self.pivots.clear();
+        self.factor.clear();
         self.used.clear();
         self.used.resize(c, false);
         vectorised(
             #[inline(always)]
             || {
-                for step in 0..c {
-                    self.step(step);
+                while let Some(pivot) = self.next_pivot() {
+                    self.step(pivot);
+                }
+                if self.pivots.len() == c {
+                    return;
+                }
+                let m = self.inner.len();
+                let row = |i: usize| &self.rows[i * c..(i + 1) * c];
+                for (j, column) in self.rest.chunks_exact_mut(m.max(1)).enumerate() {
+                    for (i, entry) in column.iter_mut().enumerate().skip(j) {
+                        *entry = dot(row(i), row(j));
+                    }
+                    column[j] += 1.0;
                 }
             },
         );
+        if self.pivots.len() == c {
+            return Ok(());
+        }
+        cholesky_in_place(&mut self.rest, self.inner.len())
+            .map_err(|_| Reject("the Newton matrix is not positive definite"))
     }
 
-    /// One column: all rows of the identity but its own are still zero in it, and stay out.
+    /// The longest of the columns that are left; none if it is short, and there are fewer rows than columns.
     #[inline(always)]
-    fn step(&mut self, step: usize) {
+    fn next_pivot(&mut self) -> Option<usize> {
         let c = self.columns;
         let last = self.reflector.len() - 1;
         self.along.fill(0.0);
@@ -60,9 +92,16 @@ impl Graded {
             self.along.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
         }
         let free = (0..c).filter(|&k| !self.used[k]);
-        let pivot = free.max_by(|&a, &b| self.along[a].total_cmp(&self.along[b])).unwrap_or(0);
+        let longest = free.max_by(|&a, &b| self.along[a].total_cmp(&self.along[b]));
+        longest.filter(|&k| last >= c || self.along[k] > SHORT)
+    }
+
+    /// One column: all rows of the identity but its own are still zero in it, and stay out.
+    #[inline(always)]
+    fn step(&mut self, pivot: usize) {
+        let c = self.columns;
+        let last = self.reflector.len() - 1;
         self.used[pivot] = true;
-        self.pivots.push(pivot);
         // Its row of the identity joins.
         let identity = &mut self.rows[last * c..];
         identity.fill(0.0);
@@ -94,10 +133,12 @@ impl Graded {
         for (v, row) in self.reflector.iter().zip(self.rows.chunks_exact_mut(c)) {
             add_multiple(row, -v, &self.along);
         }
-        let factor = &mut self.factor[step * c..(step + 1) * c];
-        factor.copy_from_slice(&self.rows[last * c..]);
+        let start = self.factor.len();
+        self.factor.extend_from_slice(&self.rows[last * c..]);
+        let factor = &mut self.factor[start..];
         factor[pivot] = image * scale;
-        self.pivots[..step].iter().for_each(|&before| factor[before] = 0.0);
+        self.pivots.iter().for_each(|&before| factor[before] = 0.0);
+        self.pivots.push(pivot);
         for row in self.rows[..last * c].chunks_exact_mut(c) {
             row[pivot] = 0.0;
         }
@@ -115,6 +156,17 @@ impl Graded {
                     b[pivot] = x;
                 }
                 self.image.fill(0.0);
+                if self.pivots.len() < c {
+                    let rows = || self.rows.chunks_exact(c);
+                    self.inner.iter_mut().zip(rows()).for_each(|(y, row)| *y = dot(row, b));
+                    cholesky_solve_columns(&self.rest, &mut self.inner);
+                    let free = b.iter().zip(&self.used).map(|(&x, &used)| if used { 0.0 } else { x });
+                    self.image.iter_mut().zip(free).for_each(|(image, x)| *image = x);
+                    self.inner
+                        .iter()
+                        .zip(rows())
+                        .for_each(|(&y, row)| add_multiple(&mut self.image, -y, row));
+                }
                 for (&pivot, row) in self.pivots.iter().zip(self.factor.chunks_exact(c.max(1))).rev() {
                     self.image[pivot] = (b[pivot] - dot(row, &self.image)) / row[pivot];
                 }
@@ -170,7 +222,8 @@ mod tests {
     fn rows_and_columns_of_any_sizes_keep_their_digits() {
         let mut random = generator(3, 0);
         for trial in 0..60 {
-            let (rows, columns) = (1 + trial % 6, 1 + trial % 5);
+            let columns = if trial % 3 == 0 { 30 } else { 1 + trial % 5 };
+            let rows = 1 + trial % 6;
             let entries = gaussian_vector(rows * columns, 1.0, &mut random);
             let (up, across) =
                 (gaussian_vector(rows, 1.0, &mut random), gaussian_vector(columns, 1.0, &mut random));
@@ -181,7 +234,8 @@ mod tests {
             let matrix: Vec<f64> = (0..rows * columns).map(entry).collect();
             let mut graded = Graded::default();
             graded.prepare(rows, columns).copy_from_slice(&matrix);
-            graded.factor();
+            graded.factor().expect("finite");
+            assert!(graded.pivots.len() <= 2 * rows || columns < 2 * rows, "{} pivots", graded.pivots.len());
             let mut x = b.to_vec();
             graded.solve(&mut x);
             let expected = exact(&matrix, columns, b.as_slice().expect("contiguous"));

@@ -157,8 +157,7 @@ impl Newton {
                     row.iter_mut().zip(x).zip(halves.iter()).for_each(|((b, x), half)| *b = root * x * half);
                 }
                 overflow_free(b)?;
-                graded.factor();
-                Ok(())
+                graded.factor()
             }
             (System::Span { lower, graded }, Kind::Span(span)) => {
                 let r = span.rank;
@@ -171,8 +170,7 @@ impl Newton {
                     }
                 }
                 overflow_free(b)?;
-                graded.factor();
-                Ok(())
+                graded.factor()
             }
             _ => Ok(()),
         }
