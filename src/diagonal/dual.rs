@@ -172,8 +172,8 @@ impl<'a> DualFlow<'a> {
         Ok(())
     }
 
-    /// A failure, with what the data and the settings have to do with it: rows whose difference has few digits, and a
-    /// horizon of many decays.
+    /// A failure, with its time (the integrator's is a logarithm since the start of an epoch) and with what the data and
+    /// the settings have to do with it: rows whose difference has few digits, and a horizon of many decays.
     pub(super) fn explained(&self, error: Error) -> Error {
         let rows = self.basis.rows;
         let gram = rows.gram(&self.problem.design, self.threads);
@@ -182,6 +182,9 @@ impl<'a> DualFlow<'a> {
         let sine = pairs.map(|(i, j)| 1.0 - gram[[i, j]] * gram[[i, j]] / (gram[[i, i]] * gram[[j, j]]));
         let nearest = sine.fold(1.0, f64::min).max(f64::EPSILON).sqrt();
         let Error::Numerical { method, mut detail } = error else { return error };
+        if method == "BDF" {
+            detail += &format!("; the flow had reached t = {:e}", self.clock.t(self.now));
+        }
         if nearest < NEAR {
             detail += &format!(
                 "; two samples of the data differ by {nearest:.0e} of their size or less, and rounding decides what is left of \
