@@ -1,5 +1,6 @@
 //! How well a run is known: from a second run at another tolerance, never from its own estimates.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
@@ -17,6 +18,9 @@ const PART: f64 = 2.0;
 /// Differences are taken at these parts of the time too: at one time alone two paths may cross. Of large data at the
 /// first two only.
 pub(super) const EARLIER: [f64; 5] = [0.97, 0.9, 0.8, 0.65, 0.5];
+
+/// Where many times are asked for: differences at so many fixed times an octave.
+const AN_OCTAVE: u32 = 8;
 
 /// Entries of the data that count as large.
 const LARGE: usize = 1 << 20;
@@ -71,11 +75,43 @@ impl<'p> Run<'p> {
     /// A time outside [0, horizon]; the second run failed, so that nothing is known.
     pub fn path_error(&self, t: f64) -> Result<PathError> {
         let other = self.companion()?;
-        let here = self.difference(other, t)?;
         let design = &self.problem.design;
         let small = design.samples() * design.dimension() <= LARGE;
         let parts = if small { &EARLIER[..] } else { &EARLIER[..2] };
         let before = parts.iter().map(|part| self.difference(other, part * t)).collect::<Result<Vec<_>>>()?;
+        self.combined(other, t, &before)
+    }
+
+    /// The same for many times of one run: the differences before t are those at fixed times of the octave before it,
+    /// each taken once and kept in `taken`, by its place below the horizon.
+    ///
+    /// # Errors
+    /// As [`Run::path_error`].
+    pub(super) fn path_error_among(&self, t: f64, taken: &mut HashMap<u32, PathError>) -> Result<PathError> {
+        let other = self.companion()?;
+        let horizon = self.settings().horizon;
+        let mut before = Vec::new();
+        if t > 0.0 {
+            let octaves = (libm::log2(horizon) - libm::log2(t)).max(0.0);
+            let first = (f64::from(AN_OCTAVE) * octaves) as u32 + 1;
+            for place in first..first + AN_OCTAVE {
+                let error = match taken.get(&place) {
+                    Some(error) => *error,
+                    None => {
+                        let at = horizon * libm::exp2(-f64::from(place) / f64::from(AN_OCTAVE));
+                        self.difference(other, at.min(t))?
+                    }
+                };
+                taken.insert(place, error);
+                before.push(error);
+            }
+        }
+        self.combined(other, t, &before)
+    }
+
+    /// The error at t, from the difference there and those before.
+    fn combined(&self, other: &Run<'_>, t: f64, before: &[PathError]) -> Result<PathError> {
+        let here = self.difference(other, t)?;
         let earlier = |of: fn(&PathError) -> f64| before.iter().map(of).fold(0.0, f64::max);
         let most = |of: fn(&PathError) -> f64| PART * of(&here).max(earlier(of));
         // While the loss falls fast its error was larger before; what it is now is bounded by that of f.
@@ -99,8 +135,7 @@ impl<'p> Run<'p> {
 
     fn difference(&self, other: &Run<'_>, t: f64) -> Result<PathError> {
         let t = t.min(other.settings().horizon);
-        let (a, b) = (self.snapshot(t)?, other.snapshot(t)?);
-        let ((net, z), (other_net, other_z)) = (self.dual(t)?, other.dual(t)?);
+        let ((a, net, z), (b, other_net, other_z)) = (self.seen(t)?, other.seen(t)?);
         let largest = |x: &[f64], y: &[f64]| {
             x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0_f64, |most, x| most.max(x))
         };

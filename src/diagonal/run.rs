@@ -211,10 +211,16 @@ impl<'p> Run<'p> {
     /// # Errors
     /// A time outside [0, horizon].
     pub fn snapshot(&self, t: f64) -> Result<Snapshot> {
+        Ok(self.seen(t)?.0)
+    }
+
+    /// The same with the net of the epoch and z.
+    pub(super) fn seen(&self, t: f64) -> Result<(Snapshot, &Net, Vec<f64>)> {
         let (net, z) = self.dual(t)?;
         let mut weights = vec![0.0; z.len()];
         net.weights(t, 0, &z, &mut weights);
-        Ok(Snapshot::new(self.problem, self.settings.threads, t, weights, net.norm(t, &z)))
+        let snapshot = Snapshot::new(self.problem, self.settings.threads, t, weights, net.norm(t, &z));
+        Ok((snapshot, net, z))
     }
 }
 

@@ -28,19 +28,22 @@ const UNKNOWN: PathError = {
     }
 };
 
-/// The errors found so far.
+/// The errors found so far, and the differences of the two runs that they are made of.
 #[derive(Default)]
-pub(super) struct Accuracy(RefCell<HashMap<u64, PathError>>);
+pub(super) struct Accuracy {
+    errors: RefCell<HashMap<u64, PathError>>,
+    differences: RefCell<HashMap<u32, PathError>>,
+}
 
 impl Facts<'_, '_> {
     /// What the path is known to at time t.
     pub(super) fn error(&self, t: f64) -> PathError {
         let t = self.clamped(t);
-        if let Some(known) = self.accuracy.0.borrow().get(&t.to_bits()) {
+        if let Some(known) = self.accuracy.errors.borrow().get(&t.to_bits()) {
             return *known;
         }
         let error = self.estimate(t).unwrap_or(UNKNOWN);
-        self.accuracy.0.borrow_mut().insert(t.to_bits(), error);
+        self.accuracy.errors.borrow_mut().insert(t.to_bits(), error);
         error
     }
 
@@ -66,7 +69,7 @@ impl Facts<'_, '_> {
         if !self.small {
             return Some(least(ACCUMULATED));
         }
-        let seen = self.run.path_error(t).ok()?;
+        let seen = self.run.path_error_among(t, &mut self.accuracy.differences.borrow_mut()).ok()?;
         let floor = least(1.0);
         let larger = |a: f64, b: f64| if a.is_nan() { f64::INFINITY } else { (ROOM * a).max(b) };
         Some(PathError {
